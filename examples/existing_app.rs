@@ -1,0 +1,53 @@
+//! An application that was there before: it has its own `#[tokio::main]`, its own server, its own clean-up. It takes
+//! the framework in with a few lines, and keeps the rest.
+//!
+//! Run it with `cargo run --example existing_app`, ask for <http://127.0.0.1:8080>, and press Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use lifecycle::{Acquire, App, Release, Report, Resource, Result, resource};
+use tokio::net::TcpListener;
+
+/// New: what used to be opened at the top of `main` and closed, on a good day, at its bottom.
+#[resource]
+struct Hits(AtomicU64);
+
+impl Resource for Hits {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Ok(Self(AtomicU64::new(0)))
+    }
+
+    async fn release(&self, _: &Release) -> Result {
+        println!("{} hits", self.0.load(Ordering::Relaxed));
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Report {
+    tracing_subscriber::fmt::init();
+    // New: resources are acquired, and signals are ours, from here on.
+    let app = match App::builder().handle_signals().start().await {
+        Ok(app) => app,
+        Err(report) => return report,
+    };
+    // As it was, but for the graceful shutdown. It ends before any resource is released.
+    if let Err(error) = serve(&app).await {
+        app.shutdown(format!("the server failed: {error}"));
+    }
+    // New: resources are released; the report has the exit code.
+    app.run().await
+}
+
+async fn serve(app: &App) -> Result {
+    let hits: Arc<Hits> = app.get::<Hits>();
+    let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let hit = move || async move { format!("hit {}\n", hits.0.fetch_add(1, Ordering::Relaxed) + 1) };
+    axum::serve(listener, Router::new().route("/", get(hit))).with_graceful_shutdown(app.stopping()).await?;
+    Ok(())
+}

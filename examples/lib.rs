@@ -1,0 +1,7 @@
+//! Programs to read, run and copy from. Each runs from the root of the repository with `cargo run --example NAME`.
+//!
+//! | example | what it shows |
+//! |---|---|
+//! | `hello` | the smallest application: one resource, one task |
+//! | `go_equivalent` | database, worker, HTTP server: the program that articles on graceful shutdown write in Go |
+//! | `existing_app` | an application that has its own `#[tokio::main]` and takes the framework in |

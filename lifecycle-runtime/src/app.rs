@@ -1,0 +1,413 @@
+//! The application: how it is configured, started, asked to stop and waited for.
+
+use std::any::TypeId;
+use std::env;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::body::{Guard, Output, live};
+use crate::config::{Config, Options, refuse};
+use crate::control::{Control, Handling, control};
+use crate::discover::{self, Resources};
+use crate::driver::{Driver, Timing};
+use crate::engine::event::{BodyEnd, Event};
+use crate::engine::{BodyKind, Engine, Settings};
+use crate::error::Failure;
+use crate::node::{DEFAULT_RESERVE, Instance, Node};
+use crate::phase::Phase;
+use crate::private::{Declared, Handle as _};
+use crate::report::Report;
+use crate::signals::Signals;
+use crate::stderr;
+use crate::stopping::Stopping;
+
+/// A handle to an application.
+///
+/// The body of `#[lifecycle::main]` may take one, [`Builder::start`] gives one, and [`Acquire::app`] gives one to a
+/// resource. Clone it freely.
+///
+/// An application that was started with [`Builder::start`] belongs to the handle that `start` gave and to its
+/// clones: when the last of them is dropped before the end, nobody is left to wait for it. It then shuts down at
+/// once, in a hurry, and warns.
+///
+/// [`Acquire::app`]: crate::Acquire::app
+#[derive(Clone)]
+pub struct App {
+    driver: Arc<Driver>,
+    role: Role,
+}
+
+/// What a handle is to the application.
+#[derive(Clone)]
+enum Role {
+    /// It belongs to this handle and its clones.
+    Owner(Arc<Owner>),
+    /// The body of `main`: a notice that it asks for is its own.
+    Body,
+    /// A resource, or whoever it gave the handle to.
+    Visitor,
+}
+
+impl App {
+    /// Configures an application in a program that has its own `main`.
+    ///
+    /// ```no_run
+    /// #[tokio::main]
+    /// async fn main() -> lifecycle::Report {
+    ///     let app = match lifecycle::App::builder().handle_signals().start().await {
+    ///         Ok(app) => app,
+    ///         Err(report) => return report,
+    ///     };
+    ///     // Whatever the application did before; its resources are there.
+    ///     app.run().await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional`.
+    ///
+    /// # Panics
+    ///
+    /// If `R` is not there: it is not part of this application (see [`Builder::resources`]), has not been acquired
+    /// yet, or has been released. [`try_get`](Self::try_get) does not panic.
+    #[must_use]
+    #[track_caller]
+    pub fn get<R: Declared>(&self) -> R::Handle {
+        let instance = self.try_get::<R>();
+        let is_missing = instance.is_none() && !R::node().declaration.optional;
+        assert!(
+            !is_missing,
+            "the resource `{}` is not there: it is not part of this application, not acquired yet, or released",
+            R::node().declaration.name
+        );
+        R::Handle::new(instance)
+    }
+
+    /// The resource `R`, if it is there.
+    #[must_use]
+    pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
+        let place = self.driver.place(TypeId::of::<R>())?;
+        self.driver.instance(place)?.downcast().ok()
+    }
+
+    /// Asks the application to shut down, and says why (rule R4). Only the first request counts; it returns at once.
+    pub fn shutdown(&self, reason: impl Into<String>) {
+        self.driver.send(Event::Shutdown(reason.into()));
+    }
+
+    /// Does what a second Ctrl-C does: the delay and the draining end now, and no more time is left than the
+    /// releases have set aside (rule D8). If the application was not stopping, it does now.
+    pub fn insist(&self) {
+        self.driver.send(Event::Insist);
+    }
+
+    /// The phase that the application is in, now.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.driver.phase().borrow()
+    }
+
+    /// The phase, to be watched.
+    #[must_use]
+    pub fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.driver.phase()
+    }
+
+    /// The notice of the turn of `main`, which comes before that of every resource. A body that asked for it, or for
+    /// [`draining`](Self::draining), is waited for at its turn; one that did not is dropped (rule R5).
+    #[must_use]
+    pub fn stopping(&self) -> Stopping {
+        self.listen();
+        Stopping::new(&self.driver.main_cell().stopping)
+    }
+
+    /// The earlier notice: shutdown has begun.
+    #[must_use]
+    pub fn draining(&self) -> Stopping {
+        self.listen();
+        self.driver.draining()
+    }
+
+    /// Waits for the end of an application that was started with [`Builder::start`], and tells what happened.
+    ///
+    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the last
+    /// supervised task has ended. On any other handle, this waits likewise, but owes the application nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the handle: see [`App`].
+    pub async fn run(self) -> Report {
+        if let Role::Owner(owner) = &self.role {
+            owner.end_body();
+        }
+        end(&self.driver).await
+    }
+
+    /// Delivers a signal, as if the process had received it.
+    #[cfg(feature = "testing")]
+    pub fn deliver(&self, signal: crate::Signal) {
+        self.driver.send(Event::Signal(signal));
+    }
+
+    pub(crate) fn body(driver: &Arc<Driver>) -> Self {
+        Self { driver: Arc::clone(driver), role: Role::Body }
+    }
+
+    pub(crate) fn visitor(driver: &Arc<Driver>) -> Self {
+        Self { driver: Arc::clone(driver), role: Role::Visitor }
+    }
+
+    fn listen(&self) {
+        match self.role {
+            Role::Owner(_) | Role::Body => self.driver.body_listens(),
+            Role::Visitor => {}
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("phase", &self.phase()).finish_non_exhaustive()
+    }
+}
+
+/// Whoever should wait for the end of an application. Its drop before that is told to the engine.
+pub(crate) struct Owner {
+    driver: Arc<Driver>,
+    /// The body of `main`, where that is the application around us.
+    host: Mutex<Option<Guard>>,
+}
+
+impl Owner {
+    pub(crate) fn new(driver: &Arc<Driver>, host: Option<Guard>) -> Self {
+        Self { driver: Arc::clone(driver), host: Mutex::new(host) }
+    }
+
+    fn end_body(&self) {
+        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut host) = host {
+            host.end(BodyEnd::Done);
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if !self.driver.ended().is_cancelled() {
+            self.driver.send(Event::OwnerDropped);
+        }
+    }
+}
+
+/// Configures an application. Made by [`App::builder`].
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `start` or `run`"]
+pub struct Builder {
+    options: Options,
+    roots: Option<Vec<&'static Node>>,
+    supplied: Vec<(&'static Node, Instance)>,
+    control: Option<io::Result<Control>>,
+    #[cfg(feature = "testing")]
+    has_virtual_time: bool,
+}
+
+impl Builder {
+    /// Catches the signals that end a process (rule D1), from this very call on. Without it, signals are left alone:
+    /// call [`App::shutdown`] and [`App::insist`] yourself.
+    ///
+    /// When the application has ended, or the builder is dropped, a signal ends the process again.
+    pub fn handle_signals(mut self) -> Self {
+        self.control.get_or_insert_with(|| Control::start(Handling::Ours));
+        self
+    }
+
+    /// The time from the request to stop until everything has ended; the default is 25s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.options.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// The time for acquiring everything, or `None` for no limit; the default is 60s.
+    pub fn startup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.startup_timeout = Some(timeout.into());
+        self
+    }
+
+    /// How long to go on serving after the request to stop, so that load balancers notice; the default is not at
+    /// all. It is part of `shutdown_timeout`, and does not apply to a Ctrl-C at a terminal (rule D4).
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.options.drain_delay = Some(delay);
+        self
+    }
+
+    /// The application is these resources and what they need, instead of everything that is declared in the program.
+    /// Called again, it adds.
+    pub fn resources<R: Resources>(mut self) -> Self {
+        R::nodes(self.roots.get_or_insert_default());
+        self
+    }
+
+    /// Uses an instance that is already there, or a fake, in place of acquiring one. What `R` itself comes after is
+    /// not acquired for its sake; it is released like the rest.
+    pub fn supply<R: Declared>(mut self, instance: R) -> Self {
+        self.supplied.push((R::node(), Arc::new(instance)));
+        self
+    }
+
+    /// Takes the time from the runtime's clock, which a test can pause, instead of from a thread of its own. Signals
+    /// are not caught then; [`App::deliver`] stands in for them.
+    #[cfg(feature = "testing")]
+    pub fn virtual_time(mut self) -> Self {
+        self.has_virtual_time = true;
+        self
+    }
+
+    /// Acquires the resources, on the runtime that this is called on.
+    ///
+    /// # Errors
+    ///
+    /// The report of a start that failed or was interrupted: everything that was acquired has been released. It is
+    /// on stderr already.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    pub async fn start(self) -> Result<App, Report> {
+        let driver = self.build(BodyKind::Host)?;
+        let host = Guard::new(&driver);
+        let app = App { role: Role::Owner(Arc::new(Owner::new(&driver, host))), driver };
+        app.driver.send(Event::Start);
+        let mut phase = app.driver.phase();
+        let is_decided = |phase: &Phase| matches!(phase, Phase::Running | Phase::Stopped);
+        let has_started = match phase.wait_for(is_decided).await {
+            Ok(phase) => *phase == Phase::Running,
+            Err(_) => false,
+        };
+        if has_started { Ok(app) } else { Err(end(&app.driver).await) }
+    }
+
+    /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what
+    /// `#[lifecycle::main]` does, on the runtime that this is called on.
+    ///
+    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the body has
+    /// returned and no supervised task is alive. In the body, `?` takes any error.
+    ///
+    /// ```no_run
+    /// #[tokio::main]
+    /// async fn main() -> lifecycle::Report {
+    ///     lifecycle::App::builder()
+    ///         .handle_signals()
+    ///         .run(work)
+    ///         .await
+    /// }
+    ///
+    /// async fn work(app: lifecycle::App) -> lifecycle::Result {
+    ///     let answer: i32 = "42".parse()?;
+    ///     println!("{answer}");
+    ///     app.stopping().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    pub async fn run<F, Fut>(self, body: F) -> Report
+    where
+        F: FnOnce(App) -> Fut,
+        Fut: Future<Output: Output>,
+    {
+        self.live(BodyKind::Written, body).await
+    }
+
+    pub(crate) async fn live<F, Fut>(self, kind: BodyKind, body: F) -> Report
+    where
+        F: FnOnce(App) -> Fut,
+        Fut: Future<Output: Output>,
+    {
+        match self.build(kind) {
+            Ok(driver) => {
+                live(&driver, kind, body).await;
+                end(&driver).await
+            }
+            Err(report) => report,
+        }
+    }
+
+    fn build(self, body: BodyKind) -> Result<Arc<Driver>, Report> {
+        let timing = self.timing();
+        let Self { options, roots, supplied, control, .. } = self;
+        let handles_signals = control.is_some();
+        let config = options.resolve(|variable| env::var(variable)).map_err(refused)?;
+        let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
+        let (plan, sources) =
+            discover::plan(roots.unwrap_or_else(discover::declared), supplied, main_reserve);
+        let at_terminal = handles_signals && io::stdin().is_terminal();
+        let engine = Engine::new(plan, settings(config, body, at_terminal));
+        let driver = Driver::new(engine, sources, Handle::current(), timing);
+        match timing {
+            Timing::Runtime => {
+                driver.runtime().spawn(self::control(Arc::clone(&driver), Signals::none()));
+            }
+            Timing::Thread => {
+                let control = control.unwrap_or_else(|| Control::start(Handling::Theirs));
+                let no_control =
+                    |error| refused(vec![refuse(format!("signals and time cannot be had: {error}"))]);
+                control.map_err(no_control)?.take(&driver);
+            }
+        }
+        Ok(driver)
+    }
+
+    #[cfg(feature = "testing")]
+    fn timing(&self) -> Timing {
+        if self.has_virtual_time { Timing::Runtime } else { Timing::Thread }
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn timing(&self) -> Timing {
+        Timing::Thread
+    }
+}
+
+fn settings(config: Config, body: BodyKind, at_terminal: bool) -> Settings {
+    let Config { shutdown_timeout, startup_timeout, drain_delay } = config;
+    Settings { shutdown_timeout, startup_timeout, drain_delay, body, at_terminal }
+}
+
+/// The report of an application that was not begun. It is told here: there is no log yet.
+fn refused(failures: Vec<Failure>) -> Report {
+    let report = Report::refused(failures);
+    stderr::write(report.to_string());
+    report
+}
+
+/// Waits for the end, and tells on stderr what a log may not have told: a failed start in any case, and any trouble
+/// where there is no log (rule E2).
+async fn end(driver: &Arc<Driver>) -> Report {
+    driver.finished().cancelled().await;
+    let report = driver.report();
+    let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
+    let has_no_log = !tracing::dispatcher::has_been_set();
+    if has_failed_to_start || (has_no_log && report.exit_code != 0) {
+        stderr::write(report.to_string());
+    }
+    report
+}

@@ -1,0 +1,75 @@
+//! Futures whose panics are values, and whose end cannot be missed.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::error::Panic;
+
+/// Calls `f`; a panic is an error. Whoever panics is not asked anything again, so that what it may have left
+/// half-done is never looked at.
+pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Panic::new(&*payload))
+}
+
+pin_project! {
+    /// A future whose panic is its output.
+    pub(crate) struct CatchPanic<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> CatchPanic<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self { future }
+    }
+}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        match catch(|| future.poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+/// What wants to know how a future ended. It is dropped after the future, and its drop is the message: it comes
+/// also when the future was dropped before its end, by an abort, a panic or a runtime that goes away.
+pub(crate) trait Witness<T> {
+    fn saw(&mut self, output: T);
+}
+
+pin_project! {
+    /// A future and its witness. The order of the fields is the order in which they are dropped.
+    pub(crate) struct Witnessed<F, W> {
+        #[pin]
+        future: F,
+        witness: W,
+    }
+}
+
+impl<F, W> Witnessed<F, W> {
+    pub(crate) fn new(future: F, witness: W) -> Self {
+        Self { future, witness }
+    }
+}
+
+impl<F: Future, W: Witness<F::Output>> Future for Witnessed<F, W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let output = ready!(this.future.poll(cx));
+        this.witness.saw(output);
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,179 @@
+//! What was asked for, in code and in the environment, and what follows from it.
+
+use std::env::VarError;
+use std::time::Duration;
+
+use crate::error::{Cause, Failure, Operation};
+
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
+const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What was said in code. `None` is "nothing was said".
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) startup_timeout: Option<Option<Duration>>,
+    pub(crate) drain_delay: Option<Duration>,
+}
+
+/// What holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) startup_timeout: Option<Duration>,
+    pub(crate) drain_delay: Duration,
+}
+
+impl Options {
+    /// The environment wins over the code, so that an operator needs no rebuild. All that is wrong is told at once.
+    pub(crate) fn resolve(
+        self,
+        env: impl Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Config, Vec<Failure>> {
+        let mut refused = Vec::new();
+        let mut read = |variable: &str, none: Option<&str>| match env(variable) {
+            Err(VarError::NotPresent) => None,
+            Ok(value) if none == Some(value.as_str()) => Some(None),
+            Ok(value) => match parse(&value) {
+                Ok(duration) => Some(Some(duration)),
+                Err(what) => {
+                    let or_none = none.map_or(String::new(), |none| format!(", or \"{none}\""));
+                    refused.push(refuse(format!("{variable}={value:?} {what}; {ACCEPTED}{or_none}")));
+                    None
+                }
+            },
+            Err(VarError::NotUnicode(value)) => {
+                refused.push(refuse(format!("{variable}={value:?} is not valid UTF-8; {ACCEPTED}")));
+                None
+            }
+        };
+        let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
+        let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
+        let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
+        if shutdown_timeout == Some(Duration::ZERO) {
+            let what =
+                "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
+            refused.push(refuse(what.to_owned()));
+        }
+        if startup_timeout == Some(Some(Duration::ZERO)) {
+            let what = "`startup_timeout` is zero: nothing could be acquired; for no limit it is \"none\"";
+            refused.push(refuse(what.to_owned()));
+        }
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        Ok(Config {
+            shutdown_timeout: shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
+            startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
+            drain_delay: drain_delay.unwrap_or(Duration::ZERO),
+        })
+    }
+}
+
+pub(crate) fn refuse(what: String) -> Failure {
+    Failure::new("configuration", Operation::Configure, Cause::Error(what.into()))
+}
+
+const ACCEPTED: &str = "a duration is written like \"250ms\", \"30s\" or \"1m 30s\"";
+
+/// The units of a duration, the longest first, in milliseconds.
+const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Reads "1m 30s". The same form as in the attributes, where the macro reads it.
+fn parse(text: &str) -> Result<Duration, &'static str> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err("is empty");
+    }
+    let mut millis: u64 = 0;
+    let mut units = UNITS.iter();
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, after) = rest.split_at(digits);
+        if number.is_empty() {
+            return Err("is no duration");
+        }
+        let after = after.trim_start();
+        let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let (unit, after) = after.split_at(letters);
+        if unit.is_empty() {
+            return Err("has a number without a unit");
+        }
+        let Some((_, factor)) = units.find(|(name, _)| *name == unit) else {
+            return Err("has an unknown or misplaced unit");
+        };
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
+        millis = part.and_then(|part| millis.checked_add(part)).ok_or("is too long")?;
+        rest = after.trim_start();
+    }
+    Ok(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<u64, &str>) {
+        assert_eq!(parse(text), expected.map(Duration::from_millis), "{text:?}");
+    }
+
+    #[test]
+    fn durations() {
+        check("250ms", Ok(250));
+        check("30s", Ok(30_000));
+        check("1m 30s", Ok(90_000));
+        check(" 1h2m3s4ms ", Ok(3_723_004));
+        check("0s", Ok(0));
+        check("", Err("is empty"));
+        check("30", Err("has a number without a unit"));
+        check("s", Err("is no duration"));
+        check("-1s", Err("is no duration"));
+        check("1.5s", Err("has a number without a unit"));
+        check("30sec", Err("has an unknown or misplaced unit"));
+        check("30s 1m", Err("has an unknown or misplaced unit"));
+        check("1s 1s", Err("has an unknown or misplaced unit"));
+        check("99999999999999999999s", Err("is too long"));
+        check("18446744073709551615s", Err("is too long"));
+    }
+
+    fn resolve(options: Options, env: &[(&str, &str)]) -> Result<Config, String> {
+        let read = |name: &str| {
+            let found = env.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        };
+        let join =
+            |failures: Vec<Failure>| failures.iter().map(Failure::cause).collect::<Vec<_>>().join("\n");
+        options.resolve(read).map_err(join)
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_code_and_the_code_over_the_defaults() {
+        let config = resolve(Options::default(), &[]).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
+        assert_eq!(config.startup_timeout, Some(Duration::from_secs(60)));
+        let said = Options { shutdown_timeout: Some(Duration::from_secs(30)), ..Options::default() };
+        assert_eq!(resolve(said, &[]).unwrap().shutdown_timeout, Duration::from_secs(30));
+        let env = [("LIFECYCLE_SHUTDOWN_TIMEOUT", "5s"), ("LIFECYCLE_STARTUP_TIMEOUT", "none")];
+        let config = resolve(said, &env).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
+        assert_eq!(config.startup_timeout, None);
+    }
+
+    #[test]
+    fn everything_malformed_is_told_at_once_with_name_value_and_form() {
+        let env = [("LIFECYCLE_SHUTDOWN_TIMEOUT", "30"), ("LIFECYCLE_STARTUP_TIMEOUT", "never")];
+        assert_eq!(
+            resolve(Options::default(), &env).unwrap_err(),
+            "LIFECYCLE_SHUTDOWN_TIMEOUT=\"30\" has a number without a unit; \
+             a duration is written like \"250ms\", \"30s\" or \"1m 30s\"\n\
+             LIFECYCLE_STARTUP_TIMEOUT=\"never\" is no duration; \
+             a duration is written like \"250ms\", \"30s\" or \"1m 30s\", or \"none\""
+        );
+    }
+
+    #[test]
+    fn zero_is_refused() {
+        let refused = resolve(Options::default(), &[("LIFECYCLE_SHUTDOWN_TIMEOUT", "0s")]).unwrap_err();
+        assert!(refused.contains("`shutdown_timeout` is zero"), "{refused}");
+    }
+}

@@ -1,0 +1,463 @@
+//! Carries out what the engine commands, on the application's runtime.
+//!
+//! Whoever brings an event runs the engine under a short lock and then carries out what it commanded, so that a
+//! chain of resources costs no hop to another thread. Three things are kept apart:
+//!
+//! * the engine, behind a lock that is never held while anything else is done;
+//! * commands, carried out one after the other in the engine's order. Whoever finds nobody at it carries out all
+//!   there are; they only spawn, cancel and store, so that this does not block;
+//! * what is to be said, likewise in order, but apart from the commands: a log that blocks must not keep a cut-off
+//!   from happening. Only threads of the application speak (see `control`).
+
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::catch::{CatchPanic, Witness, Witnessed, catch};
+use crate::engine::Engine;
+use crate::engine::command::{Command, Notice};
+use crate::engine::event::{Event, TaskId};
+use crate::error::{Cause, Panic};
+use crate::inflight::Counter;
+use crate::log;
+use crate::node::{Instance, Node};
+use crate::phase::{Phase, Reason};
+use crate::plan::{Id, Plan};
+use crate::report::Report;
+use crate::resource::{Context, Release};
+use crate::stopping::Stopping;
+use crate::{BoxError, Skip};
+
+/// Where a resource comes from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) node: &'static Node,
+    /// It was handed in by `supply`, and need not be acquired.
+    pub(crate) supplied: Option<Instance>,
+}
+
+/// Who tells the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timing {
+    /// A thread of ours, whatever the application's runtime does.
+    Thread,
+    /// The application's runtime, whose clock a test may pause.
+    Runtime,
+}
+
+/// What the driver keeps of one resource, or of the body of `main`.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) counter: Counter,
+    /// The turn has begun.
+    pub(crate) stopping: CancellationToken,
+    /// Tasks are dropped.
+    pub(crate) abort: CancellationToken,
+    cancel_acquire: CancellationToken,
+    cut_release: CancellationToken,
+    instance: Mutex<Option<Instance>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    plan: Plan,
+    sources: Vec<Source>,
+    places: HashMap<TypeId, Id>,
+    cells: Vec<Cell>,
+    core: Mutex<Core>,
+    runtime: Handle,
+    timing: Timing,
+    origin: Instant,
+    phase: watch::Sender<Phase>,
+    /// When the engine wants to be woken; heard by `control`.
+    wake: watch::Sender<Option<Duration>>,
+    draining: CancellationToken,
+    run_main: CancellationToken,
+    /// Everything has had its turn.
+    ended: CancellationToken,
+    /// And everything was said that there was to say.
+    spoken: CancellationToken,
+    /// Or had its time for it.
+    finished: CancellationToken,
+    next_task: AtomicU64,
+    body_listens: AtomicBool,
+    control_thread: OnceLock<ThreadId>,
+}
+
+#[derive(Debug)]
+struct Core {
+    engine: Engine,
+    commands: Queue<Command>,
+    notices: Queue<Notice>,
+}
+
+/// Things to be done one after the other, by one thread at a time.
+///
+/// Invariant: while `is_being_emptied`, some thread is in [`Driver::empty`] and will look at the queue once more
+/// before it leaves. So whoever adds something either becomes that thread or can rely on it.
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: VecDeque<T>,
+    is_being_emptied: bool,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), is_being_emptied: false }
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(engine: Engine, sources: Vec<Source>, runtime: Handle, timing: Timing) -> Arc<Self> {
+        let plan = engine.plan().clone();
+        let places = sources.iter().enumerate().map(|(id, source)| ((source.node.type_id)(), id)).collect();
+        Arc::new(Self {
+            cells: plan.all().map(|_| Cell::default()).collect(),
+            plan,
+            sources,
+            places,
+            core: Mutex::new(Core { engine, commands: Queue::default(), notices: Queue::default() }),
+            runtime,
+            timing,
+            origin: Instant::now(),
+            phase: watch::Sender::new(Phase::Starting),
+            wake: watch::Sender::new(None),
+            draining: CancellationToken::new(),
+            run_main: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            spoken: CancellationToken::new(),
+            finished: CancellationToken::new(),
+            next_task: AtomicU64::new(0),
+            body_listens: AtomicBool::new(false),
+            control_thread: OnceLock::new(),
+        })
+    }
+
+    /// Tells the engine, does what it commands and says what it wants said.
+    pub(crate) fn send(self: &Arc<Self>, event: Event) {
+        {
+            let mut core = self.core();
+            let now = self.origin.elapsed();
+            for command in core.engine.handle(now, event) {
+                match command {
+                    Command::Tell(notice) => core.notices.waiting.push_back(notice),
+                    command => core.commands.waiting.push_back(command),
+                }
+            }
+            let wake = core.engine.next_wake();
+            self.wake.send_if_modified(|current| std::mem::replace(current, wake) != wake);
+        }
+        if self.control_thread.get() == Some(&thread::current().id()) {
+            // Control must not wait for a log: the application's runtime speaks.
+            let driver = Arc::clone(self);
+            self.runtime.spawn(async move { driver.speak() });
+        } else {
+            self.speak();
+        }
+        self.empty(|core| &mut core.commands, |command| self.carry_out(command));
+    }
+
+    /// Says what waits to be said.
+    pub(crate) fn speak(&self) {
+        let tell = |notice| match notice {
+            Notice::LastWord => self.spoken.cancel(),
+            notice => log::tell(&self.plan, &notice, || self.report()),
+        };
+        self.empty(|core| &mut core.notices, tell);
+    }
+
+    /// Does everything in a queue, in order, unless another thread is at it.
+    fn empty<T>(&self, queue: impl Fn(&mut Core) -> &mut Queue<T>, mut act: impl FnMut(T)) {
+        let mut is_mine = false;
+        loop {
+            let next = {
+                let mut core = self.core();
+                let queue = queue(&mut core);
+                if queue.is_being_emptied && !is_mine {
+                    return;
+                }
+                let next = queue.waiting.pop_front();
+                is_mine = next.is_some();
+                queue.is_being_emptied = is_mine;
+                next
+            };
+            let Some(next) = next else { return };
+            // A subscriber or a waker that panics must not leave the queue without anybody to empty it.
+            let _ = catch(|| act(next));
+        }
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carry_out(self: &Arc<Self>, command: Command) {
+        match command {
+            Command::Enter(phase) => {
+                self.phase.send_replace(phase);
+            }
+            Command::Acquire(id) => self.acquire(id),
+            Command::CancelAcquire(id) => self.cell(id).cancel_acquire.cancel(),
+            Command::RunMain => self.run_main.cancel(),
+            Command::FireDraining => self.draining.cancel(),
+            Command::Drain(id) => {
+                let cell = self.cell(id);
+                cell.stopping.cancel();
+                self.send(Event::DrainBegan(id, cell.counter.begin_drain()));
+            }
+            Command::AbortTasks(id) => {
+                let cell = self.cell(id);
+                self.send(Event::Cut(id, cell.counter.in_flight()));
+                cell.abort.cancel();
+            }
+            Command::Release(id) => self.release(id),
+            Command::CutRelease(id) => self.cell(id).cut_release.cancel(),
+            Command::Abort(id) => self.abort(id),
+            Command::End => self.ended.cancel(),
+            Command::Exit(code) => signal_hook::low_level::exit(code.into()),
+            Command::Tell(_) => unreachable!("notices have a queue of their own"),
+        }
+    }
+
+    fn acquire(self: &Arc<Self>, id: Id) {
+        let Source { node, supplied } = &self.sources[id];
+        if let Some(instance) = supplied {
+            self.cell(id).put(Arc::clone(instance));
+            return self.send(Event::Acquired(id));
+        }
+        let dependencies =
+            self.plan.after(id).iter().map(|&id| ((self.sources[id].node.type_id)(), self.instance(id)));
+        let context = Context { driver: Arc::clone(self), id, dependencies: dependencies.collect() };
+        let acquisition = Acquisition { driver: Arc::clone(self), id, end: Event::AcquireDropped(id) };
+        let cancel = self.cell(id).cancel_acquire.clone();
+        let future = cancel.run_until_cancelled_owned(CatchPanic::new((node.acquire)(context)));
+        self.runtime.spawn(Witnessed::new(future, acquisition));
+    }
+
+    fn release(self: &Arc<Self>, id: Id) {
+        let witness = Releasing { driver: Arc::clone(self), id, end: Err(Cause::Lost) };
+        let Some(instance) = self.cell(id).instance() else { return drop(witness) };
+        let driver = Arc::clone(self);
+        let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
+        let future = async move {
+            release.await?;
+            // A `Drop` of the resource is part of its release, and has the same time.
+            drop(driver.cell(id).take());
+            Ok(())
+        };
+        let cut = self.cell(id).cut_release.clone();
+        let future = CatchPanic::new(future);
+        self.runtime.spawn(Witnessed::new(poll_once_then_until(future, cut), witness));
+    }
+
+    /// `abort` is the user's code and must not hold up whoever commands it, nor wait for a runtime whose threads
+    /// may all be stuck. The instance is dropped there too.
+    fn abort(self: &Arc<Self>, id: Id) {
+        let Some(instance) = self.cell(id).take() else { return self.send(Event::Aborted(id, Ok(()))) };
+        let node = self.sources[id].node;
+        let driver = Arc::clone(self);
+        let abort = move || {
+            let result = catch(|| {
+                (node.abort)(&instance);
+                drop(instance);
+            });
+            driver.send(Event::Aborted(id, result.map_err(Cause::Panic)));
+        };
+        if self.timing == Timing::Runtime {
+            // Under virtual time, a thread that the runtime does not know of would not hold the clock.
+            self.runtime.spawn_blocking(abort);
+        } else if thread::Builder::new().name("lifecycle-abort".to_owned()).spawn(abort).is_err() {
+            let cause = Cause::Error("no thread could be made to run it on".into());
+            self.send(Event::Aborted(id, Err(cause)));
+        }
+    }
+
+    pub(crate) fn cell(&self, id: Id) -> &Cell {
+        &self.cells[id]
+    }
+
+    pub(crate) fn main_cell(&self) -> &Cell {
+        self.cell(self.main())
+    }
+
+    pub(crate) fn main(&self) -> Id {
+        self.plan.main()
+    }
+
+    pub(crate) fn name(&self, id: Id) -> &str {
+        self.plan.name(id)
+    }
+
+    pub(crate) fn place(&self, type_id: TypeId) -> Option<Id> {
+        self.places.get(&type_id).copied()
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn new_task(&self) -> TaskId {
+        // Only uniqueness matters, so that any ordering does.
+        self.next_task.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    pub(crate) fn draining(&self) -> Stopping {
+        Stopping::new(&self.draining)
+    }
+
+    /// The body of `main` asked for a notice: from now on it is waited for at its turn (rule R5).
+    pub(crate) fn body_listens(self: &Arc<Self>) {
+        if !self.body_listens.swap(true, Ordering::Relaxed) {
+            self.send(Event::BodyListens);
+        }
+    }
+
+    pub(crate) fn run_main(&self) -> &CancellationToken {
+        &self.run_main
+    }
+
+    pub(crate) fn ended(&self) -> &CancellationToken {
+        &self.ended
+    }
+
+    pub(crate) fn spoken(&self) -> &CancellationToken {
+        &self.spoken
+    }
+
+    pub(crate) fn finished(&self) -> &CancellationToken {
+        &self.finished
+    }
+
+    pub(crate) fn wake(&self) -> watch::Receiver<Option<Duration>> {
+        self.wake.subscribe()
+    }
+
+    pub(crate) fn origin(&self) -> Instant {
+        self.origin
+    }
+
+    /// Declares the calling thread to be the control thread: it never speaks.
+    pub(crate) fn is_controlled_here(&self) {
+        let _ = self.control_thread.set(thread::current().id());
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        self.core().engine.report()
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        self.core().engine.report().reason
+    }
+
+    pub(crate) fn cutoff(&self, id: Id) -> Instant {
+        let cutoff = self.core().engine.cutoff(id);
+        self.origin + cutoff.min(crate::budget::LONGEST)
+    }
+
+    /// The instance of a resource, if it is there for others: one that came after it was given up is not.
+    pub(crate) fn instance(&self, id: Id) -> Option<Instance> {
+        let cell = self.cell(id);
+        if cell.cancel_acquire.is_cancelled() { None } else { cell.instance() }
+    }
+
+    pub(crate) fn warn_of_late_task(&self, id: Id) {
+        log::late_task(self.name(id));
+    }
+
+    pub(crate) fn warn_of_panic(&self, id: Id, panic: &Panic) {
+        log::task_panicked(self.name(id), panic);
+    }
+}
+
+impl Cell {
+    fn put(&self, instance: Instance) {
+        *self.lock() = Some(instance);
+    }
+
+    fn take(&self) -> Option<Instance> {
+        self.lock().take()
+    }
+
+    fn instance(&self) -> Option<Instance> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instance>> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One acquisition: tells how it ended, also when its future was dropped.
+struct Acquisition {
+    driver: Arc<Driver>,
+    id: Id,
+    end: Event,
+}
+
+impl Witness<Option<Result<Result<Instance, BoxError>, Panic>>> for Acquisition {
+    fn saw(&mut self, output: Option<Result<Result<Instance, BoxError>, Panic>>) {
+        let id = self.id;
+        self.end = match output {
+            None => Event::AcquireDropped(id),
+            Some(Ok(Ok(instance))) => {
+                self.driver.cell(id).put(instance);
+                Event::Acquired(id)
+            }
+            Some(Ok(Err(error))) if error.is::<Skip>() => Event::AcquireSkipped(id),
+            Some(Ok(Err(error))) => Event::AcquireFailed(id, Cause::Error(error)),
+            Some(Err(panic)) => Event::AcquireFailed(id, Cause::Panic(panic)),
+        };
+    }
+}
+
+impl Drop for Acquisition {
+    fn drop(&mut self) {
+        let end = std::mem::replace(&mut self.end, Event::Tick);
+        self.driver.send(end);
+    }
+}
+
+/// One release: tells how it ended, also when its future was dropped.
+struct Releasing {
+    driver: Arc<Driver>,
+    id: Id,
+    end: Result<(), Cause>,
+}
+
+impl Witness<Option<Result<Result<(), BoxError>, Panic>>> for Releasing {
+    fn saw(&mut self, output: Option<Result<Result<(), BoxError>, Panic>>) {
+        self.end = match output {
+            None => Err(Cause::Lost),
+            Some(Ok(result)) => result.map_err(Cause::Error),
+            Some(Err(panic)) => Err(Cause::Panic(panic)),
+        };
+    }
+}
+
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        let end = std::mem::replace(&mut self.end, Ok(()));
+        self.driver.send(Event::Released(self.id, end));
+    }
+}
+
+/// Runs `future` until `cut`, but polls it once in any case: the token looks second.
+async fn poll_once_then_until<F: Future>(future: F, cut: CancellationToken) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = cut.cancelled() => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! Rules E1 and E2: the exit code and the report.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::stop::Shutdown;
+use crate::phase::Reason;
+use crate::plan::Id;
+use crate::report::{Report, ResourceReport};
+
+impl Engine {
+    /// Of several codes, the later in the list of rule E1 wins; a body's own code stands if nothing went wrong.
+    pub(crate) fn exit_code(&self) -> u8 {
+        let insisted =
+            self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried).and_then(|hurry| hurry.by);
+        if let Some(number) = insisted.map(|signal| signal.number()).or(self.interrupted_by) {
+            128 + number
+        } else if self.was_cut {
+            124
+        } else if self.failures.iter().any(|failure| !failure.is_tolerated()) {
+            1
+        } else {
+            self.body_code.unwrap_or(0)
+        }
+    }
+
+    /// What happened so far.
+    pub(crate) fn report(&self) -> Report {
+        let (reason, stop_took) = match &self.shutdown {
+            Some(Shutdown { reason, began, .. }) => (reason.clone(), Some(self.now - *began)),
+            None => (Reason::Finished, None),
+        };
+        Report {
+            reason,
+            phases: self.phases.clone(),
+            resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
+            failures: self.failures.clone(),
+            start_path: self.names(self.start_path()),
+            stop_path: self.names(self.stop_path()),
+            shutdown_timeout: self.budget.timeout(),
+            stop_took,
+            exit_code: self.exit_code(),
+        }
+    }
+
+    fn resource_report(&self, id: Id) -> ResourceReport {
+        let slot = &self.slots[id];
+        let times = slot.times;
+        let lasted = |from: Option<Duration>, to: Option<Duration>| Some(to.unwrap_or(self.now) - from?);
+        ResourceReport {
+            name: self.plan.name(id).to_owned(),
+            foundation: self.plan.step(id).foundation,
+            outcome: slot.outcome(),
+            after: self.names(self.plan.after(id).to_vec()),
+            acquire: lasted(times.acquiring, times.acquired.or(times.turn)),
+            drain: lasted(times.turn, times.drained),
+            release: lasted(times.releasing, times.released.or(times.gone)),
+            in_flight: slot.in_flight,
+            cut: slot.cut,
+            aborted_tasks: slot.aborted_tasks.clone(),
+            stuck_tasks: slot.stuck_tasks.clone(),
+        }
+    }
+
+    /// From the resource that was acquired last, back along what each waited for.
+    fn start_path(&self) -> Vec<Id> {
+        let acquired = |id: &Id| self.slots[*id].times.acquired;
+        let mut path: Vec<Id> = Vec::new();
+        let mut next = self.plan.resources().filter(|id| acquired(id).is_some()).max_by_key(acquired);
+        while let Some(id) = next {
+            path.insert(0, id);
+            let beneath = self.plan.after(id).iter().copied();
+            next = beneath.filter(|id| acquired(id).is_some()).max_by_key(acquired);
+        }
+        path
+    }
+
+    /// From the resource whose turn ended last, back along what each waited for.
+    fn stop_path(&self) -> Vec<Id> {
+        let had_a_turn = |id: &Id| *id != self.plan.main() && self.slots[*id].times.turn.is_some();
+        let gone = |id: &Id| self.slots[*id].times.gone;
+        let mut path: Vec<Id> = Vec::new();
+        let mut next = self.plan.resources().filter(had_a_turn).max_by_key(gone);
+        while let Some(id) = next {
+            path.insert(0, id);
+            next = self.plan.before(id).iter().copied().filter(had_a_turn).max_by_key(gone);
+        }
+        path
+    }
+
+    fn names(&self, ids: Vec<Id>) -> Vec<String> {
+        ids.into_iter().map(|id| self.plan.name(id).to_owned()).collect()
+    }
+}
