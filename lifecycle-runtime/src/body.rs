@@ -52,17 +52,16 @@ impl<T: Output, E: Into<BoxError>> Output for Result<T, E> {
     }
 }
 
-/// The body of `main` in flight. The engine hears of its end before the unit leaves.
+/// The body of `main` in flight.
 pub(crate) struct Guard {
-    driver: Arc<Driver>,
     end: BodyEnd,
-    _unit: Unit,
+    unit: Unit,
 }
 
 impl Guard {
     pub(crate) fn new(driver: &Arc<Driver>) -> Option<Self> {
         let unit = Unit::enter(driver, driver.main())?;
-        Some(Self { driver: Arc::clone(driver), end: BodyEnd::Dropped, _unit: unit })
+        Some(Self { end: BodyEnd::Dropped, unit })
     }
 
     pub(crate) fn end(&mut self, end: BodyEnd) {
@@ -83,12 +82,12 @@ impl<T: Output> Witness<Option<Result<T, Panic>>> for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, BodyEnd::Dropped);
-        self.driver.send(Event::BodyEnded(end));
+        let rest = self.unit.leave();
+        self.unit.driver().send(Event::BodyEnded(end, rest));
     }
 }
 
-/// Starts the application, runs its body when everything is acquired, and returns when the application has ended or
-/// the body has, whichever is first.
+/// Starts the application, runs its body when everything is acquired, and returns when the application has ended.
 pub(crate) async fn live<F, Fut>(driver: &Arc<Driver>, kind: BodyKind, body: F)
 where
     F: FnOnce(App) -> Fut,
@@ -108,6 +107,6 @@ where
     tokio::select! {
         biased;
         () = driver.ended().cancelled() => {}
-        () = body => {}
+        () = body => driver.ended().cancelled().await,
     }
 }

@@ -12,6 +12,11 @@ use crate::private::{Declared, Registered};
 /// One resource or several, as a type: `Http`, `(Http, Metrics)`.
 ///
 /// It is implemented for every resource and for tuples of up to twelve.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a resource",
+    label = "not a resource, and not a tuple of resources",
+    note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`"
+)]
 pub trait Resources {
     #[doc(hidden)]
     fn nodes(nodes: &mut Vec<&'static Node>);

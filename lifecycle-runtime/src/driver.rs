@@ -90,6 +90,10 @@ pub(crate) struct Driver {
     next_task: AtomicU64,
     body_listens: AtomicBool,
     control_thread: OnceLock<ThreadId>,
+    #[cfg(test)]
+    record: Mutex<Vec<(Duration, Command)>>,
+    #[cfg(test)]
+    exited: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -138,6 +142,10 @@ impl Driver {
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             control_thread: OnceLock::new(),
+            #[cfg(test)]
+            record: Mutex::default(),
+            #[cfg(test)]
+            exited: CancellationToken::new(),
         })
     }
 
@@ -200,6 +208,8 @@ impl Driver {
     }
 
     fn carry_out(self: &Arc<Self>, command: Command) {
+        #[cfg(test)]
+        self.record.lock().unwrap().push((self.origin.elapsed(), command.clone()));
         match command {
             Command::Enter(phase) => {
                 self.phase.send_replace(phase);
@@ -222,6 +232,9 @@ impl Driver {
             Command::CutRelease(id) => self.cell(id).cut_release.cancel(),
             Command::Abort(id) => self.abort(id),
             Command::End => self.ended.cancel(),
+            #[cfg(test)]
+            Command::Exit(_) => self.exited.cancel(),
+            #[cfg(not(test))]
             Command::Exit(code) => signal_hook::low_level::exit(code.into()),
             Command::Tell(_) => unreachable!("notices have a queue of their own"),
         }
@@ -370,6 +383,16 @@ impl Driver {
     pub(crate) fn instance(&self, id: Id) -> Option<Instance> {
         let cell = self.cell(id);
         if cell.cancel_acquire.is_cancelled() { None } else { cell.instance() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn record(&self) -> Vec<(Duration, Command)> {
+        self.record.lock().unwrap().clone()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn exited(&self) -> &CancellationToken {
+        &self.exited
     }
 
     pub(crate) fn warn_of_late_task(&self, id: Id) {

@@ -22,6 +22,8 @@ mod report;
 mod resource;
 mod run;
 mod signals;
+#[cfg(test)]
+mod simulation;
 mod stderr;
 mod stopping;
 mod tasks;

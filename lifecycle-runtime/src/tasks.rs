@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::BoxError;
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::driver::Driver;
-use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
+use crate::engine::event::{Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::error::{Cause, Panic};
 use crate::plan::Id;
 use crate::stopping::Stopping;
@@ -47,24 +47,39 @@ mod sealed {
 pub(crate) struct Unit {
     driver: Arc<Driver>,
     id: Id,
+    has_left: bool,
 }
 
 impl Unit {
     /// `None` once the resource's turn is so far that nothing is in flight any more.
     pub(crate) fn enter(driver: &Arc<Driver>, id: Id) -> Option<Self> {
-        driver.cell(id).counter.enter().then(|| Self { driver: Arc::clone(driver), id })
+        driver.cell(id).counter.enter().then(|| Self { driver: Arc::clone(driver), id, has_left: false })
+    }
+}
+
+impl Unit {
+    /// Leaves, and says what that leaves behind. Whoever has more to tell tells both in one event, so that there is
+    /// no moment between the two.
+    pub(crate) fn leave(&mut self) -> Rest {
+        let is_last =
+            !std::mem::replace(&mut self.has_left, true) && self.driver.cell(self.id).counter.leave();
+        if is_last { Rest::Drained } else { Rest::Unknown }
+    }
+
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
     }
 }
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        if self.driver.cell(self.id).counter.leave() {
+        if self.leave() == Rest::Drained {
             self.driver.send(Event::Drained(self.id));
         }
     }
 }
 
-/// One supervised or background task. The engine hears of its end before the unit leaves.
+/// One supervised or background task.
 struct Task {
     task: TaskId,
     end: TaskEnd,
@@ -104,7 +119,8 @@ where
 impl Drop for Task {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
-        self.unit.driver.send(Event::TaskEnded(self.task, end));
+        let rest = self.unit.leave();
+        self.unit.driver.send(Event::TaskEnded(self.task, end, rest));
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Event {
     /// A task is about to be spawned for a resource.
     TaskStarted { task: TaskId, owner: Id, name: String, kind: TaskKind },
     /// A task is gone.
-    TaskEnded(TaskId, TaskEnd),
+    TaskEnded(TaskId, TaskEnd, Rest),
     /// `stopping` of the resource was fired, and so many units of work were in flight. If there were none, none
     /// can come.
     DrainBegan(Id, usize),
@@ -38,7 +38,7 @@ pub(crate) enum Event {
     /// The body of `main` asked for `stopping` or `draining` (rule R5).
     BodyListens,
     /// The body of `main` is gone.
-    BodyEnded(BodyEnd),
+    BodyEnded(BodyEnd, Rest),
     /// A signal arrived.
     Signal(Signal),
     /// Somebody asked for shutdown, with these words.
@@ -58,6 +58,14 @@ pub(crate) enum TaskKind {
     Supervised,
     /// Keeps nothing alive, and is dropped at its turn.
     Background,
+}
+
+/// What is in flight when a unit has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing, and nothing can come: see [`Event::Drained`].
+    Drained,
+    Unknown,
 }
 
 /// How a task ended.

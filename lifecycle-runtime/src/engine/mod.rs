@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::command::{Command, Notice};
-use self::event::{BodyEnd, Event, TaskEnd, TaskId, TaskKind};
+use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use self::slot::{Slot, State};
 use self::stop::Shutdown;
 use crate::budget::Budget;
@@ -163,14 +163,14 @@ impl Engine {
                 self.has_spawned |= kind == TaskKind::Supervised;
                 self.tasks.insert(task, Task { owner, name, kind });
             }
-            Event::TaskEnded(task, end) => self.task_ended(task, end),
+            Event::TaskEnded(task, end, rest) => self.task_ended(task, end, rest),
             Event::DrainBegan(id, count) => self.drain_began(id, count),
             Event::Drained(id) => self.slots[id].is_drained = true,
             Event::Cut(id, count) => self.slots[id].cut = count,
             Event::Released(id, result) => self.released(id, result),
             Event::Aborted(id, result) => self.aborted(id, result),
             Event::BodyListens => self.body_listens = true,
-            Event::BodyEnded(end) => self.body_ended(end),
+            Event::BodyEnded(end, rest) => self.body_ended(end, rest),
             Event::Signal(signal) => self.signal(signal),
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
@@ -211,8 +211,9 @@ impl Engine {
         true
     }
 
-    fn task_ended(&mut self, task: TaskId, end: TaskEnd) {
+    fn task_ended(&mut self, task: TaskId, end: TaskEnd, rest: Rest) {
         let Some(Task { owner, name, .. }) = self.tasks.remove(&task) else { return };
+        self.slots[owner].is_drained |= rest == Rest::Drained;
         let was_told_to_go = self.slots[owner].has_had_its_turn_begun() || self.is_being_rolled_back(owner);
         match end {
             TaskEnd::Done => {}
@@ -222,12 +223,12 @@ impl Engine {
         }
     }
 
-    fn body_ended(&mut self, end: BodyEnd) {
-        if !self.body_is_alive {
+    fn body_ended(&mut self, end: BodyEnd, rest: Rest) {
+        let main = self.plan.main();
+        self.slots[main].is_drained |= rest == Rest::Drained;
+        if !std::mem::take(&mut self.body_is_alive) {
             return;
         }
-        self.body_is_alive = false;
-        let main = self.plan.main();
         match end {
             BodyEnd::Done => {}
             BodyEnd::Code(code) => self.body_code = Some(code),

@@ -1,0 +1,191 @@
+//! Reads the value of an option as the type that is expected there.
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{LitInt, LitStr};
+
+use super::{Arg, Value, flatten, is_punct};
+use crate::ctxt::Ctxt;
+use crate::duration;
+use crate::paths::Path;
+
+/// A value and the place of the literal that it was read from.
+pub(crate) struct Spanned<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+impl Arg {
+    /// A flag is set by its name alone.
+    pub(crate) fn flag(&self, cx: &Ctxt) -> bool {
+        let symbol = self.symbol;
+        let Value::Written(value) = &self.value else { return true };
+        match &value[..] {
+            [TokenTree::Ident(no)] if no == "false" => {
+                cx.error(no.span(), format_args!("`{symbol}` takes no value; leave it out to say no"));
+                return false;
+            }
+            [] => {
+                cx.error(self.key.span(), format_args!("`{symbol}` takes no value; write `{symbol}` alone"));
+            }
+            _ => cx.error_spanned(
+                tokens(value),
+                format_args!("`{symbol}` takes no value; write `{symbol}` alone"),
+            ),
+        }
+        true
+    }
+
+    pub(crate) fn string(&self, cx: &Ctxt) -> Option<LitStr> {
+        self.literal(cx, "a string")
+    }
+
+    pub(crate) fn duration(&self, cx: &Ctxt) -> Option<Spanned<Duration>> {
+        duration(cx, &self.duration_literal(cx)?)
+    }
+
+    /// The literal of a duration, for options that take words as well.
+    pub(crate) fn duration_literal(&self, cx: &Ctxt) -> Option<LitStr> {
+        self.literal(cx, "a duration in quotes")
+    }
+
+    pub(crate) fn integer(&self, cx: &Ctxt) -> Option<Spanned<usize>> {
+        let literal: LitInt = self.literal(cx, "an integer")?;
+        match literal.base10_parse() {
+            Ok(value) => Some(Spanned { value, span: literal.span() }),
+            Err(error) => {
+                cx.error(literal.span(), error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn path(&self, cx: &Ctxt) -> Option<Path> {
+        let value = self.value(cx)?;
+        self.path_from(cx, value)
+    }
+
+    /// A path, or a list of paths in brackets.
+    pub(crate) fn paths(&self, cx: &Ctxt) -> Vec<Path> {
+        let Some(value) = self.value(cx) else { return Vec::new() };
+        let [TokenTree::Group(list)] = value else {
+            return self.path_from(cx, value).into_iter().collect();
+        };
+        if list.delimiter() != Delimiter::Bracket {
+            let symbol = self.symbol;
+            cx.error_spanned(
+                list,
+                format_args!("several resources go in brackets: `{symbol} = [Db, Cache]`"),
+            );
+        }
+        let elements = flatten(list.stream());
+        let elements = elements.split(|token| is_punct(token, ',')).filter(|element| !element.is_empty());
+        elements.filter_map(|element| self.path_from(cx, element)).collect()
+    }
+
+    /// Reports a list that holds nothing, unless what it holds has been reported.
+    pub(crate) fn empty_list(&self, cx: &Ctxt) {
+        let Value::Written(value) = &self.value else { return };
+        if let [TokenTree::Group(list)] = &value[..] {
+            if list.stream().is_empty() {
+                let symbol = self.symbol;
+                cx.error_spanned(list, format_args!("`{symbol}` names nothing; leave it out for everything"));
+            }
+        }
+    }
+
+    fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
+        let symbol = self.symbol;
+        let example = symbol.example();
+        if let [literal @ TokenTree::Literal(_)] = value {
+            if let Ok(literal) = syn::parse2::<LitStr>(literal.to_token_stream()) {
+                let text = literal.value();
+                cx.error(
+                    literal.span(),
+                    format_args!("expected a path, found a string; write `{text}` without the quotes"),
+                );
+                return quoted_path(&literal);
+            }
+        }
+        match Path::take(value) {
+            Some((path, [])) => Some(path),
+            Some((path, [angle, ..])) if is_punct(angle, '<') => {
+                let path = path.text();
+                cx.error_spanned(
+                    tokens(value),
+                    format_args!(
+                        "a resource has no generic arguments; name a newtype that holds the `{path}<…>`"
+                    ),
+                );
+                None
+            }
+            Some((path, [next @ TokenTree::Ident(_), ..])) => {
+                cx.error_spanned(next, "expected `,`");
+                Some(path)
+            }
+            Some((path, [next, ..])) => {
+                let path = path.text();
+                cx.error_spanned(next, format_args!("expected nothing after the path `{path}`"));
+                None
+            }
+            None => {
+                cx.error_spanned(tokens(value), format_args!("expected a path, as in `{example}`"));
+                None
+            }
+        }
+    }
+
+    fn literal<L: syn::parse::Parse>(&self, cx: &Ctxt, expected: &str) -> Option<L> {
+        let value = self.value(cx)?;
+        let literal = match value {
+            [literal @ TokenTree::Literal(_)] => syn::parse2(literal.to_token_stream()).ok(),
+            _ => None,
+        };
+        if literal.is_none() {
+            let example = self.symbol.example();
+            cx.error_spanned(tokens(value), format_args!("expected {expected}, as in `{example}`"));
+        }
+        literal
+    }
+
+    /// The tokens of the value, of which there is at least one.
+    fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
+        match &self.value {
+            Value::Written(value) if !value.is_empty() => Some(value),
+            Value::Reported => None,
+            Value::Absent | Value::Written(_) => {
+                let (symbol, example) = (self.symbol, self.symbol.example());
+                cx.error(self.key.span(), format_args!("`{symbol}` needs a value, as in `{example}`"));
+                None
+            }
+        }
+    }
+}
+
+pub(crate) fn duration(cx: &Ctxt, literal: &LitStr) -> Option<Spanned<Duration>> {
+    match duration::parse(&literal.value()) {
+        Ok(value) => Some(Spanned { value, span: literal.span() }),
+        Err(error) => {
+            cx.error(literal.span(), error);
+            None
+        }
+    }
+}
+
+/// What a string in place of a path was meant to be, lest its absence cause more errors.
+fn quoted_path(literal: &LitStr) -> Option<Path> {
+    let text = literal.value();
+    if !text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+        return None;
+    }
+    let mut tokens: Vec<TokenTree> = text.parse::<TokenStream>().ok()?.into_iter().collect();
+    tokens.iter_mut().for_each(|token| token.set_span(literal.span()));
+    let (path, rest) = Path::take(&tokens)?;
+    rest.is_empty().then_some(path)
+}
+
+fn tokens(trees: &[TokenTree]) -> TokenStream {
+    trees.iter().cloned().collect()
+}

@@ -1,0 +1,104 @@
+//! Writes the entry point: data and one call.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use super::Function;
+use super::model::{Entry, Flavor, StartupTimeout};
+use crate::duration::literal;
+use crate::fallback;
+use crate::paths::generated_at;
+
+pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
+    if !function.is_callable() {
+        return fallback::main(&entry.runtime, function);
+    }
+    let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
+    let krate = entry.runtime.at(Span::call_site());
+    let builder = builder(entry);
+    let threads = threads(entry);
+    let body = if function.has_body { quote!(Written) } else { quote!(Empty) };
+    let start = start(function);
+    let main = quote! {
+        #krate::private::Main {
+            builder: #builder,
+            threads: #threads,
+            body: #krate::private::Body::#body,
+        }
+    };
+    let call = call(entry, function, &quote!(#main, #start));
+    quote! {
+        #(#outer_attributes)*
+        #visibility fn #name() -> #krate::Report {
+            #(#inner_attributes)*
+            #definition
+            #call
+        }
+    }
+}
+
+/// The call of `private::run` at the place of the return type, which rustc blames if no entry point can have it.
+fn call(entry: &Entry, function: &Function, arguments: &TokenStream) -> TokenStream {
+    let name = function.name.span();
+    let (first, last) = ends(&function.output).unwrap_or((name, name));
+    let krate = entry.runtime.at(generated_at(first));
+    quote_spanned!(generated_at(last)=> #krate::private::run(#arguments))
+}
+
+/// The closure that takes the application; for a wrong parameter rustc blames the place of that parameter.
+fn start(function: &Function) -> TokenStream {
+    let name = &function.name;
+    match function.parameters.first().and_then(ends) {
+        Some((_, parameter)) => {
+            // A constant that the user calls `app` would turn the binding into a pattern.
+            let app = Ident::new("__app", generated_at(parameter));
+            quote!(|#app| #name(#app))
+        }
+        None => quote!(|_| #name()),
+    }
+}
+
+fn builder(entry: &Entry) -> TokenStream {
+    let krate = entry.runtime.at(Span::call_site());
+    let shutdown_timeout = entry.shutdown_timeout.as_ref().map(|limit| {
+        let limit = literal(limit.value);
+        quote!(.shutdown_timeout(#limit))
+    });
+    let startup_timeout = entry.startup_timeout.as_ref().map(|limit| match limit {
+        StartupTimeout::Unlimited => quote!(.startup_timeout(::core::option::Option::None)),
+        StartupTimeout::Limit(limit) => {
+            let limit = literal(limit.value);
+            quote!(.startup_timeout(#limit))
+        }
+    });
+    let drain_delay = entry.drain_delay.as_ref().map(|delay| {
+        let delay = literal(delay.value);
+        quote!(.drain_delay(#delay))
+    });
+    // One call for each, so that what is no resource is an error at its own place.
+    let resources = entry.resources.iter().map(|path| {
+        let resources = quote_spanned!(path.first()=> .resources::<);
+        quote_spanned!(path.last()=> #resources #path>())
+    });
+    quote!(#krate::App::builder() #shutdown_timeout #startup_timeout #drain_delay #(#resources)*)
+}
+
+fn threads(entry: &Entry) -> TokenStream {
+    let krate = entry.runtime.at(Span::call_site());
+    match (entry.flavor, &entry.worker_threads) {
+        (Flavor::CurrentThread, _) => quote!(#krate::private::Threads::Current),
+        (Flavor::MultiThread, None) => {
+            quote!(#krate::private::Threads::Multi { workers: ::core::option::Option::None })
+        }
+        (Flavor::MultiThread, Some(workers)) => {
+            let workers = workers.value;
+            quote!(#krate::private::Threads::Multi { workers: ::core::option::Option::Some(#workers) })
+        }
+    }
+}
+
+fn ends(tokens: &TokenStream) -> Option<(Span, Span)> {
+    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next()?;
+    Some((first, spans.last().unwrap_or(first)))
+}

@@ -1,0 +1,98 @@
+//! Paths that the user wrote, and the path of the runtime crate.
+
+use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+
+/// A path without generic arguments: `Db`, `crate::db::Db`, `::remote::Db`.
+pub(crate) struct Path {
+    tokens: TokenStream,
+    pub(crate) first: Span,
+    pub(crate) last: Span,
+    last_segment: String,
+}
+
+impl Path {
+    /// Takes a path off the front of `tokens`.
+    pub(crate) fn take(tokens: &[TokenTree]) -> Option<(Self, &[TokenTree])> {
+        let mut rest = skip_colons(tokens).unwrap_or(tokens);
+        let first = tokens.first()?.span();
+        loop {
+            let Some(TokenTree::Ident(segment)) = rest.first() else { return None };
+            rest = &rest[1..];
+            if let Some(more) = skip_colons(rest) {
+                rest = more;
+                continue;
+            }
+            let path = Self {
+                tokens: tokens[..tokens.len() - rest.len()].iter().cloned().collect(),
+                first,
+                last: segment.span(),
+                last_segment: segment.to_string(),
+            };
+            return Some((path, rest));
+        }
+    }
+
+    /// The path in one line, for messages and for comparison.
+    pub(crate) fn text(&self) -> String {
+        self.tokens.to_string().replace(' ', "")
+    }
+
+    pub(crate) fn last_segment(&self) -> &str {
+        &self.last_segment
+    }
+
+    /// Whether this is `name` as seen from the place where `name` is declared.
+    pub(crate) fn is_local(&self, name: &Ident) -> bool {
+        let text = self.text();
+        text == "Self" || *name == text.strip_prefix("self::").unwrap_or(&text)
+    }
+
+    /// The span of the first token; generated code before the path carries it, so that rustc points at the path.
+    pub(crate) fn first(&self) -> Span {
+        generated_at(self.first)
+    }
+
+    /// The span of the last token, for generated code after the path.
+    pub(crate) fn last(&self) -> Span {
+        generated_at(self.last)
+    }
+}
+
+impl ToTokens for Path {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.tokens.to_tokens(tokens);
+    }
+}
+
+/// Where the runtime crate is: `::lifecycle`, or what `crate = …` says.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    pub(crate) path: Option<Path>,
+}
+
+impl Runtime {
+    /// The runtime's path for code that belongs to `span`.
+    pub(crate) fn at(&self, span: Span) -> TokenStream {
+        match &self.path {
+            Some(path) => path.to_token_stream(),
+            None => quote_spanned!(span=> ::lifecycle),
+        }
+    }
+}
+
+/// The place of `span`, marked as generated: lints leave it alone, and errors still point at the place.
+pub(crate) fn generated_at(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
+}
+
+fn skip_colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
+    match tokens {
+        [TokenTree::Punct(first), TokenTree::Punct(second), rest @ ..]
+            if first.as_char() == ':' && first.spacing() == Spacing::Joint && second.as_char() == ':' =>
+        {
+            Some(rest)
+        }
+        _ => None,
+    }
+}

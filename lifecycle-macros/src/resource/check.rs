@@ -1,0 +1,83 @@
+//! Judges a declaration, and takes out what would cause a second error.
+
+use super::{Declaration, Kind};
+use crate::ctxt::Ctxt;
+
+pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
+    check_subject(cx, declaration);
+    check_dependencies(cx, declaration);
+    check_name(cx, declaration);
+    check_acquire_timeout(cx, declaration);
+}
+
+fn check_subject(cx: &Ctxt, declaration: &Declaration) {
+    let subject = &declaration.subject;
+    let keyword = &subject.keyword;
+    let advice = match keyword.kind {
+        Kind::Struct if subject.generics.is_empty() => return,
+        Kind::Struct => {
+            let name = declaration.display_name();
+            return cx.error_spanned(
+                &subject.generics.written,
+                format_args!(
+                    "a resource cannot be generic, as its type is its identity; \
+                     declare a newtype for each concrete `{name}<…>`"
+                ),
+            );
+        }
+        Kind::Enum => "an enum cannot be a resource; put it into a struct",
+        Kind::Union => "a union cannot be a resource; put it into a struct",
+        Kind::Function => {
+            "a function cannot be a resource; write a struct whose `acquire` does what the function does"
+        }
+        Kind::Impl => "`#[resource]` goes on the struct, not on its `impl`",
+        Kind::Other => "`#[resource]` goes on a struct",
+    };
+    cx.error(keyword.span, advice);
+}
+
+fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
+    let subject = &declaration.subject;
+    let mut seen = Vec::new();
+    declaration.after.retain(|path| {
+        if let Some(name) = subject.name.as_ref().filter(|name| path.is_local(name)) {
+            cx.error_spanned(path, format_args!("`{name}` cannot come after itself; take it out of `after`"));
+            return false;
+        }
+        let text = path.text();
+        let is_new = !seen.contains(&text);
+        if is_new {
+            seen.push(text);
+        } else {
+            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
+        }
+        is_new
+    });
+}
+
+fn check_name(cx: &Ctxt, declaration: &mut Declaration) {
+    let Some(name) = &declaration.name else { return };
+    let value = name.value();
+    let problem = if value.trim().is_empty() {
+        "is empty"
+    } else if value.contains(char::is_control) {
+        "contains a control character"
+    } else {
+        return;
+    };
+    let span = name.span();
+    declaration.name = None;
+    let default = declaration.display_name();
+    cx.error(
+        span,
+        format_args!(
+            "this name {problem}; write one that reads well in a log, or leave it out for \"{default}\""
+        ),
+    );
+}
+
+fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {
+    if let Some(limit) = declaration.acquire_timeout.take_if(|limit| limit.value.is_zero()) {
+        cx.error(limit.span, "nothing can be acquired in no time; leave `acquire_timeout` out for no limit");
+    }
+}

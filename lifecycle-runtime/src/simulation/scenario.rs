@@ -1,0 +1,263 @@
+//! A random application and what happens to it.
+
+use std::fmt;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::engine::{BodyKind, Settings};
+use crate::phase::Signal;
+use crate::plan::{Id, Plan, Step};
+
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) resources: Vec<Spec>,
+    pub(super) body: Body,
+    pub(super) settings: Settings,
+    /// What comes from outside, and when. Never twice at the same time.
+    pub(super) outside: Vec<(Duration, Outside)>,
+}
+
+/// One resource. Its edges point to earlier ones.
+#[derive(Clone, Debug)]
+pub(super) struct Spec {
+    pub(super) after: Vec<Id>,
+    pub(super) reserve: Duration,
+    pub(super) acquire_timeout: Option<Duration>,
+    pub(super) drain_timeout: Option<Duration>,
+    pub(super) optional: bool,
+    pub(super) foundation: bool,
+    pub(super) acquire: (Duration, End),
+    /// How it takes to being cancelled.
+    pub(super) cancel: Dying,
+    pub(super) tasks: Vec<Task>,
+    pub(super) release: (Duration, End),
+    pub(super) abort_panics: bool,
+}
+
+/// A supervised task, spawned when the acquisition begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    /// When it ends by itself, if it does before its notice.
+    pub(super) life: Option<(Duration, End)>,
+    /// How it ends after its notice, if it does.
+    pub(super) drain: Option<(Duration, End)>,
+    pub(super) abort: Dying,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Ok,
+    Error,
+    Panic,
+    /// Switched off by configuration; of an acquisition only.
+    Skip,
+    /// It never ends.
+    Hang,
+}
+
+/// How something takes to being dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dying {
+    AtOnce,
+    /// It is in blocking code for so long.
+    After(Duration),
+    Never,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body {
+    pub(super) listens: bool,
+    pub(super) life: Option<(Duration, End)>,
+    pub(super) drain: Option<(Duration, End)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outside {
+    Signal(Signal),
+    Shutdown,
+    Insist,
+}
+
+impl Scenario {
+    pub(super) fn plan(&self) -> Plan {
+        let steps = self.resources.iter().enumerate().map(|(id, spec)| Step {
+            name: format!("r{id}"),
+            after: spec.after.clone(),
+            reserve: spec.reserve,
+            acquire_timeout: spec.acquire_timeout,
+            drain_timeout: spec.drain_timeout,
+            optional: spec.optional,
+            foundation: spec.foundation,
+        });
+        let main_reserve =
+            if self.settings.body == BodyKind::Empty { Duration::ZERO } else { Duration::from_secs(1) };
+        let (plan, order) = Plan::new(steps.collect(), main_reserve);
+        assert!(
+            order.iter().enumerate().all(|(id, position)| id == *position),
+            "edges point to earlier resources"
+        );
+        plan
+    }
+}
+
+fn ms(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+/// Mostly quick, sometimes longer than any limit.
+fn times() -> impl Strategy<Value = Duration> {
+    prop_oneof![4 => ms(0..50), 2 => ms(50..3_000), 1 => ms(3_000..40_000)]
+}
+
+fn ends(skip: bool) -> impl Strategy<Value = (Duration, End)> {
+    let skip = u32::from(skip);
+    let end = prop_oneof![
+        24 => Just(End::Ok),
+        2 => Just(End::Error),
+        1 => Just(End::Panic),
+        1 => Just(End::Hang),
+        skip => Just(End::Skip),
+    ];
+    (times(), end)
+}
+
+fn dying() -> impl Strategy<Value = Dying> {
+    prop_oneof![8 => Just(Dying::AtOnce), 1 => times().prop_map(Dying::After), 1 => Just(Dying::Never)]
+}
+
+fn rarely<S: Strategy>(strategy: S) -> impl Strategy<Value = Option<S::Value>>
+where
+    S::Value: Clone,
+{
+    proptest::option::weighted(0.15, strategy)
+}
+
+fn tasks() -> impl Strategy<Value = Task> {
+    let life = rarely((
+        ms(1..20_000),
+        prop_oneof![4 => Just(End::Ok), 1 => Just(End::Error), 1 => Just(End::Panic)],
+    ));
+    let drain = proptest::option::weighted(
+        0.9,
+        (times(), prop_oneof![10 => Just(End::Ok), 1 => Just(End::Error), 1 => Just(End::Panic)]),
+    );
+    (life, drain, dying()).prop_map(|(life, drain, abort)| Task { life, drain, abort })
+}
+
+fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
+    let edges = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+    let limits = (
+        prop_oneof![3 => Just(Duration::from_secs(1)), 1 => ms(0..6_000)],
+        rarely(ms(1..5_000)),
+        rarely(ms(0..5_000)),
+    );
+    let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false));
+    (flags, limits, hooks, edges).prop_map(|(flags, limits, hooks, edges)| {
+        let (optional, foundation, abort_panics) = flags;
+        let (reserve, acquire_timeout, drain_timeout) = limits;
+        let (acquire, cancel, tasks, release) = hooks;
+        let after = Vec::new();
+        let spec = Spec {
+            after,
+            reserve,
+            acquire_timeout,
+            drain_timeout,
+            optional,
+            foundation,
+            acquire,
+            cancel,
+            tasks,
+            release,
+            abort_panics,
+        };
+        (spec, edges)
+    })
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let timeout = prop_oneof![3 => Just(Duration::from_secs(25)), 1 => ms(1..20_000)];
+    let startup = prop_oneof![3 => Just(Some(Duration::from_secs(60))), 1 => ms(1..9_000).prop_map(Some), 1 => Just(None)];
+    let delay = prop_oneof![2 => Just(Duration::ZERO), 1 => ms(0..10_000)];
+    let body =
+        prop_oneof![2 => Just(BodyKind::Empty), 2 => Just(BodyKind::Written), 1 => Just(BodyKind::Host)];
+    (timeout, startup, delay, body, any::<bool>()).prop_map(
+        |(shutdown_timeout, startup_timeout, drain_delay, body, at_terminal)| Settings {
+            shutdown_timeout,
+            startup_timeout,
+            drain_delay,
+            body,
+            at_terminal,
+        },
+    )
+}
+
+fn outside() -> impl Strategy<Value = Outside> {
+    let signal = select(vec![Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::Hangup]);
+    prop_oneof![6 => signal.prop_map(Outside::Signal), 1 => Just(Outside::Shutdown), 1 => Just(Outside::Insist)]
+}
+
+/// Applications of up to `most` resources.
+pub(super) fn scenarios(most: usize) -> impl Strategy<Value = Scenario> {
+    let resources = prop::collection::vec(specs(), 0..=most);
+    let first = prop_oneof![2 => ms(1..100), 2 => ms(100..30_000)];
+    let later = prop_oneof![1 => ms(1..600), 2 => ms(600..9_000)];
+    let outside = prop::collection::vec((later, outside()), 0..4);
+    let life = rarely((
+        ms(1..20_000),
+        prop_oneof![3 => Just(End::Ok), 1 => Just(End::Error), 1 => Just(End::Panic)],
+    ));
+    let drain = proptest::option::weighted(0.9, (times(), Just(End::Ok)));
+    let body = (any::<bool>(), life, drain).prop_map(|(listens, life, drain)| Body { listens, life, drain });
+    (resources, body, settings(), first, outside).prop_map(|(drawn, body, settings, first, later)| {
+        let mut resources: Vec<Spec> = Vec::new();
+        for (mut spec, edges) in drawn {
+            // A foundation may come after foundations only, and the compiler sees to that.
+            let candidates: Vec<Id> =
+                (0..resources.len()).filter(|&id| !spec.foundation || resources[id].foundation).collect();
+            if !candidates.is_empty() {
+                spec.after = edges.iter().map(|edge| *edge.get(&candidates)).collect();
+            }
+            resources.push(spec);
+        }
+        // Foundations first, so that the plan keeps the order.
+        let resources = foundations_first(resources);
+        let mut at = first;
+        let mut outside = vec![(at, Outside::Signal(Signal::Terminate))];
+        for (gap, what) in later {
+            at += gap;
+            outside.push((at, what));
+        }
+        Scenario { resources, body, settings, outside }
+    })
+}
+
+fn foundations_first(resources: Vec<Spec>) -> Vec<Spec> {
+    let (foundations, others): (Vec<Id>, Vec<Id>) =
+        (0..resources.len()).partition(|&id| resources[id].foundation);
+    let order: Vec<Id> = foundations.into_iter().chain(others).collect();
+    let place = |id: Id| order.iter().position(|&other| other == id).expect("it is in the order");
+    order
+        .iter()
+        .map(|&id| Spec {
+            after: resources[id].after.iter().map(|&after| place(after)).collect(),
+            ..resources[id].clone()
+        })
+        .collect()
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.settings)?;
+        writeln!(f, "body: {:?}", self.body)?;
+        for (id, spec) in self.resources.iter().enumerate() {
+            writeln!(f, "r{id}: {spec:?}")?;
+        }
+        for (at, what) in &self.outside {
+            writeln!(f, "{at:?}: {what:?}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,442 @@
+//! A world around the pure engine: does what it commands as the scenario says, and writes down everything.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use super::scenario::{Dying, End, Outside, Scenario};
+use crate::engine::command::Command;
+use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
+use crate::engine::{BodyKind, Engine};
+use crate::error::{Cause, Panic};
+use crate::phase::Signal;
+use crate::plan::Id;
+use crate::report::Report;
+
+/// What happened, in order.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) entries: Vec<(Duration, Entry)>,
+    pub(super) report: Report,
+    /// Times at which two things happened that have nothing to do with one another.
+    ties: usize,
+    pub(super) is_stalled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Seen(Seen),
+    Done(Command),
+}
+
+/// An event as the engine was told it, in a form that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Acquired(Id),
+    AcquireFailed(Id),
+    AcquireSkipped(Id),
+    AcquireDropped(Id),
+    TaskStarted(Id),
+    TaskEnded(Id, How),
+    DrainBegan(Id, usize),
+    Released(Id, bool),
+    Aborted(Id, bool),
+    BodyListens,
+    BodyEnded(How),
+    Signal(Signal),
+    Shutdown,
+    Insist,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Done,
+    Failed,
+    Dropped,
+}
+
+impl Log {
+    pub(super) fn has_ties(&self) -> bool {
+        self.ties > 0
+    }
+
+    /// The commands, without what was said.
+    pub(super) fn commands(&self) -> Vec<(Duration, Command)> {
+        let commands = self.entries.iter().filter_map(|(at, entry)| match entry {
+            Entry::Done(command) if !matches!(command, Command::Tell(_)) => Some((*at, command.clone())),
+            Entry::Done(_) | Entry::Seen(_) => None,
+        });
+        commands.collect()
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, entry) in &self.entries {
+            match entry {
+                Entry::Seen(seen) => writeln!(f, "{at:>12?} > {seen:?}")?,
+                Entry::Done(command) => writeln!(f, "{at:>12?}   {command:?}")?,
+            }
+        }
+        write!(f, "{}", self.report)
+    }
+}
+
+pub(super) fn lines(commands: &[(Duration, Command)]) -> String {
+    commands.iter().map(|(at, command)| format!("{at:>12?}   {command:?}\n")).collect()
+}
+
+struct World<'a> {
+    scenario: &'a Scenario,
+    engine: Engine,
+    clock: Clock,
+    now: Duration,
+    /// What will happen, the earliest first, and of several at the same time the one that was planned first.
+    agenda: BinaryHeap<Reverse<(Duration, u64)>>,
+    what: BTreeMap<u64, Planned>,
+    next: u64,
+    /// Commands are carried out one after the other, as the driver does it.
+    commands: VecDeque<Command>,
+    is_at_it: bool,
+    tasks: BTreeMap<TaskId, (Id, usize)>,
+    alive: Vec<usize>,
+    is_draining: Vec<bool>,
+    acquisition_is_alive: Vec<bool>,
+    body_is_alive: bool,
+    entries: Vec<(Duration, Entry)>,
+    is_over: bool,
+    /// The engine asked to be woken for what it should have done already.
+    is_stalled: bool,
+    last_tick: Option<Duration>,
+    /// When something happened last, and how much was planned before.
+    last: Option<(Duration, u64)>,
+    ties: usize,
+}
+
+/// Something that will happen, unless its subject is gone by then.
+#[derive(Debug)]
+enum Planned {
+    AcquisitionEnds(Id, End),
+    AcquisitionDies(Id),
+    TaskEnds(TaskId, How),
+    BodyEnds(How),
+    Released(Id, End),
+    Aborted(Id),
+    Outside(Outside),
+}
+
+/// How exactly the engine is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    Exact,
+    /// As tokio's timers do it: at the next whole millisecond.
+    Millis,
+}
+
+impl Clock {
+    fn wake(self, at: Duration) -> Duration {
+        match self {
+            Self::Exact => at,
+            Self::Millis => Duration::from_millis(at.as_nanos().div_ceil(1_000_000) as u64),
+        }
+    }
+}
+
+/// Runs a scenario to its end.
+pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
+    let plan = scenario.plan();
+    let count = plan.all().len();
+    let mut world = World {
+        engine: Engine::new(plan, scenario.settings.clone()),
+        scenario,
+        clock,
+        now: Duration::ZERO,
+        agenda: BinaryHeap::new(),
+        what: BTreeMap::new(),
+        next: 0,
+        commands: VecDeque::new(),
+        is_at_it: false,
+        tasks: BTreeMap::new(),
+        alive: vec![0; count],
+        is_draining: vec![false; count],
+        acquisition_is_alive: vec![false; count],
+        body_is_alive: scenario.settings.body != BodyKind::Empty,
+        entries: Vec::new(),
+        is_over: false,
+        is_stalled: false,
+        last_tick: None,
+        last: None,
+        ties: 0,
+    };
+    world.run();
+    Log {
+        report: world.engine.report(),
+        entries: world.entries,
+        ties: world.ties,
+        is_stalled: world.is_stalled,
+    }
+}
+
+impl World<'_> {
+    fn run(&mut self) {
+        if self.body_is_alive {
+            let main = self.main();
+            self.alive[main] = 1;
+        }
+        for &(at, what) in &self.scenario.outside {
+            self.plan_at(at, Planned::Outside(what));
+        }
+        self.tell(Event::Start, None);
+        let mut steps = 0;
+        while !self.is_over {
+            steps += 1;
+            assert!(steps < 100_000, "it goes on and on");
+            let planned = self.agenda.peek().map(|Reverse((at, _))| *at);
+            let wake = self.engine.next_wake().map(|at| self.clock.wake(at));
+            match (planned, wake) {
+                (None, None) => break,
+                (Some(at), wake) if wake.is_none_or(|wake| at <= wake) => {
+                    let Some(Reverse((_, key))) = self.agenda.pop() else { break };
+                    let Some(planned) = self.what.remove(&key) else { continue };
+                    self.now = self.now.max(at);
+                    let planned_next = self.next;
+                    if self.happens(planned) {
+                        // What was planned before the other happened is independent of it.
+                        let is_tie = self.last.is_some_and(|(last, next)| last == at && key < next)
+                            || wake == Some(at);
+                        self.ties += usize::from(is_tie);
+                        self.last = Some((at, planned_next));
+                    }
+                }
+                (_, wake) => {
+                    let at = wake.expect("one of the two is there");
+                    self.ties += usize::from(self.last.is_some_and(|(last, _)| last == at));
+                    if at < self.now || self.last_tick == Some(at) {
+                        self.is_stalled = true;
+                        return;
+                    }
+                    self.last_tick = Some(at);
+                    self.now = self.now.max(at);
+                    self.tell(Event::Tick, None);
+                    self.last = Some((at, self.next));
+                }
+            }
+        }
+    }
+
+    fn main(&self) -> Id {
+        self.scenario.resources.len()
+    }
+
+    fn plan_at(&mut self, at: Duration, planned: Planned) {
+        self.agenda.push(Reverse((at, self.next)));
+        self.what.insert(self.next, planned);
+        self.next += 1;
+    }
+
+    fn plan_in(&mut self, after: Duration, planned: Planned) {
+        self.plan_at(self.now + after, planned);
+    }
+
+    /// Whether it made a difference.
+    fn happens(&mut self, planned: Planned) -> bool {
+        match planned {
+            Planned::AcquisitionEnds(id, end) => {
+                if !std::mem::take(&mut self.acquisition_is_alive[id]) {
+                    return false;
+                }
+                let (event, seen) = match end {
+                    End::Ok => (Event::Acquired(id), Seen::Acquired(id)),
+                    End::Error => (Event::AcquireFailed(id, error()), Seen::AcquireFailed(id)),
+                    End::Panic => (Event::AcquireFailed(id, panic()), Seen::AcquireFailed(id)),
+                    End::Skip => (Event::AcquireSkipped(id), Seen::AcquireSkipped(id)),
+                    End::Hang => unreachable!("it is not planned"),
+                };
+                self.tell(event, Some(seen));
+            }
+            Planned::AcquisitionDies(id) => {
+                if !std::mem::take(&mut self.acquisition_is_alive[id]) {
+                    return false;
+                }
+                self.tell(Event::AcquireDropped(id), Some(Seen::AcquireDropped(id)));
+            }
+            Planned::TaskEnds(task, how) => {
+                let Some((id, _)) = self.tasks.remove(&task) else { return false };
+                let end = match how {
+                    How::Done => TaskEnd::Done,
+                    How::Failed => TaskEnd::Failed(error()),
+                    How::Dropped => TaskEnd::Dropped,
+                };
+                let rest = self.leave(id);
+                self.tell(Event::TaskEnded(task, end, rest), Some(Seen::TaskEnded(id, how)));
+            }
+            Planned::BodyEnds(how) => {
+                if !std::mem::take(&mut self.body_is_alive) {
+                    return false;
+                }
+                let end = match how {
+                    How::Done => BodyEnd::Done,
+                    How::Failed => BodyEnd::Failed(error()),
+                    How::Dropped => BodyEnd::Dropped,
+                };
+                let rest = self.leave(self.main());
+                self.tell(Event::BodyEnded(end, rest), Some(Seen::BodyEnded(how)));
+            }
+            Planned::Released(id, end) => {
+                let result = match end {
+                    End::Error => Err(error()),
+                    End::Panic => Err(panic()),
+                    End::Ok | End::Skip | End::Hang => Ok(()),
+                };
+                let seen = Seen::Released(id, result.is_ok());
+                self.tell(Event::Released(id, result), Some(seen));
+            }
+            Planned::Aborted(id) => {
+                let panics = self.scenario.resources[id].abort_panics;
+                let result = if panics { Err(panic()) } else { Ok(()) };
+                self.tell(Event::Aborted(id, result), Some(Seen::Aborted(id, !panics)));
+            }
+            Planned::Outside(Outside::Signal(signal)) => {
+                self.tell(Event::Signal(signal), Some(Seen::Signal(signal)))
+            }
+            Planned::Outside(Outside::Shutdown) => {
+                self.tell(Event::Shutdown("test".to_owned()), Some(Seen::Shutdown));
+            }
+            Planned::Outside(Outside::Insist) => self.tell(Event::Insist, Some(Seen::Insist)),
+        }
+        true
+    }
+
+    fn leave(&mut self, id: Id) -> Rest {
+        self.alive[id] -= 1;
+        if self.alive[id] == 0 && self.is_draining[id] { Rest::Drained } else { Rest::Unknown }
+    }
+
+    fn tell(&mut self, event: Event, seen: Option<Seen>) {
+        if let Some(seen) = seen {
+            self.entries.push((self.now, Entry::Seen(seen)));
+        }
+        for command in self.engine.handle(self.now, event) {
+            self.entries.push((self.now, Entry::Done(command.clone())));
+            self.commands.push_back(command);
+        }
+        if !std::mem::replace(&mut self.is_at_it, true) {
+            while let Some(command) = self.commands.pop_front() {
+                self.carry_out(command);
+            }
+            self.is_at_it = false;
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        let scenario = self.scenario;
+        match command {
+            Command::Tell(_) | Command::Enter(_) | Command::FireDraining | Command::CutRelease(_) => {}
+            Command::End | Command::Exit(_) => self.is_over = true,
+            Command::Acquire(id) => {
+                self.acquisition_is_alive[id] = true;
+                for index in 0..scenario.resources[id].tasks.len() {
+                    self.start_task(id, index);
+                }
+                let (takes, end) = scenario.resources[id].acquire;
+                if end != End::Hang {
+                    self.plan_in(takes, Planned::AcquisitionEnds(id, end));
+                }
+            }
+            Command::CancelAcquire(id) => {
+                self.dies(scenario.resources[id].cancel, Planned::AcquisitionDies(id))
+            }
+            Command::RunMain => {
+                if scenario.body.listens {
+                    self.tell(Event::BodyListens, Some(Seen::BodyListens));
+                }
+                if let Some((takes, end)) = scenario.body.life {
+                    self.plan_in(takes, Planned::BodyEnds(how(end)));
+                }
+            }
+            Command::Drain(id) => self.drain(id),
+            Command::AbortTasks(id) if id == self.main() => {
+                // A host cannot be dropped.
+                if scenario.settings.body == BodyKind::Written {
+                    self.plan_in(Duration::ZERO, Planned::BodyEnds(How::Dropped));
+                }
+            }
+            Command::AbortTasks(id) => {
+                let tasks: Vec<_> =
+                    self.tasks.iter().filter(|(_, (owner, _))| *owner == id).map(|(t, i)| (*t, *i)).collect();
+                for (task, (_, index)) in tasks {
+                    let dying = scenario.resources[id].tasks[index].abort;
+                    self.dies(dying, Planned::TaskEnds(task, How::Dropped));
+                }
+            }
+            Command::Release(id) => {
+                let (takes, end) = scenario.resources[id].release;
+                if end != End::Hang {
+                    self.plan_in(takes, Planned::Released(id, end));
+                }
+            }
+            Command::Abort(id) => self.plan_in(Duration::ZERO, Planned::Aborted(id)),
+        }
+    }
+
+    fn start_task(&mut self, id: Id, index: usize) {
+        let task = self.next;
+        self.next += 1;
+        self.alive[id] += 1;
+        self.tasks.insert(task, (id, index));
+        let name = format!("t{index}");
+        self.tell(
+            Event::TaskStarted { task, owner: id, name, kind: TaskKind::Supervised },
+            Some(Seen::TaskStarted(id)),
+        );
+        if let Some((takes, end)) = self.scenario.resources[id].tasks[index].life {
+            self.plan_in(takes, Planned::TaskEnds(task, how(end)));
+        }
+    }
+
+    fn drain(&mut self, id: Id) {
+        self.is_draining[id] = true;
+        let alive = self.alive[id];
+        if id == self.main() {
+            let Scenario { body, settings, .. } = self.scenario;
+            if let (true, true, Some((takes, end))) =
+                (alive > 0, settings.body == BodyKind::Host || body.listens, body.drain)
+            {
+                self.plan_in(takes, Planned::BodyEnds(how(end)));
+            }
+        } else {
+            let tasks: Vec<_> =
+                self.tasks.iter().filter(|(_, (owner, _))| *owner == id).map(|(t, i)| (*t, *i)).collect();
+            for (task, (_, index)) in tasks {
+                if let Some((takes, end)) = self.scenario.resources[id].tasks[index].drain {
+                    self.plan_in(takes, Planned::TaskEnds(task, how(end)));
+                }
+            }
+        }
+        self.tell(Event::DrainBegan(id, alive), Some(Seen::DrainBegan(id, alive)));
+    }
+
+    fn dies(&mut self, dying: Dying, death: Planned) {
+        match dying {
+            Dying::AtOnce => self.plan_in(Duration::ZERO, death),
+            Dying::After(takes) => self.plan_in(takes, death),
+            Dying::Never => {}
+        }
+    }
+}
+
+fn how(end: End) -> How {
+    match end {
+        End::Ok | End::Skip | End::Hang => How::Done,
+        End::Error | End::Panic => How::Failed,
+    }
+}
+
+fn error() -> Cause {
+    Cause::Error("it broke".into())
+}
+
+fn panic() -> Cause {
+    Cause::Panic(Panic::new(&"it broke"))
+}

@@ -1,0 +1,2 @@
+#[lifecycle::main(drain_delay = "5")]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(flavor = "current-thread")]
+async fn main() {}

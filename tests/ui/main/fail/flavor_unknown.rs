@@ -1,0 +1,2 @@
+#[lifecycle::main(flavor = "green")]
+async fn main() {}

@@ -1,0 +1,10 @@
+#[lifecycle::main(
+    shutdown_timeout = "0s",
+    startup_timeout = "1.5m",
+    drain_dely = "5s",
+    resources = [remote::Db, "Http"],
+    flavor = "multi",
+    worker_threads = 0,
+    colour = "red",
+)]
+fn main(app: lifecycle::App, arguments: Vec<String>) {}

@@ -1,0 +1,6 @@
+#[lifecycle::main]
+fn main() {
+    work().await;
+}
+
+async fn work() {}

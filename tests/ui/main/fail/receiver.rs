@@ -1,0 +1,8 @@
+struct Application;
+
+impl Application {
+    #[lifecycle::main]
+    async fn start(self) {}
+}
+
+fn main() {}

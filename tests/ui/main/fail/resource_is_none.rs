@@ -1,0 +1,4 @@
+struct Config;
+
+#[lifecycle::main(resources = [remote::Db, Config])]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(resources = [])]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(resources = [remote::Db, remote::Db])]
+async fn main() {}

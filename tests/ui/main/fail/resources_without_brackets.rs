@@ -1,0 +1,2 @@
+#[lifecycle::main(resources = Http, Metrics)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(shutdown_timeout = "none")]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main]
+async fn main(app: lifecycle::App, arguments: Vec<String>) {}

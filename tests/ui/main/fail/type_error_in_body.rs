@@ -1,0 +1,4 @@
+#[lifecycle::main]
+async fn main() {
+    let _x: u32 = "one";
+}

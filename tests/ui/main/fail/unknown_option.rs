@@ -1,0 +1,2 @@
+#[lifecycle::main(threads = 4)]
+async fn main() {}

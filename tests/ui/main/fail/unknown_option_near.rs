@@ -1,0 +1,2 @@
+#[lifecycle::main(shutdown_timout = "30s")]
+async fn main() {}

@@ -1,0 +1,4 @@
+#[lifecycle::main]
+async fn main(arguments: Vec<String>) {
+    drop(arguments);
+}

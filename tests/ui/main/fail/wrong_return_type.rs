@@ -1,0 +1,4 @@
+#[lifecycle::main]
+async fn main() -> Vec<u8> {
+    Vec::new()
+}

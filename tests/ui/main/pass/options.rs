@@ -1,0 +1,26 @@
+use lifecycle::{App, Report};
+
+mod engine {
+    pub use renamed::runtime;
+}
+
+#[lifecycle::main(
+    shutdown_timeout = "30s",
+    startup_timeout = "1m 30s",
+    drain_delay = "0s",
+    resources = [remote::Db, remote::Tracing],
+    flavor = "multi_thread",
+    worker_threads = 4,
+    crate = engine::runtime,
+)]
+async fn all(_app: App) {}
+
+#[lifecycle::main(startup_timeout = "none", flavor = "current_thread", resources = remote::Db)]
+async fn others() {}
+
+#[lifecycle::main()]
+async fn none() {}
+
+fn main() {
+    let _entries: [fn() -> Report; 3] = [all, others, none];
+}

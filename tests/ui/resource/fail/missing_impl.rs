@@ -1,0 +1,6 @@
+use lifecycle::resource;
+
+#[resource]
+struct Db;
+
+fn main() {}

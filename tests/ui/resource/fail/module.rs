@@ -1,0 +1,6 @@
+use lifecycle::resource;
+
+#[resource]
+mod db {}
+
+fn main() {}
