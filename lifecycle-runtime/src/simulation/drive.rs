@@ -58,10 +58,14 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
         scenario.settings.body = BodyKind::Written;
     }
     for spec in &mut scenario.resources {
+        // An acquisition that ends before another was polled first would keep that one's tasks from being spawned.
+        spec.acquire.0 = spec.acquire.0.max(Duration::from_millis(1));
         spec.cancel = Dying::AtOnce;
         spec.abort_panics = false;
         for task in &mut spec.tasks {
             task.abort = Dying::AtOnce;
+            // A task that ends with its notice may be gone before or after it is counted: threads decide.
+            task.drain = task.drain.map(|(takes, end)| (takes.max(Duration::from_millis(1)), end));
         }
     }
     scenario
