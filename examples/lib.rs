@@ -5,3 +5,8 @@
 //! | `hello` | the smallest application: one resource, one task |
 //! | `go_equivalent` | database, worker, HTTP server: the program that articles on graceful shutdown write in Go |
 //! | `existing_app` | an application that has its own `#[tokio::main]` and takes the framework in |
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,6 +5,7 @@ use std::env;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,19 +14,22 @@ use tokio::sync::watch;
 
 use crate::body::{Guard, Output, live};
 use crate::config::{Config, Options, refuse};
-use crate::control::{Control, Handling, control};
+use crate::control::{Control, Handling, Until, control};
 use crate::discover::{self, Resources};
 use crate::driver::{Driver, Timing};
+use crate::engine::command::Notice;
 use crate::engine::event::{BodyEnd, Event};
 use crate::engine::{BodyKind, Engine, Settings};
 use crate::error::Failure;
 use crate::node::{DEFAULT_RESERVE, Instance, Node};
 use crate::phase::Phase;
+use crate::platform;
 use crate::private::{Declared, Handle as _};
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::stderr;
 use crate::stopping::Stopping;
+use crate::watchdog::Watchdog;
 
 /// A handle to an application.
 ///
@@ -68,7 +72,6 @@ impl App {
     ///     app.run().await
     /// }
     /// ```
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -96,7 +99,7 @@ impl App {
     #[must_use]
     pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
         let place = self.driver.place(TypeId::of::<R>())?;
-        self.driver.instance(place)?.downcast().ok()
+        self.driver.hand_out(place)?.downcast().ok()
     }
 
     /// Asks the application to shut down, and says why (rule R4). Only the first request counts; it returns at once.
@@ -149,7 +152,9 @@ impl App {
         if let Role::Owner(owner) = &self.role {
             owner.end_body();
         }
-        end(&self.driver).await
+        let report = end(&self.driver).await;
+        self.driver.disarm();
+        report
     }
 
     /// Delivers a signal, as if the process had received it.
@@ -286,7 +291,7 @@ impl Builder {
     ///
     /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
     pub async fn start(self) -> Result<App, Report> {
-        let driver = self.build(BodyKind::Host)?;
+        let driver = self.build(BodyKind::Host, Until::TheEnd).map_err(refused)?;
         let host = Guard::new(&driver);
         let app = App { role: Role::Owner(Arc::new(Owner::new(&driver, host))), driver };
         app.driver.send(Event::Start);
@@ -296,7 +301,7 @@ impl Builder {
             Ok(phase) => *phase == Phase::Running,
             Err(_) => false,
         };
-        if has_started { Ok(app) } else { Err(end(&app.driver).await) }
+        if has_started { Ok(app) } else { Err(app.run().await) }
     }
 
     /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what
@@ -334,43 +339,51 @@ impl Builder {
         F: FnOnce(App) -> Fut,
         Fut: Future<Output: Output>,
     {
-        self.live(BodyKind::Written, body).await
+        self.live(BodyKind::Written, Until::TheEnd, body).await
     }
 
-    pub(crate) async fn live<F, Fut>(self, kind: BodyKind, body: F) -> Report
+    pub(crate) async fn live<F, Fut>(self, kind: BodyKind, until: Until, body: F) -> Report
     where
         F: FnOnce(App) -> Fut,
         Fut: Future<Output: Output>,
     {
-        match self.build(kind) {
+        match self.build(kind, until) {
             Ok(driver) => {
                 live(&driver, kind, body).await;
-                end(&driver).await
+                let report = end(&driver).await;
+                if until == Until::TheEnd {
+                    driver.disarm();
+                }
+                report
             }
-            Err(report) => report,
+            Err(failures) => refused(failures),
         }
     }
 
-    fn build(self, body: BodyKind) -> Result<Arc<Driver>, Report> {
+    fn build(self, body: BodyKind, until: Until) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
         let Self { options, roots, supplied, control, .. } = self;
         let handles_signals = control.is_some();
-        let config = options.resolve(|variable| env::var(variable)).map_err(refused)?;
+        let grace = platform::grace(|variable| env::var(variable), Path::exists);
+        let config = options.resolve(|variable| env::var(variable), grace)?;
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
         let (plan, sources) =
             discover::plan(roots.unwrap_or_else(discover::declared), supplied, main_reserve);
         let at_terminal = handles_signals && io::stdin().is_terminal();
         let engine = Engine::new(plan, settings(config, body, at_terminal));
-        let driver = Driver::new(engine, sources, Handle::current(), timing);
+        let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];
+        let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
+        let driver = Driver::new(engine, sources, Handle::current(), timing, watchdog);
         match timing {
             Timing::Runtime => {
-                driver.runtime().spawn(self::control(Arc::clone(&driver), Signals::none()));
+                let driver = Arc::clone(&driver);
+                let control = async { self::control(driver, &mut Signals::none()).await };
+                Handle::current().spawn(control);
             }
             Timing::Thread => {
-                let control = control.unwrap_or_else(|| Control::start(Handling::Theirs));
-                let no_control =
-                    |error| refused(vec![refuse(format!("signals and time cannot be had: {error}"))]);
-                control.map_err(no_control)?.take(&driver);
+                let control =
+                    control.unwrap_or_else(|| Control::start(Handling::Theirs)).map_err(no_thread)?;
+                control.take(&driver, until);
             }
         }
         Ok(driver)
@@ -388,8 +401,11 @@ impl Builder {
 }
 
 fn settings(config: Config, body: BodyKind, at_terminal: bool) -> Settings {
-    let Config { shutdown_timeout, startup_timeout, drain_delay } = config;
-    Settings { shutdown_timeout, startup_timeout, drain_delay, body, at_terminal }
+    let Config { shutdown_timeout, startup_timeout, drain_delay, warning } = config;
+    let mut warnings: Vec<Notice> = warning.into_iter().collect();
+    warnings.extend(cfg!(panic = "abort").then_some(Notice::PanicAborts));
+    warnings.extend(platform::shell_as_pid_1().map(Notice::ShellAsPid1));
+    Settings { shutdown_timeout, startup_timeout, drain_delay, body, at_terminal, warnings }
 }
 
 /// The report of an application that was not begun. It is told here: there is no log yet.

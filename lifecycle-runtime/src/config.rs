@@ -3,7 +3,9 @@
 use std::env::VarError;
 use std::time::Duration;
 
+use crate::engine::command::Notice;
 use crate::error::{Cause, Failure, Operation};
+use crate::platform::{Grace, Platform};
 
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -17,11 +19,13 @@ pub(crate) struct Options {
 }
 
 /// What holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
+    /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
+    pub(crate) warning: Option<Notice>,
 }
 
 impl Options {
@@ -29,6 +33,7 @@ impl Options {
     pub(crate) fn resolve(
         self,
         env: impl Fn(&str) -> Result<String, VarError>,
+        platform: Option<Grace>,
     ) -> Result<Config, Vec<Failure>> {
         let mut refused = Vec::new();
         let mut read = |variable: &str, none: Option<&str>| match env(variable) {
@@ -50,6 +55,7 @@ impl Options {
         let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
         let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
+        let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
         if shutdown_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -59,11 +65,27 @@ impl Options {
             let what = "`startup_timeout` is zero: nothing could be acquired; for no limit it is \"none\"";
             refused.push(refuse(what.to_owned()));
         }
+        if told == Some(Duration::ZERO) {
+            let what =
+                "LIFECYCLE_GRACE_PERIOD is zero: nothing could be released; leave it out if it is not known";
+            refused.push(refuse(what.to_owned()));
+        }
         if !refused.is_empty() {
             return Err(refused);
         }
+        let grace = told.map(|period| Grace { period, platform: Platform::Told }).or(platform);
+        let fitting = grace.map_or(DEFAULT_SHUTDOWN_TIMEOUT, |Grace { period, .. }| {
+            DEFAULT_SHUTDOWN_TIMEOUT.min(period.saturating_mul(4) / 5)
+        });
+        let is_too_long = |grace: &Grace| shutdown_timeout.is_some_and(|timeout| timeout >= grace.period);
+        let warning = grace.filter(is_too_long).map(|grace| Notice::GraceTooShort {
+            timeout: shutdown_timeout.unwrap_or_default(),
+            grace: grace.period,
+            platform: grace.platform,
+        });
         Ok(Config {
-            shutdown_timeout: shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
+            shutdown_timeout: shutdown_timeout.unwrap_or(fitting),
+            warning,
             startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
             drain_delay: drain_delay.unwrap_or(Duration::ZERO),
         })
@@ -143,7 +165,30 @@ mod tests {
         };
         let join =
             |failures: Vec<Failure>| failures.iter().map(Failure::cause).collect::<Vec<_>>().join("\n");
-        options.resolve(read).map_err(join)
+        options.resolve(read, None).map_err(join)
+    }
+
+    #[test]
+    fn the_default_fits_the_grace_period_and_an_explicit_value_that_does_not_is_warned_of() {
+        let grace = |millis| Some(Grace { period: Duration::from_millis(millis), platform: Platform::Pm2 });
+        let none = |_: &str| Err(VarError::NotPresent);
+        let default = |millis| Options::default().resolve(none, grace(millis)).unwrap();
+        assert_eq!(default(1_600).shutdown_timeout, Duration::from_millis(1_280));
+        assert_eq!(default(30_000).shutdown_timeout, Duration::from_secs(24));
+        assert_eq!(default(60_000).shutdown_timeout, Duration::from_secs(25));
+        assert_eq!(default(1_600).warning, None);
+        let said = Options { shutdown_timeout: Some(Duration::from_secs(30)), ..Options::default() };
+        let warning = said.resolve(none, grace(30_000)).unwrap().warning;
+        assert!(matches!(warning, Some(Notice::GraceTooShort { .. })), "{warning:?}");
+        assert_eq!(said.resolve(none, grace(31_000)).unwrap().warning, None);
+    }
+
+    #[test]
+    fn what_is_told_about_the_grace_period_wins_over_what_is_known_of_the_platform() {
+        let config = resolve(Options::default(), &[("LIFECYCLE_GRACE_PERIOD", "10s")]).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(8));
+        let refused = resolve(Options::default(), &[("LIFECYCLE_GRACE_PERIOD", "0s")]).unwrap_err();
+        assert!(refused.contains("LIFECYCLE_GRACE_PERIOD is zero"), "{refused}");
     }
 
     #[test]

@@ -23,10 +23,19 @@ pub(crate) enum Handling {
     Theirs,
 }
 
+/// For how long an application is controlled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Its end: the program around it goes on.
+    TheEnd,
+    /// The process is gone: it ends with the application.
+    Exit,
+}
+
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
 #[derive(Debug)]
 pub(crate) struct Control {
-    application: oneshot::Sender<Arc<Driver>>,
+    application: oneshot::Sender<(Arc<Driver>, Until)>,
 }
 
 impl Control {
@@ -49,10 +58,8 @@ impl Control {
                 Ok((runtime, signals)) => {
                     let _ = ready.send(Ok(()));
                     runtime.block_on(async move {
-                        if let Ok(driver) = arrives.await {
-                            let driver: Arc<Driver> = driver;
-                            driver.is_controlled_here();
-                            control(driver, signals).await;
+                        if let Ok((driver, until)) = arrives.await {
+                            control_here(driver, signals, until).await;
                         }
                     });
                 }
@@ -67,10 +74,29 @@ impl Control {
         Ok(Self { application })
     }
 
-    /// Takes control of an application until its end.
-    pub(crate) fn take(self, driver: &Arc<Driver>) {
+    /// Takes control of an application.
+    pub(crate) fn take(self, driver: &Arc<Driver>, until: Until) {
         // The thread waits for this, and for nothing else.
-        let _ = self.application.send(Arc::clone(driver));
+        let _ = self.application.send((Arc::clone(driver), until));
+    }
+}
+
+async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until) {
+    driver.is_controlled_here();
+    control(driver, &mut signals).await;
+    if until == Until::Exit {
+        end_process_if_insisted(&mut signals).await;
+    }
+}
+
+/// Everything is released, and the process is still here. Supervisors may repeat SIGTERM (rule D8); a person who
+/// insists does not want to wait for whatever holds it.
+async fn end_process_if_insisted(signals: &mut Signals) {
+    loop {
+        let signal = signals.next().await;
+        if signal.insists() {
+            signal_hook::low_level::exit((128 + signal.number()).into());
+        }
     }
 }
 
@@ -78,7 +104,7 @@ impl Control {
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Brings signals and time to the engine until the application has ended.
-pub(crate) async fn control(driver: Arc<Driver>, mut signals: Signals) {
+pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals) {
     let mut wake = driver.wake();
     let ended = driver.ended().clone();
     let mut ended = pin!(ended.cancelled());

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::driver::Source;
@@ -97,7 +98,7 @@ pub(crate) fn plan(
     let (plan, order) = Plan::new(steps.collect(), main_reserve);
     let sources = order.into_iter().map(|position| {
         let node = nodes[position];
-        let supplied = supplied.remove(&(node.type_id)());
+        let supplied = Mutex::new(supplied.remove(&(node.type_id)()));
         Source { node, supplied }
     });
     (plan, sources.collect())

@@ -34,14 +34,15 @@ use crate::plan::{Id, Plan};
 use crate::report::Report;
 use crate::resource::{Context, Release};
 use crate::stopping::Stopping;
+use crate::watchdog::{AFTER_DEADLINE, Watchdog};
 use crate::{BoxError, Skip};
 
 /// Where a resource comes from.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) node: &'static Node,
-    /// It was handed in by `supply`, and need not be acquired.
-    pub(crate) supplied: Option<Instance>,
+    /// It was handed in by `supply`, and is taken from here in place of being acquired.
+    pub(crate) supplied: Mutex<Option<Instance>>,
 }
 
 /// Who tells the time.
@@ -64,6 +65,8 @@ pub(crate) struct Cell {
     cancel_acquire: CancellationToken,
     cut_release: CancellationToken,
     instance: Mutex<Option<Instance>>,
+    /// Somebody took a handle by way of `App`: who holds one is not ours to say.
+    is_handed_out: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,7 @@ pub(crate) struct Driver {
     core: Mutex<Core>,
     runtime: Handle,
     timing: Timing,
+    watchdog: Option<Watchdog>,
     origin: Instant,
     phase: watch::Sender<Phase>,
     /// When the engine wants to be woken; heard by `control`.
@@ -120,7 +124,13 @@ impl<T> Default for Queue<T> {
 }
 
 impl Driver {
-    pub(crate) fn new(engine: Engine, sources: Vec<Source>, runtime: Handle, timing: Timing) -> Arc<Self> {
+    pub(crate) fn new(
+        engine: Engine,
+        sources: Vec<Source>,
+        runtime: Handle,
+        timing: Timing,
+        watchdog: Option<Watchdog>,
+    ) -> Arc<Self> {
         let plan = engine.plan().clone();
         let places = sources.iter().enumerate().map(|(id, source)| ((source.node.type_id)(), id)).collect();
         Arc::new(Self {
@@ -131,6 +141,7 @@ impl Driver {
             core: Mutex::new(Core { engine, commands: Queue::default(), notices: Queue::default() }),
             runtime,
             timing,
+            watchdog,
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
             wake: watch::Sender::new(None),
@@ -170,7 +181,7 @@ impl Driver {
         } else {
             self.speak();
         }
-        self.empty(|core| &mut core.commands, |command| self.carry_out(command));
+        self.empty(|core| &mut core.commands, |command| self.carry_out(&command));
     }
 
     /// Says what waits to be said.
@@ -204,19 +215,25 @@ impl Driver {
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.core)
     }
 
-    fn carry_out(self: &Arc<Self>, command: Command) {
+    fn carry_out(self: &Arc<Self>, command: &Command) {
         #[cfg(test)]
         self.record.lock().unwrap().push((self.origin.elapsed(), command.clone()));
-        match command {
+        match *command {
             Command::Enter(phase) => {
                 self.phase.send_replace(phase);
             }
             Command::Acquire(id) => self.acquire(id),
             Command::CancelAcquire(id) => self.cell(id).cancel_acquire.cancel(),
             Command::RunMain => self.run_main.cancel(),
+            Command::Deadline(deadline) => {
+                if let Some(watchdog) = &self.watchdog {
+                    let at = self.origin + deadline + AFTER_DEADLINE;
+                    watchdog.arm(at.into_std(), Arc::downgrade(self));
+                }
+            }
             Command::FireDraining => self.draining.cancel(),
             Command::Drain(id) => {
                 let cell = self.cell(id);
@@ -242,8 +259,8 @@ impl Driver {
 
     fn acquire(self: &Arc<Self>, id: Id) {
         let Source { node, supplied } = &self.sources[id];
-        if let Some(instance) = supplied {
-            self.cell(id).put(Arc::clone(instance));
+        if let Some(instance) = lock(supplied).take() {
+            self.cell(id).put(instance);
             return self.send(Event::Acquired(id));
         }
         let dependencies =
@@ -262,8 +279,10 @@ impl Driver {
         let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
         let future = async move {
             release.await?;
+            let instance = driver.cell(id).take();
+            driver.look_for_handles(id, instance.as_ref());
             // A `Drop` of the resource is part of its release, and has the same time.
-            drop(driver.cell(id).take());
+            drop(instance);
             Ok(())
         };
         let cut = self.cell(id).cut_release.clone();
@@ -290,6 +309,17 @@ impl Driver {
         } else if thread::Builder::new().name("lifecycle-abort".to_owned()).spawn(abort).is_err() {
             let cause = Cause::Error("no thread could be made to run it on".into());
             self.send(Event::Aborted(id, Err(cause)));
+        }
+    }
+
+    /// Whoever holds a handle to a resource that has been released will find it closed (rule D12). That stuck tasks
+    /// hold theirs is known already.
+    fn look_for_handles(&self, id: Id, instance: Option<&Instance>) {
+        let handles = instance.map_or(0, |instance| Arc::strong_count(instance) - 1);
+        let is_explained =
+            self.cell(id).is_handed_out.load(Ordering::Relaxed) || self.core().engine.is_stuck();
+        if handles > 0 && !is_explained {
+            log::handle_outlives(self.name(id), handles);
         }
     }
 
@@ -370,6 +400,17 @@ impl Driver {
         self.core().engine.report()
     }
 
+    /// What the watchdog says when it ends the process, and with which exit code it does.
+    pub(crate) fn last_words(&self) -> (String, u8) {
+        self.core().engine.last_words(self.origin.elapsed())
+    }
+
+    pub(crate) fn disarm(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.disarm();
+        }
+    }
+
     pub(crate) fn reason(&self) -> Reason {
         self.core().engine.report().reason
     }
@@ -379,8 +420,15 @@ impl Driver {
         self.origin + cutoff.min(crate::budget::LONGEST)
     }
 
+    /// The instance of a resource, for somebody who may keep it for as long as he likes.
+    pub(crate) fn hand_out(&self, id: Id) -> Option<Instance> {
+        // It is only ever set, and read when the resource has been released: any ordering does.
+        self.cell(id).is_handed_out.store(true, Ordering::Relaxed);
+        self.instance(id)
+    }
+
     /// The instance of a resource, if it is there for others: one that came after it was given up is not.
-    pub(crate) fn instance(&self, id: Id) -> Option<Instance> {
+    fn instance(&self, id: Id) -> Option<Instance> {
         let cell = self.cell(id);
         if cell.cancel_acquire.is_cancelled() { None } else { cell.instance() }
     }
@@ -418,8 +466,13 @@ impl Cell {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instance>> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.instance)
     }
+}
+
+/// A panic elsewhere is no reason to end badly here: what is behind these locks is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One acquisition: tells how it ended, also when its future was dropped.

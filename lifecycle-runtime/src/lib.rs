@@ -16,6 +16,7 @@ mod log;
 mod node;
 mod phase;
 mod plan;
+mod platform;
 #[doc(hidden)]
 pub mod private;
 mod report;
@@ -27,6 +28,7 @@ mod simulation;
 mod stderr;
 mod stopping;
 mod tasks;
+mod watchdog;
 
 use std::error::Error;
 use std::fmt;

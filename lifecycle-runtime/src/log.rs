@@ -17,6 +17,21 @@ pub(crate) fn tell(plan: &Plan, notice: &Notice, report: impl FnOnce() -> Report
     let name = |id: Id| plan.name(id);
     match notice {
         Notice::Plan => tell_plan(plan),
+        Notice::GraceTooShort { timeout, grace, platform } => warn!(
+            target: TARGET, timeout_ms = millis(*timeout), grace_ms = millis(*grace),
+            "shutdown_timeout is {}, but {platform} kills the process after {}: what is not released by then is lost; \
+             shorten the one or lengthen the other, and say LIFECYCLE_GRACE_PERIOD if it is not {}",
+            Human(*timeout), Human(*grace), Human(*grace),
+        ),
+        Notice::PanicAborts => warn!(
+            target: TARGET,
+            "this program is built with panic = \"abort\": a panic ends it at once, and nothing is released",
+        ),
+        Notice::ShellAsPid1(shell) => warn!(
+            target: TARGET, shell,
+            "the parent of this process is `{shell}` as PID 1, which may not pass SIGTERM on: start the program \
+             with `exec`, or in the exec form of CMD",
+        ),
         Notice::ReservesScaled { path, half } => warn!(
             target: TARGET, path_ms = millis(*path), half_ms = millis(*half),
             "the reserves on the longest path add up to {}, which is more than half of shutdown_timeout ({}): \
@@ -44,7 +59,7 @@ pub(crate) fn tell(plan: &Plan, notice: &Notice, report: impl FnOnce() -> Report
             target: TARGET, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),
         ),
         Notice::Failed { what, cause, is_tolerated: false } => {
-            error!(target: TARGET, cause, "{what}: {cause}")
+            error!(target: TARGET, cause, "{what}: {cause}");
         }
         Notice::Failed { what, cause, is_tolerated: true } => warn!(
             target: TARGET, cause, "{what}: {cause}; it is optional, and the application goes on without it",
@@ -111,6 +126,15 @@ pub(crate) fn tell(plan: &Plan, notice: &Notice, report: impl FnOnce() -> Report
 /// A task came when its resource's turn was over.
 pub(crate) fn late_task(resource: &str) {
     warn!(target: TARGET, resource, "a task for {resource} came after its turn had ended; it was not begun");
+}
+
+/// Somebody holds on to a resource that has been released.
+pub(crate) fn handle_outlives(resource: &str, handles: usize) {
+    let handles_are = if handles == 1 { "1 handle to it is" } else { "handles to it are" };
+    warn!(
+        target: TARGET, resource, handles,
+        "{resource} has been released, but {handles_are} still held: whoever has one will find it closed",
+    );
 }
 
 /// A task whose failure is its own panicked.

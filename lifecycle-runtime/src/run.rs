@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::app::{App, Builder};
 use crate::body::Output;
 use crate::config::refuse;
+use crate::control::Until;
 use crate::engine::BodyKind;
 use crate::report::Report;
 use crate::stderr;
@@ -73,7 +74,7 @@ where
         Body::Empty => BodyKind::Empty,
         Body::Written => BodyKind::Written,
     };
-    let report = runtime.block_on(builder.live(kind, body));
+    let report = runtime.block_on(builder.live(kind, Until::Exit, body));
     // Whatever still runs was reported stuck or was never ours: it cannot keep the process (rule D10).
     runtime.shutdown_background();
     report

@@ -130,7 +130,7 @@ mod platform {
             None => None,
         };
         if received.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

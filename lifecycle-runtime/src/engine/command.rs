@@ -1,9 +1,11 @@
 //! What the engine wants done, and what it wants said.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::phase::{Phase, Reason, Signal};
 use crate::plan::Id;
+use crate::platform::Platform;
 use crate::report::Outcome;
 
 /// Something that the driver has to do. Commands are carried out in the order in which they were given.
@@ -17,6 +19,8 @@ pub(crate) enum Command {
     CancelAcquire(Id),
     /// Let the body of `main` run.
     RunMain,
+    /// The deadline, now that there is one, or is an earlier one.
+    Deadline(Duration),
     /// Give the process-wide notice: `draining()`.
     FireDraining,
     /// Begin a turn: fire `stopping`, and answer with [`DrainBegan`](super::event::Event::DrainBegan) at once.
@@ -42,6 +46,16 @@ pub(crate) enum Command {
 pub(crate) enum Notice {
     /// What was found, and in which order it is acquired.
     Plan,
+    /// `shutdown_timeout` is more than the platform gives (rule S7).
+    GraceTooShort {
+        timeout: Duration,
+        grace: Duration,
+        platform: Platform,
+    },
+    /// The program is built with `panic = "abort"`, which voids rules R1, S4 and D7 (rule S7).
+    PanicAborts,
+    /// The parent is a shell that is PID 1 (rule S7).
+    ShellAsPid1(String),
     /// Reserves did not fit half of `shutdown_timeout` and were scaled down (rule D6).
     ReservesScaled {
         path: Duration,
@@ -178,4 +192,15 @@ pub(crate) enum Doing {
     Joining,
     Releasing,
     Aborting,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draining => "draining",
+            Self::Joining => "waiting for aborted tasks",
+            Self::Releasing => "releasing",
+            Self::Aborting => "aborting",
+        })
+    }
 }

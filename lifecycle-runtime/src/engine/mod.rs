@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) body: BodyKind,
     /// A person is at the other end: SIGINT is theirs.
     pub(crate) at_terminal: bool,
+    /// What is to be said at the start about the circumstances (rule S7).
+    pub(crate) warnings: Vec<Notice>,
 }
 
 /// What the body of `main` is.
@@ -290,6 +292,11 @@ impl Engine {
     /// The names of the tasks of a resource that exist.
     fn tasks_of(&self, id: Id) -> Vec<String> {
         self.tasks.values().filter(|task| task.owner == id).map(|task| task.name.clone()).collect()
+    }
+
+    /// Whether a turn left something behind that does not end.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.stuck_tasks.is_empty())
     }
 
     fn is_gone(&self, id: Id) -> bool {

@@ -13,6 +13,9 @@ use crate::report::Outcome;
 impl Engine {
     pub(super) fn begin(&mut self) {
         self.tell(Notice::Plan);
+        for warning in std::mem::take(&mut self.settings.warnings) {
+            self.tell(warning);
+        }
         if let Some(path) = self.budget.scaled_from() {
             self.tell(Notice::ReservesScaled { path, half: self.budget.timeout() / 2 });
         }

@@ -56,6 +56,7 @@ impl Engine {
             hurried: None,
         });
         self.enter(Phase::Draining);
+        self.commands.push(Command::Deadline(self.now + timeout));
         self.commands.push(Command::FireDraining);
         for id in self.plan.resources() {
             self.cancel(id);
@@ -123,7 +124,9 @@ impl Engine {
         let Some(shutdown) = &mut self.shutdown else { return };
         shutdown.hurried.get_or_insert(Hurry { by, since: now });
         shutdown.deadline = shutdown.deadline.min(now + path);
-        let left = shutdown.deadline.saturating_sub(now);
+        let deadline = shutdown.deadline;
+        let left = deadline.saturating_sub(now);
+        self.commands.push(Command::Deadline(deadline));
         self.end_delay();
         self.tell(Notice::Hurried { by, left });
     }
@@ -399,7 +402,13 @@ impl Engine {
     }
 
     pub(super) fn tell_stop_progress(&mut self) {
-        let waiting = self.plan.all().rev().filter_map(|id| {
+        let waiting = self.turns_under_way().collect();
+        let left = self.deadline().saturating_sub(self.now);
+        self.tell(Notice::StopProgress { waiting, left });
+    }
+
+    pub(super) fn turns_under_way(&self) -> impl Iterator<Item = Waiting> {
+        self.plan.all().rev().filter_map(|id| {
             let Slot { state, times, .. } = &self.slots[id];
             let (doing, since) = match state {
                 State::TurnBegun | State::Draining => (Doing::Draining, times.turn),
@@ -410,9 +419,6 @@ impl Engine {
             };
             let since = self.now - since.unwrap_or_default();
             Some(Waiting { id, doing, since, tasks: self.tasks_of(id) })
-        });
-        let waiting = waiting.collect();
-        let left = self.deadline().saturating_sub(self.now);
-        self.tell(Notice::StopProgress { waiting, left });
+        })
     }
 }

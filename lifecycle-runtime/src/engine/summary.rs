@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::command::Waiting;
 use super::stop::Shutdown;
-use crate::phase::Reason;
+use crate::phase::{Reason, Signal};
 use crate::plan::Id;
-use crate::report::{Report, ResourceReport};
+use crate::report::{Human, Report, ResourceReport};
 
 impl Engine {
     /// Of several codes, the later in the list of rule E1 wins; a body's own code stands if nothing went wrong.
     pub(crate) fn exit_code(&self) -> u8 {
         let insisted =
             self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried).and_then(|hurry| hurry.by);
-        if let Some(number) = insisted.map(|signal| signal.number()).or(self.interrupted_by) {
+        if let Some(number) = insisted.map(Signal::number).or(self.interrupted_by) {
             128 + number
         } else if self.was_cut {
             124
@@ -22,6 +23,32 @@ impl Engine {
         } else {
             self.body_code.unwrap_or(0)
         }
+    }
+
+    /// What there is to say when the process has to be ended from outside (rule D9), and the exit code then.
+    pub(crate) fn last_words(&mut self, now: Duration) -> (String, u8) {
+        self.now = self.now.max(now);
+        if self.is_over {
+            let text = "lifecycle: the application has stopped, but the process did not end by itself: ending it now";
+            return (format!("{text}\n{}", self.report()), self.exit_code());
+        }
+        self.was_cut = true;
+        let code = self.exit_code();
+        let mut text =
+            "lifecycle: the deadline has passed, and the process is still here: ending it now\n".to_owned();
+        for Waiting { id, doing, since, tasks } in self.turns_under_way() {
+            let tasks = if tasks.is_empty() { String::new() } else { format!(": {}", tasks.join(", ")) };
+            text +=
+                &format!("  stuck:          {}, {doing} for {}{tasks}\n", self.plan.name(id), Human(since));
+        }
+        let is_untouched = |id: &Id| {
+            let slot = &self.slots[*id];
+            slot.has_instance && slot.times.releasing.is_none()
+        };
+        text +=
+            &format!("  never released: {}\n", self.plan.names(self.plan.resources().filter(is_untouched)));
+        text += &format!("  exit code:      {code}\n");
+        (text, code)
     }
 
     /// What happened so far.

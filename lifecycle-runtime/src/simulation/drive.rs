@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -83,9 +83,11 @@ pub(super) fn run(scenario: &Scenario) -> Vec<(Duration, Command)> {
 
 async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
     let engine = Engine::new(scenario.plan(), scenario.settings.clone());
-    let sources = scenario.resources.iter().map(|_| Source { node: &NODE, supplied: None }).collect();
-    let driver = Driver::new(engine, sources, tokio::runtime::Handle::current(), Timing::Runtime);
-    tokio::spawn(control(Arc::clone(&driver), Signals::none()));
+    let sources =
+        scenario.resources.iter().map(|_| Source { node: &NODE, supplied: Mutex::default() }).collect();
+    let driver = Driver::new(engine, sources, tokio::runtime::Handle::current(), Timing::Runtime, None);
+    let controlled = Arc::clone(&driver);
+    tokio::spawn(async { control(controlled, &mut Signals::none()).await });
     tokio::spawn(outside(Arc::clone(&driver), scenario.outside.clone()));
     let body = scenario.body;
     let live = live(&driver, scenario.settings.body, |app: App| async move {

@@ -190,6 +190,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             drain_delay,
             body,
             at_terminal,
+            warnings: Vec::new(),
         },
     )
 }

@@ -332,7 +332,11 @@ impl World<'_> {
     fn carry_out(&mut self, command: Command) {
         let scenario = self.scenario;
         match command {
-            Command::Tell(_) | Command::Enter(_) | Command::FireDraining | Command::CutRelease(_) => {}
+            Command::Tell(_)
+            | Command::Enter(_)
+            | Command::Deadline(_)
+            | Command::FireDraining
+            | Command::CutRelease(_) => {}
             Command::End | Command::Exit(_) => self.is_over = true,
             Command::Acquire(id) => {
                 self.acquisition_is_alive[id] = true;

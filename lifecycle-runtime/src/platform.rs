@@ -1,0 +1,115 @@
+//! What the platform gives an application that has to stop (rule D2), and what it does to its signals (rule S7).
+
+use std::env::VarError;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+/// The grace period: the time between asking a process to stop and killing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grace {
+    pub(crate) period: Duration,
+    pub(crate) platform: Platform,
+}
+
+/// Who asks and kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Platform {
+    /// `LIFECYCLE_GRACE_PERIOD` says so.
+    Told,
+    Pm2,
+    Kubernetes,
+    Ecs,
+    Container,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Told => "LIFECYCLE_GRACE_PERIOD",
+            Self::Pm2 => "PM2 (kill_timeout)",
+            Self::Kubernetes => "Kubernetes (terminationGracePeriodSeconds, if it is the default)",
+            Self::Ecs => "ECS (stopTimeout, if it is the default)",
+            Self::Container => "this container's engine (`docker stop`)",
+        })
+    }
+}
+
+/// The grace period, as far as the process can know it. What was told goes first: see [`Platform::Told`].
+pub(crate) fn grace(
+    env: impl Fn(&str) -> Result<String, VarError>,
+    exists: impl Fn(&Path) -> bool,
+) -> Option<Grace> {
+    let is_set = |variable: &str| env(variable) != Err(VarError::NotPresent);
+    let (platform, millis) = if is_set("pm_id") {
+        // PM2 hands its settings down as variables, in milliseconds.
+        let kill_timeout = env("kill_timeout").ok().and_then(|millis| millis.parse().ok());
+        (Platform::Pm2, kill_timeout.unwrap_or(1_600))
+    } else if is_set("KUBERNETES_SERVICE_HOST") {
+        (Platform::Kubernetes, 30_000)
+    } else if is_set("ECS_CONTAINER_METADATA_URI_V4") || is_set("ECS_CONTAINER_METADATA_URI") {
+        (Platform::Ecs, 30_000)
+    } else if exists(Path::new("/.dockerenv")) || exists(Path::new("/run/.containerenv")) {
+        (Platform::Container, 10_000)
+    } else {
+        return None;
+    };
+    Some(Grace { period: Duration::from_millis(millis), platform })
+}
+
+/// The shell that started the process, if it is PID 1: it may not pass signals on.
+pub(crate) fn shell_as_pid_1() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    if parent.trim() != "1" {
+        return None;
+    }
+    let name = std::fs::read_to_string("/proc/1/comm").ok()?;
+    is_shell(name.trim()).then(|| name.trim().to_owned())
+}
+
+fn is_shell(name: &str) -> bool {
+    ["sh", "bash", "dash", "ash", "busybox", "zsh", "ksh"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)], files: &[&str], expected: Option<(Platform, u64)>) {
+        let env = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        };
+        let exists = |path: &Path| files.iter().any(|file| Path::new(file) == path);
+        let expected =
+            expected.map(|(platform, millis)| Grace { period: Duration::from_millis(millis), platform });
+        assert_eq!(grace(env, exists), expected);
+    }
+
+    #[test]
+    fn each_platform_is_known_by_its_marks() {
+        check(&[], &[], None);
+        check(&[("pm_id", "0")], &[], Some((Platform::Pm2, 1_600)));
+        check(&[("pm_id", "0"), ("kill_timeout", "5000")], &[], Some((Platform::Pm2, 5_000)));
+        check(&[("pm_id", "0"), ("kill_timeout", "soon")], &[], Some((Platform::Pm2, 1_600)));
+        check(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")], &[], Some((Platform::Kubernetes, 30_000)));
+        check(&[("ECS_CONTAINER_METADATA_URI_V4", "http://…")], &[], Some((Platform::Ecs, 30_000)));
+        check(&[("ECS_CONTAINER_METADATA_URI", "http://…")], &[], Some((Platform::Ecs, 30_000)));
+        check(&[], &["/.dockerenv"], Some((Platform::Container, 10_000)));
+        check(&[], &["/run/.containerenv"], Some((Platform::Container, 10_000)));
+    }
+
+    #[test]
+    fn the_nearest_supervisor_counts() {
+        let kubernetes = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        check(&[kubernetes], &["/.dockerenv"], Some((Platform::Kubernetes, 30_000)));
+        check(&[kubernetes, ("pm_id", "0")], &["/.dockerenv"], Some((Platform::Pm2, 1_600)));
+    }
+
+    #[test]
+    fn shells_are_known_by_name() {
+        assert!(is_shell("dash"));
+        assert!(!is_shell("tini"));
+    }
+}
