@@ -41,7 +41,7 @@ pub trait Handle<R>: Send + Sync + Sized {
 }
 
 impl<R: Declared> Handle<R> for Arc<R> {
-    fn new(instance: Self) -> Self {
+    fn new(instance: Option<Self>) -> Self {
         instance.expect("a resource that is not optional is there before its dependents")
     }
 }
