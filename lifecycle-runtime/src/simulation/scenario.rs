@@ -224,7 +224,7 @@ pub(super) fn scenarios(most: usize) -> impl Strategy<Value = Scenario> {
             resources.push(spec);
         }
         // Foundations first, so that the plan keeps the order.
-        let resources = foundations_first(resources);
+        let resources = foundations_first(&resources);
         let mut at = first;
         let mut outside = vec![(at, Outside::Signal(Signal::Terminate))];
         for (gap, what) in later {
@@ -235,7 +235,7 @@ pub(super) fn scenarios(most: usize) -> impl Strategy<Value = Scenario> {
     })
 }
 
-fn foundations_first(resources: Vec<Spec>) -> Vec<Spec> {
+fn foundations_first(resources: &[Spec]) -> Vec<Spec> {
     let (foundations, others): (Vec<Id>, Vec<Id>) =
         (0..resources.len()).partition(|&id| resources[id].foundation);
     let order: Vec<Id> = foundations.into_iter().chain(others).collect();

@@ -115,7 +115,7 @@ struct World<'a> {
 }
 
 /// Something that will happen, unless its subject is gone by then.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Planned {
     AcquisitionEnds(Id, End),
     AcquisitionDies(Id),
@@ -298,7 +298,7 @@ impl World<'_> {
                 self.tell(Event::Aborted(id, result), Some(Seen::Aborted(id, !panics)));
             }
             Planned::Outside(Outside::Signal(signal)) => {
-                self.tell(Event::Signal(signal), Some(Seen::Signal(signal)))
+                self.tell(Event::Signal(signal), Some(Seen::Signal(signal)));
             }
             Planned::Outside(Outside::Shutdown) => {
                 self.tell(Event::Shutdown("test".to_owned()), Some(Seen::Shutdown));
@@ -323,15 +323,15 @@ impl World<'_> {
         }
         if !std::mem::replace(&mut self.is_at_it, true) {
             while let Some(command) = self.commands.pop_front() {
-                self.carry_out(command);
+                self.carry_out(&command);
             }
             self.is_at_it = false;
         }
     }
 
-    fn carry_out(&mut self, command: Command) {
+    fn carry_out(&mut self, command: &Command) {
         let scenario = self.scenario;
-        match command {
+        match *command {
             Command::Tell(_)
             | Command::Enter(_)
             | Command::Deadline(_)
@@ -349,7 +349,7 @@ impl World<'_> {
                 }
             }
             Command::CancelAcquire(id) => {
-                self.dies(scenario.resources[id].cancel, Planned::AcquisitionDies(id))
+                self.dies(scenario.resources[id].cancel, Planned::AcquisitionDies(id));
             }
             Command::RunMain => {
                 if scenario.body.listens {
