@@ -129,7 +129,7 @@ impl Engine {
         self.now = self.now.max(now);
         if !self.is_over {
             self.take(event);
-            while self.advance() {}
+            while !self.is_over && self.advance() {}
             self.tell_progress();
             if self.is_heard() {
                 self.commands.splice(0..0, self.unheard.drain(..));
@@ -190,7 +190,7 @@ impl Engine {
             Phase::Stopping => self.advance_end() || has_moved,
             Phase::Stopped => false,
         };
-        has_moved && !self.is_over
+        has_moved
     }
 
     /// The application is over when nothing is left to live for.
