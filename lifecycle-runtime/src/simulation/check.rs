@@ -22,6 +22,7 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
     let book = Book::new(scenario, log);
     book.ends_once_and_in_time()?;
     book.phases_follow_one_another()?;
+    book.ends_for_a_reason()?;
     for id in 0..scenario.resources.len() {
         book.is_acquired_after_what_it_needs(id)?;
         book.is_given_back_exactly_once(id)?;
@@ -206,6 +207,28 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
+    /// S6: what fails in an optional resource ends nothing. D4: any other failure ends the delay.
+    fn ends_for_a_reason(&self) -> Verdict {
+        let is_failure = |entry: &Entry| match entry {
+            Entry::Seen(Seen::AcquireFailed(id) | Seen::TaskEnded(id, How::Failed)) => {
+                !self.scenario.resources[*id].optional
+            }
+            Entry::Seen(Seen::BodyEnded(How::Failed)) => true,
+            _ => false,
+        };
+        let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
+        if self.log.report.reason == crate::Reason::Failed && !has_failed {
+            return Err("it ended for a failure that is tolerated".to_owned());
+        }
+        let stopping = self.done(&Command::Enter(Phase::Stopping));
+        if self.exit.is_none()
+            && self.when(is_failure).is_some_and(|failed| stopping.is_none_or(|at| at > failed))
+        {
+            return Err("it went on after a failure".to_owned());
+        }
+        Ok(())
+    }
+
     fn is_acquired_after_what_it_needs(&self, id: Id) -> Verdict {
         let Some(place) = self.place(|entry| *entry == Entry::Done(Command::Acquire(id))) else {
             return Ok(());
@@ -345,18 +368,14 @@ impl<'a> Book<'a> {
             }
         }
         if let Some(abort) = self.done(&Command::AbortTasks(id)) {
-            let since = self.hurried.map_or(Duration::ZERO, |(at, _)| at);
-            if abort > latest(abort, self.reserves[id] / 2).max(turn).max(since) + slack {
-                return Err(format!("the tasks of r{id} were aborted too late, at {abort:?}"));
-            }
             let spec = &self.scenario.resources[id];
             let own = spec.drain_timeout.map_or(Duration::MAX, |timeout| turn + timeout);
-            let full = latest(abort, self.reserves[id] / 2).min(own);
-            let is_hurried = self.hurried.is_some_and(|(at, _)| at <= abort);
-            if !is_hurried && abort + slack < full {
-                return Err(format!(
-                    "the tasks of r{id} were aborted at {abort:?}, with time left until {full:?}"
-                ));
+            let limit = match self.hurried {
+                Some((hurried, _)) if hurried <= abort => hurried.max(turn),
+                _ => latest(abort, self.reserves[id] / 2).min(own).max(turn),
+            };
+            if abort > limit + slack || abort + slack < limit {
+                return Err(format!("the tasks of r{id} were aborted at {abort:?}, and not at {limit:?}"));
             }
         }
         Ok(())
@@ -372,6 +391,21 @@ impl<'a> Book<'a> {
         let was_skipped = self.seen(&Seen::AcquireSkipped(id)).is_some();
         if outcome == Outcome::Skipped && !was_skipped {
             return Err(format!("r{id} is reported skipped, but was not"));
+        }
+        let is_trouble = |entry: &Entry| match entry {
+            Entry::Seen(
+                Seen::AcquireFailed(of) | Seen::TaskEnded(of, How::Failed) | Seen::Released(of, false),
+            ) => *of == id,
+            Entry::Done(Command::AbortTasks(of) | Command::CancelAcquire(of) | Command::CutRelease(of)) => {
+                *of == id
+            }
+            Entry::Seen(Seen::AcquireSkipped(of)) => *of == id,
+            _ => false,
+        };
+        let first = self.place(is_trouble).map(|place| &self.log.entries[place].1);
+        let has_failed_first = matches!(first, Some(Entry::Seen(seen)) if *seen != Seen::AcquireSkipped(id));
+        if has_failed_first && !matches!(outcome, Outcome::Failed | Outcome::Panicked) {
+            return Err(format!("r{id} failed first of all, but is reported {outcome}"));
         }
         let has_failed =
             [Seen::AcquireFailed(id), Seen::TaskEnded(id, How::Failed), Seen::Released(id, false)]

@@ -250,7 +250,11 @@ impl World<'_> {
                     End::Ok => (Event::Acquired(id), Seen::Acquired(id)),
                     End::Error => (Event::AcquireFailed(id, error()), Seen::AcquireFailed(id)),
                     End::Panic => (Event::AcquireFailed(id, panic()), Seen::AcquireFailed(id)),
-                    End::Skip => (Event::AcquireSkipped(id), Seen::AcquireSkipped(id)),
+                    End::Skip if self.scenario.resources[id].optional => {
+                        (Event::AcquireSkipped(id), Seen::AcquireSkipped(id))
+                    }
+                    // Others count on it.
+                    End::Skip => (Event::AcquireSkipped(id), Seen::AcquireFailed(id)),
                     End::Hang => unreachable!("it is not planned"),
                 };
                 self.tell(event, Some(seen));
