@@ -278,6 +278,9 @@ impl Builder {
 
     /// Acquires the resources, on the runtime that this is called on.
     ///
+    /// An application that is asked to stop in the moment in which it has started is handed over all the same: await
+    /// [`App::stopping`], or call [`App::run`], as ever.
+    ///
     /// # Errors
     ///
     /// The report of a start that failed or was interrupted: everything that was acquired has been released. It is
@@ -295,13 +298,11 @@ impl Builder {
         let host = Guard::new(&driver);
         let app = App { role: Role::Owner(Arc::new(Owner::new(&driver, host))), driver };
         app.driver.send(Event::Start);
-        let mut phase = app.driver.phase();
-        let is_decided = |phase: &Phase| matches!(phase, Phase::Running | Phase::Stopped);
-        let has_started = match phase.wait_for(is_decided).await {
-            Ok(phase) => *phase == Phase::Running,
-            Err(_) => false,
-        };
-        if has_started { Ok(app) } else { Err(app.run().await) }
+        tokio::select! {
+            biased;
+            () = app.driver.run_main().cancelled() => Ok(app),
+            () = app.driver.finished().cancelled() => Err(app.run().await),
+        }
     }
 
     /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what

@@ -22,9 +22,13 @@ pub(crate) struct Budget {
 /// Until when a turn may do what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Tasks may finish until then.
+    /// Tasks may finish until then: half of the reserve is left.
     pub(crate) drain: Duration,
-    /// The turn is over then.
+    /// `release` may run until then. A tenth of the reserve is left, so that `abort` happens within the turn.
+    pub(crate) release: Duration,
+    /// `release` has been dropped by then, unless it is in blocking code. What is left is for `abort`.
+    pub(crate) drop: Duration,
+    /// The turn is over.
     pub(crate) cutoff: Duration,
 }
 
@@ -72,7 +76,7 @@ impl Budget {
     }
 
     /// When the turn of `id` is over at the latest.
-    pub(crate) fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
+    fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
         deadline.saturating_sub(self.tails[id])
     }
 
@@ -85,9 +89,9 @@ impl Budget {
         drain_timeout: Option<Duration>,
     ) -> Limits {
         let cutoff = self.cutoff(id, deadline);
-        let drain = cutoff.saturating_sub(self.reserves[id] / 2);
+        let before = |share| cutoff.saturating_sub(self.reserves[id] / share);
         let own = drain_timeout.map_or(Duration::MAX, |timeout| now.saturating_add(timeout));
-        Limits { drain: drain.min(own), cutoff }
+        Limits { drain: before(2).min(own), release: before(10), drop: before(20), cutoff }
     }
 }
 

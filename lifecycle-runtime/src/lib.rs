@@ -138,6 +138,7 @@ mod error;
 mod explain;
 mod inflight;
 mod log;
+mod never;
 mod node;
 mod phase;
 mod plan;

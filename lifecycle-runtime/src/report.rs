@@ -14,7 +14,7 @@ use crate::phase::{Phase, Reason};
 /// logged at the end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[must_use = "a report carries the exit code: return it from `main`"]
+#[must_use = "a report carries the exit code: return it from `main`, or look at it"]
 pub struct Report {
     /// What ended the application.
     pub reason: Reason,
@@ -48,6 +48,8 @@ pub struct ResourceReport {
     pub outcome: Outcome,
     /// What it came after.
     pub after: Vec<String>,
+    /// Whether its acquisition gave something that had to be released.
+    pub was_acquired: bool,
     /// How long its acquisition took; `None` if it was never begun.
     pub acquire: Option<Duration>,
     /// How long its tasks took to end, from the beginning of its turn; `None` if it had no turn.

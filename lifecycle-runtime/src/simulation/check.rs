@@ -187,7 +187,7 @@ impl<'a> Book<'a> {
             return Err("it ended without a trigger".to_owned());
         }
         let deadline = self.deadline(end);
-        if end > deadline {
+        if end > deadline + self.slack() {
             return Err(format!("it ended at {end:?}, after its deadline {deadline:?}"));
         }
         Ok(())
@@ -209,6 +209,7 @@ impl<'a> Book<'a> {
 
     /// S6: what fails in an optional resource ends nothing. D4: any other failure ends the delay.
     fn ends_for_a_reason(&self) -> Verdict {
+        // The failure that is itself the trigger may have its delay: it is for what still works.
         let is_failure = |entry: &Entry| match entry {
             Entry::Seen(Seen::AcquireFailed(id) | Seen::TaskEnded(id, How::Failed)) => {
                 !self.scenario.resources[*id].optional
@@ -220,11 +221,17 @@ impl<'a> Book<'a> {
         if self.log.report.reason == crate::Reason::Failed && !has_failed {
             return Err("it ended for a failure that is tolerated".to_owned());
         }
+        let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
         let stopping = self.done(&Command::Enter(Phase::Stopping));
-        if self.exit.is_none()
-            && self.when(is_failure).is_some_and(|failed| stopping.is_none_or(|at| at > failed))
+        for (place, (at, _)) in
+            self.log.entries.iter().enumerate().filter(|(_, (_, entry))| is_failure(entry))
         {
-            return Err("it went on after a failure".to_owned());
+            let has_ended_the_delay = stopping.is_some_and(|stopping| stopping <= *at);
+            let is_the_trigger =
+                self.trigger == Some(*at) && draining.is_some_and(|draining| place < draining);
+            if self.exit.is_none() && !has_ended_the_delay && !is_the_trigger {
+                return Err("it went on after a failure".to_owned());
+            }
         }
         Ok(())
     }
@@ -255,8 +262,7 @@ impl<'a> Book<'a> {
         let has_instance = self.seen(&Seen::Acquired(id)).is_some();
         let releases = self.count(&Command::Release(id));
         let aborts = self.count(&Command::Abort(id));
-        let has_ended_well =
-            self.seen(&Seen::Released(id, true)).is_some() && self.count(&Command::CutRelease(id)) == 0;
+        let has_ended_well = self.release_was_answered(id, true);
         if releases > 1 || aborts > 1 {
             return Err(format!("r{id} was released {releases} times and aborted {aborts} times"));
         }
@@ -274,6 +280,23 @@ impl<'a> Book<'a> {
             return Err(format!("the release of r{id} did not complete, and abort was not called"));
         }
         Ok(())
+    }
+
+    /// Whether a release ended by itself, well or not, before anybody lost patience with it.
+    fn release_was_answered(&self, id: Id, is_well: bool) -> bool {
+        let abort = self.place(|entry| *entry == Entry::Done(Command::Abort(id)));
+        let answer = self.place(|entry| *entry == Entry::Seen(Seen::Released(id, is_well)));
+        answer.is_some_and(|answer| abort.is_none_or(|abort| answer < abort))
+    }
+
+    fn release_was_cut(&self, id: Id) -> bool {
+        let was_answered = self.release_was_answered(id, true) || self.release_was_answered(id, false);
+        self.count(&Command::CutRelease(id)) > 0 && !was_answered
+    }
+
+    /// Deadlines are kept but for the moments in which answers are awaited where there is no reserve.
+    fn slack(&self) -> Duration {
+        Duration::from_millis(self.after.len() as u64) + Duration::from_micros(1)
     }
 
     /// D5: a turn begins once everything that comes after the resource has had its own.
@@ -339,8 +362,7 @@ impl<'a> Book<'a> {
         if has_instance {
             let is_released = has(&|entry| *entry == Entry::Seen(Seen::Released(id, true)));
             let is_aborted = has(&|entry| matches!(entry, Entry::Seen(Seen::Aborted(of, _)) if *of == id));
-            let is_cut = has(&|entry| *entry == Entry::Done(Command::CutRelease(id)));
-            if !(is_released || is_aborted || is_cut || is_cut_off) {
+            if !(is_released || is_aborted || is_cut_off) {
                 return Err("its release was under way".to_owned());
             }
         }
@@ -349,7 +371,7 @@ impl<'a> Book<'a> {
 
     /// D6: whoever is beneath begins its turn with its whole reserve left, and its release with a part of it.
     fn has_its_reserve(&self, id: Id) -> Verdict {
-        let slack = Duration::from_micros(1);
+        let slack = self.slack();
         let Some(turn) = self.done(&Command::Drain(id)) else { return Ok(()) };
         if self.trigger.is_none_or(|trigger| turn < trigger) {
             return Ok(());
@@ -415,7 +437,8 @@ impl<'a> Book<'a> {
             && !has_failed
             && !was_skipped
             && self.seen(&Seen::AcquireDropped(id)).is_none()
-            && self.count(&Command::CancelAcquire(id)) + self.count(&Command::CutRelease(id)) == 0
+            && self.count(&Command::CancelAcquire(id)) == 0
+            && !self.release_was_cut(id)
             && !self.tasks_were_cut(id)
             && self.seen(&Seen::Aborted(id, false)).is_none();
         if is_clean != (outcome == Outcome::Clean)
@@ -457,6 +480,12 @@ impl<'a> Book<'a> {
         started > ended
     }
 
+    fn tasks_were_cut_by_the_deadline(&self, id: Id) -> bool {
+        let trigger = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
+        let abort = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id)));
+        abort > trigger && self.tasks_were_cut(id)
+    }
+
     fn exit_code_follows_the_rule(&self) -> Verdict {
         if self.exit.is_some() {
             return Ok(());
@@ -491,9 +520,11 @@ impl<'a> Book<'a> {
         let ids = 0..main;
         let was_cut = host_was_left
             || body_was_cut
-            || ids.clone().any(|id| self.tasks_were_cut(id) || self.count(&Command::CutRelease(id)) > 0);
+            || ids.clone().any(|id| self.tasks_were_cut_by_the_deadline(id) || self.release_was_cut(id));
         // Whether an acquisition that was slow to go was gone in time is in the log, but not in one line of it.
-        let may_be_cut = was_cut || ids.clone().any(acquisition_was_left);
+        // So it is with a task of an optional resource that was aborted before the shutdown, and may not have gone.
+        let may_be_left = |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id);
+        let may_be_cut = was_cut || ids.clone().any(may_be_left);
         let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
         let should_have_failed = ids.clone().any(|id| {
             let spec = &self.scenario.resources[id];
