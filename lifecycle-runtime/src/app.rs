@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::BoxError;
 use crate::body::{Guard, Output, live};
 use crate::config::{Config, Options, refuse};
 use crate::control::{Control, Handling, Until, control};
@@ -20,7 +21,7 @@ use crate::driver::{Driver, Timing};
 use crate::engine::command::Notice;
 use crate::engine::event::{BodyEnd, Event};
 use crate::engine::{BodyKind, Engine, Settings};
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 use crate::node::{DEFAULT_RESERVE, Instance, Node};
 use crate::phase::Phase;
 use crate::platform;
@@ -105,6 +106,14 @@ impl App {
     /// Asks the application to shut down, and says why (rule R4). Only the first request counts; it returns at once.
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.driver.send(Event::Shutdown(reason.into()));
+    }
+
+    /// Says that the application has failed, in a part that is not supervised: it shuts down, the error is in the report,
+    /// and the exit code is 1.
+    ///
+    /// For what runs outside of resources and of the body: a server of the application's own, say. It returns at once.
+    pub fn fail(&self, error: impl Into<BoxError>) {
+        self.driver.send(Event::Failed(Cause::Error(error.into())));
     }
 
     /// Does what a second Ctrl-C does: the delay and the draining end now, and no more time is left than the
@@ -423,7 +432,7 @@ async fn end(driver: &Arc<Driver>) -> Report {
     let report = driver.report();
     let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
     let has_no_log = !tracing::dispatcher::has_been_set();
-    if has_failed_to_start || (has_no_log && report.exit_code != 0) {
+    if has_failed_to_start || (has_no_log && report.has_trouble()) {
         stderr::write(report.to_string());
     }
     report

@@ -230,7 +230,7 @@ pub struct Release {
 
 impl Release {
     /// When this release is cut off. It is earlier than the application's deadline by what is set aside for `abort`
-    /// (a tenth of the reserve) and for the resources beneath (rule D6), and becomes earlier still when somebody
+    /// (100 ms, or a tenth of the reserve if that is less) and for the resources beneath (rule D6), and becomes earlier still when somebody
     /// insists (rule D8).
     #[must_use]
     pub fn deadline(&self) -> Instant {

@@ -43,6 +43,8 @@ pub(crate) enum Event {
     BodyEnded(BodyEnd, Rest),
     /// A signal arrived.
     Signal(Signal),
+    /// Somebody says that the application has failed.
+    Failed(Cause),
     /// Somebody asked for shutdown, with these words.
     Shutdown(String),
     /// Somebody asked for what a second Ctrl-C does.

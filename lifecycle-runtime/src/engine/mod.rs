@@ -175,6 +175,7 @@ impl Engine {
             Event::BodyListens => self.body_listens = true,
             Event::BodyEnded(end, rest) => self.body_ended(end, rest),
             Event::Signal(signal) => self.signal(signal),
+            Event::Failed(cause) => self.fail(self.plan.main(), Operation::Main, cause),
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
@@ -235,7 +236,7 @@ impl Engine {
             BodyEnd::Done => {}
             BodyEnd::Code(code) => self.body_code = Some(code),
             BodyEnd::Failed(cause) => self.fail(main, Operation::Main, cause),
-            BodyEnd::Dropped if self.slots[main].has_had_its_turn_begun() => {}
+            BodyEnd::Dropped if self.slots[main].has_had_its_turn_begun() => self.body_was_interrupted(),
             BodyEnd::Dropped => self.fail(main, Operation::Main, Cause::Lost),
         }
     }

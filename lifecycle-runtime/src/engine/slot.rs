@@ -96,6 +96,7 @@ impl Slot {
         match self.trouble {
             Some(outcome) => outcome,
             None if self.times.acquiring.is_none() => Outcome::NeverStarted,
+            None if self.state != State::Gone => Outcome::Held,
             None => Outcome::Clean,
         }
     }

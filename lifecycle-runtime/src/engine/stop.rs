@@ -197,11 +197,12 @@ impl Engine {
             self.end_drain(id);
             return true;
         }
-        if id == self.plan.main() && self.body_is_deaf() {
-            self.interrupt_body();
-        } else if self.now < self.drain_limit(id) {
+        // A body that never asked for a notice gets no time to drain (rule R5).
+        let is_deaf = id == self.plan.main() && self.body_is_deaf();
+        if !is_deaf && self.now < self.drain_limit(id) {
             return false;
-        } else if !self.slots[id].is_drained {
+        }
+        if !is_deaf && !self.slots[id].is_drained {
             // Before the shutdown there is no deadline that could cut anything.
             self.was_cut |= self.shutdown.is_some();
             let tasks = self.tasks_of(id);
@@ -219,8 +220,12 @@ impl Engine {
         self.body_is_alive && !self.body_listens && self.settings.body == BodyKind::Written
     }
 
-    /// A body that never asked for a notice is dropped, and that is an interruption (rules R5 and E1).
-    fn interrupt_body(&mut self) {
+    /// A body that never asked for a notice was dropped, and that is an interruption (rules R5 and E1). One that asked
+    /// was cut off, if anything.
+    pub(super) fn body_was_interrupted(&mut self) {
+        if self.body_listens {
+            return;
+        }
         if let Some(Shutdown { reason: Reason::Signal(signal), .. }) = &self.shutdown {
             self.interrupted_by = Some(signal.number());
         }

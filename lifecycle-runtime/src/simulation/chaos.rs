@@ -22,7 +22,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
     // The engine is told of resources by their own number, never by another: there may be none but `main`.
     let resource = if main == 0 { return Event::Tick } else { id.index(main) };
     let error = || Cause::Error("it broke".into());
-    match which % 26 {
+    match which % 28 {
         0 => Event::Acquired(resource),
         1 => Event::AcquireFailed(resource, error()),
         2 => Event::AcquireFailed(resource, Cause::Panic(Panic::new(&"it broke"))),
@@ -48,6 +48,8 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
         22 => Event::Signal(Signal::Interrupt),
         23 => Event::Shutdown("test".to_owned()),
         24 => Event::Insist,
+        25 => Event::Failed(error()),
+        26 => Event::ReleaseDropped(resource),
         _ => Event::OwnerDropped,
     }
 }
