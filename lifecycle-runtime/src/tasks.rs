@@ -10,6 +10,7 @@ use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::driver::Driver;
 use crate::engine::event::{Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::error::{Cause, Panic};
+use crate::inflight::{Counter, Standing};
 use crate::plan::Id;
 use crate::stopping::Stopping;
 
@@ -48,12 +49,14 @@ pub(crate) struct Unit {
     driver: Arc<Driver>,
     id: Id,
     has_left: bool,
+    standing: Standing,
 }
 
 impl Unit {
     /// `None` once the resource's turn is so far that nothing is in flight any more.
     pub(crate) fn enter(driver: &Arc<Driver>, id: Id) -> Option<Self> {
-        driver.cell(id).counter.enter().then(|| Self { driver: Arc::clone(driver), id, has_left: false })
+        let unit = || Self { driver: Arc::clone(driver), id, has_left: false, standing: Standing::default() };
+        driver.cell(id).counter.enter().then(unit)
     }
 }
 
@@ -62,8 +65,23 @@ impl Unit {
     /// no moment between the two.
     pub(crate) fn leave(&mut self) -> Rest {
         let is_last =
-            !std::mem::replace(&mut self.has_left, true) && self.driver.cell(self.id).counter.leave();
+            !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
         if is_last { Rest::Drained } else { Rest::Unknown }
+    }
+
+    /// Says whether it counts when it is cut off (rule E1).
+    #[cfg(feature = "http")]
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        match (self.standing, standing) {
+            (Standing::Counts, Standing::Excused) => self.counter().excuse(),
+            (Standing::Excused, Standing::Counts) => self.counter().oblige(),
+            (Standing::Counts, Standing::Counts) | (Standing::Excused, Standing::Excused) => {}
+        }
+        self.standing = standing;
+    }
+
+    fn counter(&self) -> &Counter {
+        &self.driver.cell(self.id).counter
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
@@ -184,8 +202,8 @@ where
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tasks {
-    driver: Arc<Driver>,
-    id: Id,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) id: Id,
 }
 
 impl Tasks {
