@@ -64,8 +64,7 @@ impl Unit {
     /// Leaves, and says what that leaves behind. Whoever has more to tell tells both in one event, so that there is
     /// no moment between the two.
     pub(crate) fn leave(&mut self) -> Rest {
-        let is_last =
-            !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
+        let is_last = !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
         if is_last { Rest::Drained } else { Rest::Unknown }
     }
 
