@@ -296,12 +296,9 @@ impl Builder {
         let app = App { role: Role::Owner(Arc::new(Owner::new(&driver, host))), driver };
         app.driver.send(Event::Start);
         let mut phase = app.driver.phase();
-        let is_decided = |phase: &Phase| matches!(phase, Phase::Running | Phase::Stopped);
-        let has_started = match phase.wait_for(is_decided).await {
-            Ok(phase) => *phase == Phase::Running,
-            Err(_) => false,
-        };
-        if has_started { Ok(app) } else { Err(app.run().await) }
+        // `Running` may be over before anybody has seen it.
+        let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
+        if app.driver.report().has_started() { Ok(app) } else { Err(app.run().await) }
     }
 
     /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what

@@ -157,6 +157,18 @@ pub(crate) fn spawn<F>(
     driver.runtime().spawn(Witnessed::new(future, task));
 }
 
+/// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody insists
+/// it is not work that was cut off.
+#[cfg(feature = "http")]
+pub(crate) fn spawn_server<F>(driver: &Arc<Driver>, id: Id, name: String, future: F)
+where
+    F: Future<Output: TaskOutput> + Send + 'static,
+{
+    let Some(mut task) = Task::start(driver, id, name, TaskKind::Supervised) else { return };
+    task.unit.stand(Standing::Excused);
+    driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
+}
+
 /// Runs `f` on a blocking thread. It cannot be aborted.
 pub(crate) fn spawn_blocking<F, T>(driver: &Arc<Driver>, id: Id, name: String, f: F)
 where

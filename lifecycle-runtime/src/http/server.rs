@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::exchange::{Notices, RequestBody};
 use super::listener::{Listener, is_of_one_connection};
 use super::serve::Server;
-use crate::engine::event::{Event, TaskKind};
+use crate::engine::event::Event;
 use crate::stopping::Stopping;
 use crate::tasks::{self, Tasks};
 use crate::{BoxError, Result};
@@ -131,8 +131,7 @@ impl HttpServer {
         };
         let server = Server { tasks, service, limits, notices: Arc::new(notices) };
         let accept = accept(listener, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
-        let abort = driver.cell(id).abort.clone();
-        tasks::spawn(&driver, id, "server".to_owned(), TaskKind::Supervised, abort, accept);
+        tasks::spawn_server(&driver, id, "server".to_owned(), accept);
     }
 }
 
