@@ -251,8 +251,11 @@ impl Engine {
         if id == self.plan.main() {
             stuck.push("body".to_owned());
         }
-        self.was_cut = true;
-        self.slots[id].trouble(Outcome::Aborted);
+        // If all that was cut off is excused, so is what is left of it.
+        if !stuck.is_empty() || self.slots[id].cut.counts() {
+            self.was_cut = true;
+            self.slots[id].trouble(Outcome::Aborted);
+        }
         self.slots[id].stuck_tasks.clone_from(&stuck);
         self.tell(Notice::TasksStuck { id, tasks: stuck });
         self.end_drain(id);
