@@ -27,6 +27,10 @@ pub(crate) struct Counter(AtomicU64);
 pub(crate) enum Standing {
     #[default]
     Counts,
+    #[cfg_attr(
+        not(feature = "http"),
+        allow(dead_code, reason = "all that is excused stands behind features")
+    )]
     Excused,
 }
 
@@ -81,7 +85,7 @@ impl Counter {
     /// How many units are in flight, and how many of these are excused.
     pub(crate) fn cut(&self) -> Cut {
         let state = self.0.load(Ordering::Acquire);
-        Cut { in_flight: (state & COUNT) as usize, excused: (state / EXCUSED & COUNT) as usize }
+        Cut { in_flight: (state & COUNT) as usize, excused: ((state / EXCUSED) & COUNT) as usize }
     }
 
     /// Fails if somebody has entered in the meantime, or has closed it.

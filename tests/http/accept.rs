@@ -42,7 +42,7 @@ async fn what_waits_in_the_accept_queue_at_the_turn_is_served() {
         for mut peer in waiting {
             let answer = peer.answer().await;
             assert_eq!(answer.status, 200, "{answer:?}");
-            peer.is_closed().await;
+            peer.sees_close().await;
         }
         gate.open(1);
         assert_eq!(only.answer().await.body, "slow");
@@ -58,10 +58,10 @@ async fn a_client_that_was_just_accepted_at_the_turn_may_still_ask() {
         let mut new = running.connect().await;
         let known = running.known().await;
         running.stop().await;
-        known.is_closed().await;
+        known.sees_close().await;
         let answer = new.ask("/").await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
-        new.is_closed().await;
+        new.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -146,7 +146,7 @@ async fn a_unix_socket_is_served_like_any_other() {
         gate.open(1);
         let answer = busy.answer().await;
         assert_eq!((answer.body.as_str(), answer.says_close()), ("slow", true), "{answer:?}");
-        Peer(idle).is_closed().await;
+        Peer(idle).sees_close().await;
         running.ends_clean().await;
         std::fs::remove_file(&path).unwrap();
     })

@@ -23,11 +23,11 @@ async fn during_the_delay_clients_are_served_and_asked_to_connect_anew() {
         assert_eq!(running.app.phase(), Phase::Draining);
         let answer = old.ask("/").await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
-        old.is_closed().await;
+        old.sees_close().await;
         let mut new = running.connect().await;
         let answer = new.ask("/").await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
-        new.is_closed().await;
+        new.sees_close().await;
         running.app.insist();
         assert_eq!(running.end().await.exit_code, 0);
     })
@@ -48,7 +48,7 @@ async fn behind_the_layer_it_is_the_same() {
         assert!(!old.ask("/").await.says_close());
         running.drain().await;
         assert!(old.ask("/").await.says_close());
-        old.is_closed().await;
+        old.sees_close().await;
         let mut new = running.connect().await;
         assert!(new.ask("/").await.says_close());
         running.app.insist();

@@ -24,8 +24,8 @@ async fn a_connection_that_sends_nothing_is_closed() {
         let silent = running.connect().await;
         let known = running.known().await;
         running.stop().await;
-        silent.is_closed().await;
-        known.is_closed().await;
+        silent.sees_close().await;
+        known.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -37,7 +37,7 @@ async fn an_idle_connection_is_closed_at_the_turn() {
         let running = serve(patient(), root()).await;
         let idle = running.known().await;
         running.stop().await;
-        idle.is_closed().await;
+        idle.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -56,7 +56,7 @@ async fn half_a_head_may_be_finished_and_is_answered() {
         new.send("TP/1.1\r\nhost: test\r\n\r\n").await;
         let answer = new.answer().await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
-        new.is_closed().await;
+        new.sees_close().await;
         old.send("TP/1.1\r\nhost: test\r\n\r\n").await;
         let answer = old.answer().await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
@@ -73,8 +73,8 @@ async fn half_a_head_that_is_never_finished_is_cut_off_and_does_not_count() {
         peer.send("GET / HT").await;
         running.known().await;
         running.stop().await;
-        peer.is_gone().await;
-        running.is_cut(1, 1).await;
+        peer.sees_end().await;
+        running.ends_cut(1, 1).await;
     })
     .await;
 }
@@ -101,7 +101,7 @@ async fn a_slow_upload_may_be_finished_and_is_answered() {
         peer.send("67890").await;
         let answer = peer.answer().await;
         assert_eq!((answer.body.as_str(), answer.says_close()), ("10 bytes", true), "{answer:?}");
-        peer.is_closed().await;
+        peer.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -116,8 +116,8 @@ async fn an_upload_that_is_never_finished_is_cut_off_and_counts() {
         peer.send("POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\n12345").await;
         gate.begun(1).await;
         running.stop().await;
-        peer.is_gone().await;
-        running.is_cut(1, 0).await;
+        peer.sees_end().await;
+        running.ends_cut(1, 0).await;
     })
     .await;
 }
@@ -144,7 +144,7 @@ async fn a_slow_reader_has_all_of_a_large_response() {
         gate.begun(1).await;
         running.stop().await;
         assert_eq!(peer.answer().await.body.len(), LARGE);
-        peer.is_closed().await;
+        peer.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -159,8 +159,8 @@ async fn a_reader_that_stops_is_cut_off_and_counts() {
         peer.get("/large").await;
         gate.begun(1).await;
         running.stop().await;
-        running.is_cut(1, 0).await;
-        peer.is_gone().await;
+        running.ends_cut(1, 0).await;
+        peer.sees_end().await;
     })
     .await;
 }
@@ -185,7 +185,7 @@ async fn of_pipelined_requests_the_one_under_way_is_answered_and_the_client_is_t
         gate.open(1);
         let answer = peer.answer().await;
         assert_eq!((answer.body.as_str(), answer.says_close()), ("slow", true), "{answer:?}");
-        peer.is_closed().await;
+        peer.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -212,7 +212,7 @@ async fn a_chunked_response_goes_on_to_its_end() {
         chunks.send(Ok("last".to_owned())).await.unwrap();
         drop(chunks);
         assert_eq!(peer.until("0\r\n\r\n").await, "4\r\nlast\r\n0\r\n\r\n");
-        peer.is_closed().await;
+        peer.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -228,8 +228,8 @@ async fn a_chunked_response_without_an_end_is_cut_off_and_does_not_count() {
         chunks.send(Ok("one".to_owned())).await.unwrap();
         peer.until("3\r\none\r\n").await;
         running.stop().await;
-        peer.is_gone().await;
-        let report = running.is_cut(1, 1).await;
+        peer.sees_end().await;
+        let report = running.ends_cut(1, 1).await;
         assert!(
             report.contains("2, 1 cut off (1 of them streams that were told, or without a request)"),
             "{report}"
@@ -261,7 +261,7 @@ async fn server_sent_events_end_with_the_notice_that_is_in_the_request() {
         peer.until("data: first\n\n\r\n").await;
         running.stop().await;
         assert!(peer.until("0\r\n\r\n").await.contains("data: goodbye"));
-        peer.is_closed().await;
+        peer.sees_close().await;
         running.ends_clean().await;
     })
     .await;
@@ -278,8 +278,8 @@ async fn a_handler_that_ignores_everything_is_cut_off_and_counts() {
         peer.get("/never").await;
         gate.begun(1).await;
         running.stop().await;
-        peer.is_gone().await;
-        running.is_cut(1, 0).await;
+        peer.sees_end().await;
+        running.ends_cut(1, 0).await;
     })
     .await;
 }
@@ -302,9 +302,9 @@ async fn a_handler_that_blocks_its_thread_does_not_keep_the_application() {
         peer.get("/block").await;
         gate.begun(1).await;
         running.stop().await;
-        running.is_cut(1, 0).await;
+        running.ends_cut(1, 0).await;
         drop(free);
-        peer.is_gone().await;
+        peer.sees_end().await;
     })
     .await;
 }
@@ -316,7 +316,7 @@ async fn a_handler_that_panics_ends_its_connection_and_no_more() {
         let running = serve(patient(), routes).await;
         let mut peer = running.connect().await;
         peer.get("/panic").await;
-        peer.is_gone().await;
+        peer.sees_end().await;
         running.known().await;
         running.stop().await;
         running.ends_clean().await;

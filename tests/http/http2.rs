@@ -81,7 +81,7 @@ async fn a_stream_that_is_never_answered_is_cut_off_and_counts() {
         running.stop().await;
         assert!(answer.await.unwrap().is_err());
         let _ = connection.await.unwrap();
-        running.is_cut(1, 0).await;
+        running.ends_cut(1, 0).await;
     })
     .await;
 }
@@ -94,7 +94,7 @@ async fn a_large_response_that_is_not_read_is_cut_off_and_counts() {
         let (mut client, connection) = client(&running).await;
         let unread = client.send_request(request("/large")).await.unwrap();
         running.stop().await;
-        running.is_cut(1, 0).await;
+        running.ends_cut(1, 0).await;
         drop(unread);
         let _ = connection.await.unwrap();
     })
@@ -114,7 +114,7 @@ async fn a_response_without_an_end_is_cut_off_and_does_not_count() {
         sender.send(Ok("one".to_owned())).await.unwrap();
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
         running.stop().await;
-        running.is_cut(1, 1).await;
+        running.ends_cut(1, 1).await;
         let _ = connection.await.unwrap();
     })
     .await;
@@ -131,8 +131,8 @@ async fn a_peer_that_never_answers_anything_is_cut_off_and_does_not_count() {
         peer.0.read_exact(&mut frame).await.unwrap();
         assert_eq!(frame[3], 4, "the server's settings come first");
         running.stop().await;
-        peer.is_gone().await;
-        running.is_cut(1, 1).await;
+        peer.sees_end().await;
+        running.ends_cut(1, 1).await;
     })
     .await;
 }

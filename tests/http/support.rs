@@ -132,7 +132,7 @@ impl Running {
     }
 
     /// Waits for the end. So many were cut off, of which so many were excused.
-    pub(crate) async fn is_cut(self, cut: usize, excused: usize) -> String {
+    pub(crate) async fn ends_cut(self, cut: usize, excused: usize) -> String {
         let report = self.end().await;
         let found = (web(&report).cut, web(&report).excused);
         assert_eq!(found, (cut, excused), "{report}");
@@ -233,14 +233,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Peer<Io> {
     }
 
     /// The connection was closed properly, with nothing more to read.
-    pub(crate) async fn is_closed(mut self) {
+    pub(crate) async fn sees_close(mut self) {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).await.expect("the connection was reset");
         assert!(rest.is_empty(), "there was more: {:?}", String::from_utf8_lossy(&rest));
     }
 
     /// The connection is gone, whichever way.
-    pub(crate) async fn is_gone(mut self) {
+    pub(crate) async fn sees_end(mut self) {
         let mut rest = Vec::new();
         let _ = self.0.read_to_end(&mut rest).await;
     }

@@ -125,7 +125,7 @@ async fn one_whose_handler_does_not_listen_is_closed_at_the_cut_off_and_does_not
         running.stop().await;
         assert!(client.next().await.unwrap().is_err());
         gate.begun(1).await;
-        running.is_cut(1, 1).await;
+        running.ends_cut(1, 1).await;
     })
     .await;
 }
@@ -146,7 +146,7 @@ async fn one_whose_handler_never_looks_is_closed_at_the_cut_off_all_the_same() {
         gate.begun(1).await;
         running.stop().await;
         assert!(client.next().await.unwrap().is_err());
-        running.is_cut(1, 1).await;
+        running.ends_cut(1, 1).await;
         gate.open(1);
     })
     .await;

@@ -14,6 +14,8 @@ mod slot;
 mod start;
 mod stop;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

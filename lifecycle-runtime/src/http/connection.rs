@@ -34,6 +34,8 @@ struct Ledger {
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
+    /// Requests so far.
+    requests: u64,
     /// Requests whose response is not complete, streams included.
     active: usize,
     /// What keeps the connection from being excused: a request without a response, or with a response of known length
@@ -50,14 +52,17 @@ impl Connection {
             unit,
             stage: Stage::New,
             preface: Some(0),
+            requests: 0,
             active: 0,
             debts: 0,
             owes_flush: false,
         })))
     }
 
-    pub(super) fn stage(&self) -> Stage {
-        self.lock().stage
+    /// What it is at, and after how many requests: a request may come and go between two looks.
+    pub(super) fn stage(&self) -> (Stage, u64) {
+        let ledger = self.lock();
+        (ledger.stage, ledger.requests)
     }
 
     /// These bytes came from the peer.
@@ -91,6 +96,7 @@ impl Connection {
     /// A request begins.
     pub(super) fn begin(self: &Arc<Self>) -> Exchange {
         let mut ledger = self.lock();
+        ledger.requests += 1;
         ledger.active += 1;
         ledger.debts += 1;
         if ledger.stage != Stage::Http2 {

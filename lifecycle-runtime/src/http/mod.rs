@@ -71,6 +71,9 @@ use crate::Stopping;
 use crate::private::Declared;
 use crate::{Acquire, BoxError};
 
+/// As in `log`: all events are under this target.
+const TARGET: &str = "lifecycle";
+
 /// The address of the client, in the extensions of every request: of the type that the [`Listener`] gives, which is a
 /// `SocketAddr` for TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use tracing::debug;
 use super::connection::{Connection, Stage};
 use super::exchange::{Exchanges, Notices, RequestBody};
 use super::socket::Socket;
-use super::{Limits, Listener};
+use super::{Limits, Listener, TARGET};
 use crate::BoxError;
 use crate::catch::CatchPanic;
 use crate::tasks::{Tasks, Unit};
@@ -78,8 +78,8 @@ where
         let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
         let io = match timeout(limit, handshake).await {
             Ok(Ok(io)) => io,
-            Ok(Err(error)) => return debug!("the handshake of a connection failed: {error}"),
-            Err(_) => return debug!("the handshake of a connection timed out"),
+            Ok(Err(error)) => return debug!(target: TARGET, "the handshake of a connection failed: {error}"),
+            Err(_) => return debug!(target: TARGET, "the handshake of a connection timed out"),
         };
         let stream = TokioIo::new(socket.open(io, connection));
         let exchanges = Exchanges {
@@ -89,7 +89,7 @@ where
             notices: Arc::clone(&self.notices),
         };
         if let Err(error) = self.talk(stream, exchanges, connection).await {
-            debug!("a connection ended early: {error}");
+            debug!(target: TARGET, "a connection ended early: {error}");
         }
         // One that was upgraded lives on in the handler, as a connection of this resource.
         socket.is_gone().await;
@@ -124,8 +124,8 @@ where
                     return Poll::Ready(result);
                 }
                 let is_stopping = is_told || Pin::new(&mut stopping).poll(cx).is_ready();
-                let stage = connection.stage();
-                clock.see(stage, is_stopping);
+                let (stage, requests) = connection.stage();
+                clock.see(stage, requests, is_stopping);
                 // Whoever is sending a head, or is about to, shall have an answer first.
                 let is_ready = matches!(stage, Stage::Busy | Stage::Idle | Stage::Http2);
                 if is_stopping && is_ready && !is_told {
@@ -166,18 +166,19 @@ impl Stage {
 struct Clock {
     limits: Limits,
     stage: Stage,
+    requests: u64,
     since: Instant,
     is_stopping: bool,
 }
 
 impl Clock {
     fn new(limits: Limits) -> Self {
-        Self { limits, stage: Stage::New, since: Instant::now(), is_stopping: false }
+        Self { limits, stage: Stage::New, requests: 0, since: Instant::now(), is_stopping: false }
     }
 
-    fn see(&mut self, stage: Stage, is_stopping: bool) {
-        if stage != self.stage {
-            self.stage = stage;
+    fn see(&mut self, stage: Stage, requests: u64, is_stopping: bool) {
+        if (stage, requests) != (self.stage, self.requests) {
+            (self.stage, self.requests) = (stage, requests);
             self.since = Instant::now();
         }
         self.is_stopping = is_stopping;

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 use tracing::{debug, warn};
 
+use super::TARGET;
 use super::exchange::{Notices, RequestBody};
 use super::listener::{Listener, is_of_one_connection};
 use super::serve::Server;
@@ -157,11 +158,13 @@ where
                 back_off = BACK_OFF;
                 server.spawn::<L>(handshake, peer, place.ok());
             }
-            Some(Err(error)) if is_of_one_connection(&error) => debug!("a connection was lost: {error}"),
+            Some(Err(error)) if is_of_one_connection(&error) => {
+                debug!(target: TARGET, "a connection was lost: {error}");
+            }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
             Some(Err(error)) => {
                 let retry_ms = u64::try_from(back_off.as_millis()).unwrap_or(u64::MAX);
-                warn!(target: "lifecycle", retry_ms, "no connection can be accepted, trying again soon: {error}");
+                warn!(target: TARGET, retry_ms, "no connection can be accepted, trying again soon: {error}");
                 stopping.run_until(tokio::time::sleep(back_off)).await;
                 back_off = (back_off * 2).min(LONGEST_BACK_OFF);
             }
