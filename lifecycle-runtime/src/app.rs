@@ -256,8 +256,8 @@ impl Builder {
         self
     }
 
-    /// How long to go on serving after the request to stop, so that load balancers notice; the default is not at
-    /// all. It is part of `shutdown_timeout`, and does not apply to a Ctrl-C at a terminal (rule D4).
+    /// How long to go on serving after the request to stop, so that load balancers notice; the default is 5s in
+    /// Kubernetes if something serves requests (`serve_http`, `InFlight`), and not at all elsewhere. It is part of `shutdown_timeout`, and does not apply to a Ctrl-C at a terminal (rule D4).
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.options.drain_delay = Some(delay);
         self

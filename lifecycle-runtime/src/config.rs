@@ -3,12 +3,15 @@
 use std::env::VarError;
 use std::time::Duration;
 
+use crate::engine::Delay;
 use crate::engine::command::Notice;
 use crate::error::{Cause, Failure, Operation};
 use crate::platform::{Grace, Platform};
 
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it takes Kubernetes to take a pod out of its endpoints, with some to spare (rule D4).
+const KUBERNETES_DELAY: Duration = Duration::from_secs(5);
 
 /// What was said in code. `None` is "nothing was said".
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) struct Config {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) startup_timeout: Option<Duration>,
-    pub(crate) drain_delay: Duration,
+    pub(crate) drain_delay: Delay,
     /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
     pub(crate) warning: Option<Notice>,
 }
@@ -55,6 +58,8 @@ impl Options {
         let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
         let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
+        let is_in_kubernetes = env("KUBERNETES_SERVICE_HOST") != Err(VarError::NotPresent);
+        let default_delay = if is_in_kubernetes { KUBERNETES_DELAY } else { Duration::ZERO };
         let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
         if shutdown_timeout == Some(Duration::ZERO) {
             let what =
@@ -87,7 +92,7 @@ impl Options {
             shutdown_timeout: shutdown_timeout.unwrap_or(fitting),
             warning,
             startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
-            drain_delay: drain_delay.unwrap_or(Duration::ZERO),
+            drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
         })
     }
 }
@@ -202,6 +207,18 @@ mod tests {
         let config = resolve(said, &env).unwrap();
         assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
         assert_eq!(config.startup_timeout, None);
+    }
+
+    #[test]
+    fn in_kubernetes_what_serves_has_a_delay_unless_another_was_given() {
+        let delay = |options, env: &[(&str, &str)]| resolve(options, env).unwrap().drain_delay;
+        let kubernetes = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        let given = |millis| Delay::Given(Duration::from_millis(millis));
+        assert_eq!(delay(Options::default(), &[]), Delay::IfServing(Duration::ZERO));
+        assert_eq!(delay(Options::default(), &[kubernetes]), Delay::IfServing(Duration::from_secs(5)));
+        let said = Options { drain_delay: Some(Duration::ZERO), ..Options::default() };
+        assert_eq!(delay(said, &[kubernetes]), given(0));
+        assert_eq!(delay(said, &[kubernetes, ("LIFECYCLE_DRAIN_DELAY", "250ms")]), given(250));
     }
 
     #[test]

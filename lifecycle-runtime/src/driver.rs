@@ -246,7 +246,7 @@ impl Driver {
             }
             Command::AbortTasks(id) => {
                 let cell = self.cell(id);
-                self.send(Event::Cut(id, cell.counter.in_flight()));
+                self.send(Event::Cut(id, cell.counter.cut()));
                 cell.abort.cancel();
             }
             Command::Release(id) => self.release(id),

@@ -88,12 +88,15 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {:width$}  outcome        acquire   drain     release   in flight", "resource")?;
     }
     for resource in &report.resources {
-        let ResourceReport { name, outcome, acquire, drain, release, in_flight, cut, .. } = resource;
+        let ResourceReport { name, outcome, acquire, drain, release, in_flight, cut, excused, .. } = resource;
         let [acquire, drain, release] =
             [acquire, drain, release].map(|took| took.map_or("-".to_owned(), |took| Human(took).to_string()));
         write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
         if *cut > 0 {
             write!(f, ", {cut} cut off")?;
+        }
+        if *excused > 0 {
+            write!(f, " ({excused} of them streams that were told, or without a request)")?;
         }
         if !resource.stuck_tasks.is_empty() {
             write!(f, ", stuck: {}", resource.stuck_tasks.join(", "))?;

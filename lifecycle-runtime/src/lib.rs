@@ -132,6 +132,8 @@ mod driver;
 mod engine;
 mod error;
 mod explain;
+#[cfg(feature = "http")]
+pub mod http;
 mod inflight;
 mod log;
 mod never;
@@ -161,6 +163,8 @@ pub use crate::app::{App, Builder};
 pub use crate::body::Output;
 pub use crate::discover::Resources;
 pub use crate::error::{Failure, Operation};
+#[cfg(feature = "http")]
+pub use crate::http::InFlight;
 pub use crate::phase::{Phase, Reason, Signal};
 pub use crate::report::{Outcome, Report, ResourceReport};
 pub use crate::resource::{Acquire, Release, Resource};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::engine::command::{Doing, Ignored, Insistence, Notice, Waiting};
+use crate::engine::event::Cut;
 use crate::error::Panic;
 use crate::phase::Reason;
 use crate::plan::{Id, Plan};
@@ -100,9 +101,11 @@ pub(crate) fn tell(
             target: TARGET, resource = name(*id), took_ms = millis(*took),
             "drained {} in {}", name(*id), Human(*took),
         ),
-        Notice::TasksAborted { id, after, tasks } => warn!(
+        Notice::TasksAborted { id, after, tasks, cut: Cut { in_flight, excused } } => warn!(
             target: TARGET, resource = name(*id), after_ms = millis(*after), tasks = tasks.join(", "),
-            "{} did not drain within {}: aborting {}", name(*id), Human(*after), what_is_left(tasks),
+            in_flight, excused,
+            "{} did not drain within {}: aborting {}; {in_flight} in flight{}",
+            name(*id), Human(*after), what_is_left(tasks), excused_among(*excused),
         ),
         Notice::TasksStuck { id, tasks } => error!(
             target: TARGET, resource = name(*id), tasks = tasks.join(", "),
@@ -211,6 +214,13 @@ fn tell_report(report: &Report) {
 /// Tasks have names; other units in flight have none.
 fn what_is_left(tasks: &[String]) -> String {
     if tasks.is_empty() { "what is in flight".to_owned() } else { tasks.join(", ") }
+}
+
+fn excused_among(excused: usize) -> String {
+    match excused {
+        0 => String::new(),
+        excused => format!(", {excused} of them streams that were told, or without a request"),
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -60,6 +60,9 @@ pub struct ResourceReport {
     pub in_flight: usize,
     /// Units of work in flight when they were cut off.
     pub cut: usize,
+    /// How many of those that were cut off do not make it a failure: streams and upgraded connections that had been
+    /// told, and connections without a request (rule E1).
+    pub excused: usize,
     /// The supervised tasks that were aborted because their time was up.
     pub aborted_tasks: Vec<String>,
     /// The tasks that did not end even then.

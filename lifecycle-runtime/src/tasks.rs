@@ -10,6 +10,7 @@ use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::driver::Driver;
 use crate::engine::event::{Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::error::{Cause, Panic};
+use crate::inflight::{Counter, Standing};
 use crate::never::Never;
 use crate::plan::Id;
 use crate::stopping::Stopping;
@@ -57,12 +58,14 @@ pub(crate) struct Unit {
     driver: Arc<Driver>,
     id: Id,
     has_left: bool,
+    standing: Standing,
 }
 
 impl Unit {
     /// `None` once the resource's turn is so far that nothing is in flight any more.
     pub(crate) fn enter(driver: &Arc<Driver>, id: Id) -> Option<Self> {
-        driver.cell(id).counter.enter().then(|| Self { driver: Arc::clone(driver), id, has_left: false })
+        let unit = || Self { driver: Arc::clone(driver), id, has_left: false, standing: Standing::default() };
+        driver.cell(id).counter.enter().then(unit)
     }
 }
 
@@ -70,9 +73,23 @@ impl Unit {
     /// Leaves, and says what that leaves behind. Whoever has more to tell tells both in one event, so that there is
     /// no moment between the two.
     pub(crate) fn leave(&mut self) -> Rest {
-        let is_last =
-            !std::mem::replace(&mut self.has_left, true) && self.driver.cell(self.id).counter.leave();
+        let is_last = !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
         if is_last { Rest::Drained } else { Rest::Unknown }
+    }
+
+    /// Says whether it counts when it is cut off (rule E1).
+    #[cfg(feature = "http")]
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        match (self.standing, standing) {
+            (Standing::Counts, Standing::Excused) => self.counter().excuse(),
+            (Standing::Excused, Standing::Counts) => self.counter().oblige(),
+            (Standing::Counts, Standing::Counts) | (Standing::Excused, Standing::Excused) => {}
+        }
+        self.standing = standing;
+    }
+
+    fn counter(&self) -> &Counter {
+        &self.driver.cell(self.id).counter
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
@@ -149,6 +166,18 @@ pub(crate) fn spawn<F>(
     driver.runtime().spawn(Witnessed::new(future, task));
 }
 
+/// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody insists
+/// it is not work that was cut off.
+#[cfg(feature = "http")]
+pub(crate) fn spawn_server<F>(driver: &Arc<Driver>, id: Id, name: String, future: F)
+where
+    F: Future<Output: TaskOutput> + Send + 'static,
+{
+    let Some(mut task) = Task::start(driver, id, name, TaskKind::Supervised) else { return };
+    task.unit.stand(Standing::Excused);
+    driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
+}
+
 /// Runs `f` on a blocking thread. It cannot be aborted.
 pub(crate) fn spawn_blocking<F, T>(driver: &Arc<Driver>, id: Id, name: String, f: F)
 where
@@ -193,8 +222,8 @@ where
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tasks {
-    driver: Arc<Driver>,
-    id: Id,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) id: Id,
 }
 
 impl Tasks {

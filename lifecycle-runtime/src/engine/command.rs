@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::event::Cut;
 use crate::phase::{Phase, Reason, Signal};
 use crate::plan::Id;
 use crate::platform::Platform;
@@ -25,7 +26,7 @@ pub(crate) enum Command {
     FireDraining,
     /// Begin a turn: fire `stopping`, and answer with [`DrainBegan`](super::event::Event::DrainBegan) at once.
     Drain(Id),
-    /// Abort the tasks of a resource.
+    /// Abort the tasks of a resource, and answer with [`Cut`](super::event::Event::Cut) at once.
     AbortTasks(Id),
     /// Begin to release an instance.
     Release(Id),
@@ -125,6 +126,7 @@ pub(crate) enum Notice {
         id: Id,
         after: Duration,
         tasks: Vec<String>,
+        cut: Cut,
     },
     /// Aborted tasks that are still there.
     TasksStuck {

@@ -29,8 +29,11 @@ pub(crate) enum Event {
     DrainBegan(Id, usize),
     /// The last unit that was in flight when the turn began, or came since, is gone, and none can come.
     Drained(Id),
-    /// So many units of work were in flight when the tasks were aborted.
-    Cut(Id, usize),
+    /// What was in flight when the tasks were aborted.
+    Cut(Id, Cut),
+    /// Something of this application serves requests (rule D4).
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "all that serves stands behind features"))]
+    Serves,
     /// `release` ended by itself.
     Released(Id, Result<(), Cause>),
     /// The future of a release that was cut off is gone.
@@ -70,6 +73,21 @@ pub(crate) enum Rest {
     /// Nothing, and nothing can come: see [`Event::Drained`].
     Drained,
     Unknown,
+}
+
+/// What is in flight when a resource is cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) in_flight: usize,
+    /// How many of these may be cut off without that being a failure: see rule E1.
+    pub(crate) excused: usize,
+}
+
+impl Cut {
+    /// Whether something was cut off that should have been done.
+    pub(crate) fn counts(self) -> bool {
+        self.in_flight > self.excused
+    }
 }
 
 /// How a task ended.

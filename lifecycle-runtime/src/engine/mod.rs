@@ -14,6 +14,8 @@ mod slot;
 mod start;
 mod stop;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,12 +39,21 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) startup_timeout: Option<Duration>,
-    pub(crate) drain_delay: Duration,
+    pub(crate) drain_delay: Delay,
     pub(crate) body: BodyKind,
     /// A person is at the other end: SIGINT is theirs.
     pub(crate) at_terminal: bool,
     /// What is to be said at the start about the circumstances (rule S7).
     pub(crate) warnings: Vec<Notice>,
+}
+
+/// How long an application goes on serving after it was asked to stop (rule D4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delay {
+    /// Somebody said so.
+    Given(Duration),
+    /// The platform's default, if there is something that serves.
+    IfServing(Duration),
 }
 
 /// What the body of `main` is.
@@ -80,6 +91,8 @@ pub(crate) struct Engine {
     body_code: Option<u8>,
     /// The body did not get to its end, or was never begun, for the signal of this number.
     interrupted_by: Option<u8>,
+    /// Something serves requests.
+    serves: bool,
     shutdown: Option<Shutdown>,
     /// The deadline, or a resource's share of it, cut something off.
     was_cut: bool,
@@ -109,6 +122,7 @@ impl Engine {
             body_listens: false,
             body_code: None,
             interrupted_by: None,
+            serves: false,
             shutdown: None,
             was_cut: false,
             failures: Vec::new(),
@@ -169,7 +183,8 @@ impl Engine {
             Event::TaskEnded(task, end, rest) => self.task_ended(task, end, rest),
             Event::DrainBegan(id, count) => self.drain_began(id, count),
             Event::Drained(id) => self.slots[id].is_drained = true,
-            Event::Cut(id, count) => self.slots[id].cut = count,
+            Event::Cut(id, cut) => self.cut(id, cut),
+            Event::Serves => self.serves = true,
             Event::Released(id, result) => self.released(id, result),
             Event::ReleaseDropped(id) => self.release_dropped(id),
             Event::Aborted(id, result) => self.aborted(id, result),

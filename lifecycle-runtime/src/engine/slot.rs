@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::event::Cut;
 use crate::report::Outcome;
 
 /// Where a resource is in its life.
@@ -47,7 +48,7 @@ pub(crate) struct Slot {
     pub(crate) trouble: Option<Outcome>,
     pub(crate) times: Times,
     pub(crate) in_flight: usize,
-    pub(crate) cut: usize,
+    pub(crate) cut: Cut,
     pub(crate) aborted_tasks: Vec<String>,
     pub(crate) stuck_tasks: Vec<String>,
 }
@@ -76,7 +77,7 @@ impl Slot {
             trouble: None,
             times: Times::default(),
             in_flight: 0,
-            cut: 0,
+            cut: Cut::default(),
             aborted_tasks: Vec::new(),
             stuck_tasks: Vec::new(),
         }

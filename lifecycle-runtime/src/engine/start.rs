@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::{Command, Notice};
 use super::slot::State;
-use super::{BodyKind, Engine};
+use super::{BodyKind, Delay, Engine};
 use crate::error::{Cause, Limit, Operation};
 use crate::phase::Phase;
 use crate::plan::Id;
@@ -19,9 +19,11 @@ impl Engine {
         if let Some(path) = self.budget.scaled_from() {
             self.tell(Notice::ReservesScaled { path, half: self.budget.timeout() / 2 });
         }
-        let (asked, given) = (self.settings.drain_delay, self.budget.cap_delay(self.settings.drain_delay));
-        if given < asked {
-            self.tell(Notice::DelayCapped { asked, given });
+        if let Delay::Given(asked) = self.settings.drain_delay {
+            let given = self.budget.cap_delay(asked);
+            if given < asked {
+                self.tell(Notice::DelayCapped { asked, given });
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::command::{Command, Doing, Ignored, Insistence, Notice, Waiting};
+use super::event::Cut;
 use super::slot::{Slot, State};
-use super::{BodyKind, Engine};
+use super::{BodyKind, Delay, Engine};
 use crate::budget::{Limits, join_limit};
 use crate::error::{Cause, Limit, Operation};
 use crate::phase::{Phase, Reason, Signal};
@@ -70,7 +71,11 @@ impl Engine {
     fn delay(&self, reason: &Reason) -> Duration {
         let is_at_terminal = self.settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt);
         let applies = self.phase == Phase::Running && *reason != Reason::Finished && !is_at_terminal;
-        if applies { self.budget.cap_delay(self.settings.drain_delay) } else { Duration::ZERO }
+        match self.settings.drain_delay {
+            Delay::Given(delay) if applies => self.budget.cap_delay(delay),
+            Delay::IfServing(delay) if applies && self.serves => self.budget.cap_delay(delay),
+            Delay::Given(_) | Delay::IfServing(_) => Duration::ZERO,
+        }
     }
 
     fn tell_next_interrupt(&mut self, next: Insistence) {
@@ -201,18 +206,27 @@ impl Engine {
         if !is_deaf && self.now < self.drain_limit(id) {
             return false;
         }
-        if !is_deaf && !self.slots[id].is_drained {
-            // Before the shutdown there is no deadline that could cut anything.
-            self.was_cut |= self.shutdown.is_some();
-            let tasks = self.tasks_of(id);
-            self.slots[id].aborted_tasks.clone_from(&tasks);
-            self.slots[id].trouble(Outcome::Aborted);
-            let after = self.now - self.slots[id].times.turn.unwrap_or_default();
-            self.tell(Notice::TasksAborted { id, after, tasks });
-        }
         self.slots[id].state = State::Joining { since: self.now };
         self.commands.push(Command::AbortTasks(id));
         true
+    }
+
+    /// What is cut off counts, unless all of it is excused (rule E1). To interrupt a body is something else.
+    pub(super) fn cut(&mut self, id: Id, cut: Cut) {
+        let is_interruption = id == self.plan.main() && self.body_is_deaf();
+        if cut.in_flight == 0 || is_interruption {
+            return;
+        }
+        let tasks = self.tasks_of(id);
+        self.slots[id].cut = cut;
+        self.slots[id].aborted_tasks.clone_from(&tasks);
+        if cut.counts() {
+            // Before the shutdown there is no deadline that could cut anything.
+            self.was_cut |= self.shutdown.is_some();
+            self.slots[id].trouble(Outcome::Aborted);
+        }
+        let after = self.now - self.slots[id].times.turn.unwrap_or_default();
+        self.tell(Notice::TasksAborted { id, after, tasks, cut });
     }
 
     fn body_is_deaf(&self) -> bool {
@@ -245,8 +259,11 @@ impl Engine {
         if id == self.plan.main() {
             stuck.push("body".to_owned());
         }
-        self.was_cut = true;
-        self.slots[id].trouble(Outcome::Aborted);
+        // If all that was cut off is excused, so is what is left of it.
+        if !stuck.is_empty() || self.slots[id].cut.counts() {
+            self.was_cut = true;
+            self.slots[id].trouble(Outcome::Aborted);
+        }
         self.slots[id].stuck_tasks.clone_from(&stuck);
         self.tell(Notice::TasksStuck { id, tasks: stuck });
         self.end_drain(id);

@@ -105,7 +105,8 @@ impl Engine {
             drain: lasted(times.turn, times.drained),
             release: lasted(times.releasing, times.released.or(times.gone)),
             in_flight: slot.in_flight,
-            cut: slot.cut,
+            cut: slot.cut.in_flight,
+            excused: slot.cut.excused,
             aborted_tasks: slot.aborted_tasks.clone(),
             stuck_tasks: slot.stuck_tasks.clone(),
         }

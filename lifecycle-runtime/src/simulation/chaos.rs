@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use super::scenario::{Scenario, scenarios};
 use crate::engine::Engine;
 use crate::engine::command::Command;
-use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskKind};
+use crate::engine::event::{BodyEnd, Cut, Event, Rest, TaskEnd, TaskKind};
 use crate::error::{Cause, Panic};
 use crate::phase::Signal;
 
@@ -36,7 +36,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
         10 => Event::DrainBegan(any, 0),
         11 => Event::DrainBegan(any, 2),
         12 => Event::Drained(any),
-        13 => Event::Cut(any, 1),
+        13 => Event::Cut(any, Cut { in_flight: 1, excused: 0 }),
         14 => Event::Released(resource, Ok(())),
         15 => Event::Released(resource, Err(error())),
         16 => Event::Aborted(resource, Ok(())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::engine::{BodyKind, Settings};
+use crate::engine::{BodyKind, Delay, Settings};
 use crate::phase::Signal;
 use crate::plan::{Id, Plan, Step};
 
@@ -190,7 +190,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         |(shutdown_timeout, startup_timeout, drain_delay, body, at_terminal)| Settings {
             shutdown_timeout,
             startup_timeout,
-            drain_delay,
+            drain_delay: Delay::Given(drain_delay),
             body,
             at_terminal,
             warnings: Vec::new(),

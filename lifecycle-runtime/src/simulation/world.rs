@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::scenario::{Dying, End, Outside, Scenario};
 use crate::engine::command::Command;
-use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
+use crate::engine::event::{BodyEnd, Cut, Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::engine::{BodyKind, Engine};
 use crate::error::{Cause, Panic};
 use crate::phase::Signal;
@@ -374,12 +374,14 @@ impl World<'_> {
             }
             Command::Drain(id) => self.drain(id),
             Command::AbortTasks(id) if id == self.main() => {
+                self.cut(id);
                 // A host cannot be dropped.
                 if scenario.settings.body == BodyKind::Written {
                     self.plan_in(Duration::ZERO, Planned::BodyEnds(How::Dropped));
                 }
             }
             Command::AbortTasks(id) => {
+                self.cut(id);
                 let tasks: Vec<_> =
                     self.tasks.iter().filter(|(_, (owner, _))| *owner == id).map(|(t, i)| (*t, *i)).collect();
                 for (task, (_, index)) in tasks {
@@ -434,6 +436,11 @@ impl World<'_> {
             }
         }
         self.tell(Event::DrainBegan(id, alive), Some(Seen::DrainBegan(id, alive)));
+    }
+
+    fn cut(&mut self, id: Id) {
+        let cut = Cut { in_flight: self.alive[id], excused: 0 };
+        self.tell(Event::Cut(id, cut), None);
     }
 
     fn dies(&mut self, dying: Dying, death: Planned) {

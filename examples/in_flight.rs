@@ -1,0 +1,57 @@
+//! An axum application that keeps its own `axum::serve`. The layer [`InFlight`](lifecycle::InFlight) counts its requests:
+//! the resource waits for them at its turn, refuses new ones with 503 then, and asks clients to connect elsewhere while
+//! the application is draining. A maximum is tower's own business: a limit and load shedding, mapped to 429.
+//!
+//! Run it with `cargo run --example in_flight`, ask for <http://127.0.0.1:8080/slow> three times at once to see the 429,
+//! and press Ctrl-C while one is under way.
+
+use std::time::Duration;
+
+use axum::error_handling::HandleErrorLayer;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{BoxError, Router};
+use lifecycle::{Acquire, Resource, Result, resource};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+/// More requests than these at the same time are refused.
+const AT_ONCE: usize = 2;
+
+#[resource]
+struct Http;
+
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        let limits = ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(too_many))
+            .load_shed()
+            .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE));
+        // The outermost layer counts everything, the refusals included.
+        let routes =
+            Router::new().route("/slow", get(slow)).layer(limits).route("/", get("OK")).layer(cx.in_flight());
+        cx.spawn("server", |stopping| async {
+            axum::serve(listener, routes).with_graceful_shutdown(stopping).await
+        });
+        Ok(Self)
+    }
+}
+
+/// The load was shed: the client may come again.
+async fn too_many(_: BoxError) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
+    (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "too many requests\n")
+}
+
+async fn slow() -> &'static str {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    "done\n"
+}
+
+#[lifecycle::main]
+async fn main() {
+    tracing_subscriber::fmt::init();
+}

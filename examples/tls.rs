@@ -1,0 +1,77 @@
+//! HTTPS. A [`Listener`] of one's own puts TLS between the socket and HTTP: it accepts from a listener that there is, and
+//! gives the handshake as the future. The handshake runs in the connection's task, so that a slow client holds up nobody
+//! else; at the turn, what waits in the accept queue is served as it is without TLS.
+//!
+//! Run it with `cargo run --example tls`, ask with `curl --insecure https://127.0.0.1:8443`, and press Ctrl-C.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use lifecycle::http::Listener;
+use lifecycle::{Acquire, Resource, Result, resource};
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+struct TlsListener<L> {
+    inner: L,
+    tls: TlsAcceptor,
+}
+
+impl<L: Listener> Listener for TlsListener<L> {
+    type Io = TlsStream<L::Io>;
+    type Addr = L::Addr;
+    type Handshake = Handshake<L>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, L::Addr)> {
+        let (handshake, peer) = self.inner.accept().await?;
+        Ok((self::handshake::<L>(self.tls.clone(), handshake), peer))
+    }
+
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+        let Self { inner, tls } = self;
+        inner.close().map(move |(handshake, peer)| (self::handshake::<L>(tls.clone(), handshake), peer))
+    }
+}
+
+type Handshake<L> =
+    std::pin::Pin<Box<dyn Future<Output = io::Result<TlsStream<<L as Listener>::Io>>> + Send>>;
+
+fn handshake<L: Listener>(tls: TlsAcceptor, inner: L::Handshake) -> Handshake<L> {
+    Box::pin(async move {
+        let accept: Accept<L::Io> = tls.accept(inner.await?);
+        accept.await
+    })
+}
+
+#[resource]
+struct Https;
+
+impl Resource for Https {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let port = std::env::var("PORT").unwrap_or_else(|_| "8443".to_owned());
+        let inner = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+        println!("listening on https://{}", inner.local_addr()?);
+        let listener = TlsListener { inner, tls: TlsAcceptor::from(Arc::new(config()?)) };
+        cx.serve_http(listener, Router::new().route("/", get("OK\n")));
+        Ok(Self)
+    }
+}
+
+/// A certificate for this run; a real server reads one from a file.
+fn config() -> Result<ServerConfig> {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+#[lifecycle::main]
+async fn main() {}

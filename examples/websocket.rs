@@ -1,0 +1,55 @@
+//! WebSockets that end well: when the server stops, clients hear 1001 ("going away") and can connect anew, instead of
+//! finding the connection broken (1006).
+//!
+//! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C.
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use lifecycle::{Acquire, Resource, Result, Stopping, resource};
+use tokio::net::TcpListener;
+
+#[resource(foundation)]
+struct Log;
+
+impl Resource for Log {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        tracing_subscriber::fmt().with_target(false).init();
+        Ok(Self)
+    }
+}
+
+#[resource]
+struct Http;
+
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+        tracing::info!("listening on ws://{}/echo", listener.local_addr()?);
+        cx.serve_http(listener, Router::new().route("/echo", get(upgrade)));
+        Ok(Self)
+    }
+}
+
+/// The notice of the server's turn is in every request. An upgraded connection remains the server's: it is counted, and
+/// waited for until the cut-off.
+async fn upgrade(upgrade: WebSocketUpgrade, Extension(stopping): Extension<Stopping>) -> Response {
+    upgrade.on_upgrade(|socket| echo(socket, stopping))
+}
+
+async fn echo(mut socket: WebSocket, stopping: Stopping) {
+    while let Some(Some(Ok(message))) = stopping.run_until(socket.recv()).await {
+        if socket.send(message).await.is_err() {
+            return;
+        }
+    }
+    // Say why, and let the client answer: what it had sent before is read, and the connection ends properly.
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "restarting".into() };
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
+#[lifecycle::main]
+async fn main() {}

@@ -1,0 +1,85 @@
+//! Single rules that the simulation does not play.
+
+use std::time::Duration;
+
+use super::command::Notice;
+use super::event::Cut;
+use super::*;
+use crate::phase::Signal;
+use crate::plan::Step;
+
+const DELAY: Duration = Duration::from_secs(5);
+/// The deadline, less half of the reserve.
+const CUT: Duration = Duration::from_millis(24_500);
+
+/// One resource that is there, in an application that runs.
+fn running(drain_delay: Delay) -> Engine {
+    let step = Step {
+        name: "r".to_owned(),
+        after: Vec::new(),
+        reserve: Duration::from_secs(1),
+        acquire_timeout: None,
+        drain_timeout: None,
+        optional: false,
+        foundation: false,
+    };
+    let settings = Settings {
+        shutdown_timeout: Duration::from_secs(25),
+        startup_timeout: None,
+        drain_delay,
+        body: BodyKind::Host,
+        at_terminal: false,
+        warnings: Vec::new(),
+    };
+    let mut engine = Engine::new(Plan::new(vec![step], Duration::ZERO).0, settings);
+    engine.handle(Duration::ZERO, Event::Start);
+    engine.handle(Duration::ZERO, Event::Acquired(0));
+    engine
+}
+
+fn delay_of(engine: &mut Engine) -> Duration {
+    let commands = engine.handle(Duration::ZERO, Event::Signal(Signal::Terminate));
+    let told = commands.iter().find_map(|command| match command {
+        Command::Tell(Notice::ShuttingDown { delay, .. }) => Some(*delay),
+        _ => None,
+    });
+    told.expect("a shutdown is told")
+}
+
+#[test]
+fn the_delay_of_the_platform_is_for_what_serves() {
+    assert_eq!(delay_of(&mut running(Delay::IfServing(DELAY))), Duration::ZERO);
+    let mut serving = running(Delay::IfServing(DELAY));
+    serving.handle(Duration::ZERO, Event::Serves);
+    assert_eq!(delay_of(&mut serving), DELAY);
+}
+
+#[test]
+fn a_delay_that_was_given_is_kept_whatever_there_is() {
+    assert_eq!(delay_of(&mut running(Delay::Given(DELAY))), DELAY);
+}
+
+/// The exit code when so many units were in flight at the cut-off, of which so many were excused.
+fn check_cut(in_flight: usize, excused: usize, expected: u8) {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    engine.handle(Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
+    engine.handle(Duration::ZERO, Event::Signal(Signal::Terminate));
+    let main = engine.plan().main();
+    engine.handle(Duration::ZERO, Event::DrainBegan(main, 0));
+    engine.handle(Duration::ZERO, Event::DrainBegan(0, in_flight));
+    let cut = engine.handle(CUT, Event::Tick);
+    assert!(cut.contains(&Command::AbortTasks(0)), "{cut:?}");
+    engine.handle(CUT, Event::Cut(0, Cut { in_flight, excused }));
+    engine.handle(CUT, Event::Drained(0));
+    engine.handle(CUT, Event::Released(0, Ok(())));
+    let resource = &engine.report().resources[0];
+    assert_eq!((resource.cut, resource.excused), (in_flight, excused));
+    assert_eq!(engine.exit_code(), expected, "{in_flight} in flight, {excused} excused");
+}
+
+#[test]
+fn what_is_excused_does_not_count_at_the_cut_off() {
+    check_cut(1, 0, 124);
+    check_cut(3, 2, 124);
+    check_cut(3, 3, 0);
+}

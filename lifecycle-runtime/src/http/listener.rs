@@ -1,0 +1,144 @@
+//! Where connections come from.
+
+use std::future::{Future, Ready, ready};
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream, unix};
+
+/// A listening socket: what [`serve_http`](crate::Acquire::serve_http) accepts connections from.
+///
+/// It is implemented for tokio's `TcpListener` and `UnixListener`. Implement it to put something between the socket
+/// and HTTP, such as TLS: accept from the inner listener, and give its handshake as the future.
+///
+/// ```
+/// # use std::future::Future;
+/// # use std::io;
+/// # use std::pin::Pin;
+/// use lifecycle::http::Listener;
+///
+/// # type TlsStream<T> = T;
+/// # struct TlsAcceptor;
+/// # impl TlsAcceptor {
+/// #     fn accept<F: Future<Output = io::Result<T>> + Send + 'static, T>(&self, f: F) -> Pin<Box<dyn Future<Output = io::Result<T>> + Send>> { Box::pin(f) }
+/// # }
+/// struct TlsListener<L> { inner: L, tls: TlsAcceptor }
+///
+/// impl<L: Listener> Listener for TlsListener<L> {
+///     type Io = TlsStream<L::Io>;
+///     type Addr = L::Addr;
+///     type Handshake = Pin<Box<dyn Future<Output = io::Result<Self::Io>> + Send>>;
+///
+///     async fn accept(&mut self) -> io::Result<(Self::Handshake, L::Addr)> {
+///         let (socket, peer) = self.inner.accept().await?;
+///         Ok((self.tls.accept(socket), peer))
+///     }
+///
+///     fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+///         let tls = self.tls;
+///         self.inner.close().map(move |(socket, peer)| (tls.accept(socket), peer))
+///     }
+/// }
+/// ```
+///
+/// `examples/tls.rs` is the same with `tokio-rustls`.
+pub trait Listener: Send + Sized + 'static {
+    /// A connection that is ready for HTTP.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// The address of the peer. Handlers find it in the request's extensions, as [`Peer`](super::Peer).
+    type Addr: Clone + Send + Sync + 'static;
+    /// What has to be done with an accepted connection first. It runs in the connection's own task, so that a slow
+    /// peer holds up nobody else, and has the time that there is for reading a head.
+    type Handshake: Future<Output = io::Result<Self::Io>> + Send + 'static;
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    ///
+    /// An error does not end the server. One that concerns a single connection is passed over; after any other, such
+    /// as too many open files, the server logs it, waits a moment and tries again. Only if the listener itself is
+    /// beyond use (`InvalidInput`), the server has failed (rule R1).
+    ///
+    /// # Cancel safety
+    ///
+    /// Implementations must not lose a connection when the future is dropped.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Handshake, Self::Addr)>> + Send;
+
+    /// The connections that wait to be accepted, without waiting for more; then the listener is closed. It is called
+    /// at the resource's turn: to close a listener whose queue is not empty resets every connection in it.
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, Self::Addr)> + Send;
+}
+
+impl Listener for TcpListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+    type Handshake = Ready<io::Result<TcpStream>>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        Ok((without_delay(stream), peer))
+    }
+
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
+        // tokio's own accept looks at what its reactor has heard of so far, which may not be all.
+        let listener = self.into_std().ok();
+        let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
+        accepted(accept).filter_map(|(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((without_delay(TcpStream::from_std(stream).ok()?), peer))
+        })
+    }
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    type Io = UnixStream;
+    type Addr = unix::SocketAddr;
+    type Handshake = Ready<io::Result<UnixStream>>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, unix::SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        Ok((ready(Ok(stream)), peer))
+    }
+
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, unix::SocketAddr)> + Send {
+        let listener = self.into_std().ok();
+        let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
+        accepted(accept).filter_map(|(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((ready(UnixStream::from_std(stream)), peer.into()))
+        })
+    }
+}
+
+/// Answers are small and wait for nothing. That an option could not be set is no reason to refuse a connection.
+fn without_delay(stream: TcpStream) -> Ready<io::Result<TcpStream>> {
+    let _ = stream.set_nodelay(true);
+    ready(Ok(stream))
+}
+
+/// Everything that `accept` gives, passing over what came to nothing.
+fn accepted<T>(mut accept: impl FnMut() -> Option<io::Result<T>>) -> impl Iterator<Item = T> {
+    std::iter::from_fn(move || {
+        loop {
+            if let Ok(accepted) = accept()? {
+                return Some(accepted);
+            }
+        }
+    })
+}
+
+/// `None` when nothing waits any more, or nothing more can be had.
+fn retry<T>(error: io::Error) -> Option<io::Result<T>> {
+    let is_passing = is_of_one_connection(&error) || error.kind() == io::ErrorKind::Interrupted;
+    is_passing.then_some(Err(error))
+}
+
+/// Whether an error of `accept` is that of the connection, and not that of the listener.
+pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,193 @@
+//! A server: its options, and the loop that accepts.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::sync::Semaphore;
+use tower_service::Service;
+use tracing::{debug, warn};
+
+use super::TARGET;
+use super::exchange::{Notices, RequestBody};
+use super::listener::{Listener, is_of_one_connection};
+use super::serve::Server;
+use crate::engine::event::Event;
+use crate::stopping::Stopping;
+use crate::tasks::{self, Tasks};
+use crate::{BoxError, Result};
+
+/// After an error that concerns the whole listener, the server waits this long before it tries again; twice as long
+/// each time, up to the second.
+const BACK_OFF: Duration = Duration::from_millis(50);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// How long the parts of a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) header_read_timeout: Option<Duration>,
+    pub(super) idle_body_timeout: Option<Duration>,
+    pub(super) keep_alive_timeout: Option<Duration>,
+    pub(super) keep_alive_ping: Option<Duration>,
+}
+
+/// An HTTP server with options other than the defaults. Made by [`Acquire::http`](crate::Acquire::http).
+///
+/// ```
+/// use std::time::Duration;
+/// use axum::{Router, routing::get};
+/// use lifecycle::{Acquire, Resource, Result, resource};
+/// use tokio::net::TcpListener;
+///
+/// #[resource]
+/// struct Http;
+///
+/// impl Resource for Http {
+///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+///         let listener = TcpListener::bind("127.0.0.1:0").await?;
+///         let routes = Router::new().route("/", get("OK"));
+///         cx.http()
+///             .header_read_timeout(Duration::from_secs(5))
+///             .max_connections(10_000)
+///             .serve(listener, routes);
+///         Ok(Http)
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a server does nothing until `serve`"]
+pub struct HttpServer {
+    tasks: Tasks,
+    stopping: Stopping,
+    limits: Limits,
+    max_connections: Option<usize>,
+}
+
+impl HttpServer {
+    pub(super) fn new(tasks: Tasks, stopping: Stopping) -> Self {
+        let limits = Limits {
+            header_read_timeout: Some(Duration::from_secs(10)),
+            idle_body_timeout: Some(Duration::from_secs(30)),
+            keep_alive_timeout: Some(Duration::from_secs(75)),
+            keep_alive_ping: Some(Duration::from_secs(20)),
+        };
+        Self { tasks, stopping, limits, max_connections: None }
+    }
+
+    /// How long a peer may take for the head of a request, from the connection's accept or the head's first byte
+    /// on, and for a TLS handshake. `None` is no limit; the default is 10s. A connection that takes longer is closed.
+    pub fn header_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.header_read_timeout = timeout.into();
+        self
+    }
+
+    /// How long a peer may be silent in the middle of a request's body while the handler waits for it. `None` is no
+    /// limit; the default is 30s. The handler then reads an error: see [`RequestBody`](super::RequestBody).
+    pub fn idle_body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_body_timeout = timeout.into();
+        self
+    }
+
+    /// How long a connection of HTTP/1 may wait for its next request. `None` is no limit; the default is 75s. It must
+    /// be longer than a load balancer keeps idle connections (60s is common, Google's are 600s): otherwise the
+    /// balancer sends requests into connections that are just being closed.
+    pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.keep_alive_timeout = timeout.into();
+        self
+    }
+
+    /// How often a connection of HTTP/2 is pinged; a peer that does not answer for 20s is gone. `None` is never; the
+    /// default is every 20s.
+    pub fn keep_alive_ping(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.limits.keep_alive_ping = interval.into();
+        self
+    }
+
+    /// How many connections there may be at the same time; further ones wait in the kernel's queue until one ends.
+    /// The default leaves one tenth of the process's descriptors (`RLIMIT_NOFILE`), and at least 64, for other things.
+    /// At the turn, what waits in the queue is served beyond the limit.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = Some(connections);
+        self
+    }
+
+    /// Serves `service` on the connections of `listener`: see [`Acquire::serve_http`](crate::Acquire::serve_http).
+    pub fn serve<L, S, B>(self, listener: L, service: S)
+    where
+        L: Listener,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + Sync + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let Self { tasks, stopping, limits, max_connections } = self;
+        let Tasks { driver, id } = tasks.clone();
+        driver.send(Event::Serves);
+        let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
+        let notices = Notices {
+            stopping: stopping.clone(),
+            draining: driver.draining(),
+            idle_body_timeout: limits.idle_body_timeout,
+        };
+        let server = Server { tasks, service, limits, notices: Arc::new(notices) };
+        let accept = accept(listener, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
+        tasks::spawn_server(&driver, id, "server".to_owned(), accept);
+    }
+}
+
+/// Accepts until the turn, then until the queue is empty, and closes the listener. It ends before its turn only if
+/// the listener is beyond use, and then it has failed (rule R1).
+async fn accept<L, S, B>(
+    mut listener: L,
+    server: Arc<Server<S>>,
+    places: Arc<Semaphore>,
+    stopping: Stopping,
+) -> Result
+where
+    L: Listener,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let mut back_off = BACK_OFF;
+    while let Some(place) = stopping.run_until(Arc::clone(&places).acquire_owned()).await {
+        match stopping.run_until(listener.accept()).await {
+            None => break,
+            Some(Ok((handshake, peer))) => {
+                back_off = BACK_OFF;
+                server.spawn::<L>(handshake, peer, place.ok());
+            }
+            Some(Err(error)) if is_of_one_connection(&error) => {
+                debug!(target: TARGET, "a connection was lost: {error}");
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
+            Some(Err(error)) => {
+                let retry_ms = u64::try_from(back_off.as_millis()).unwrap_or(u64::MAX);
+                warn!(target: TARGET, retry_ms, "no connection can be accepted, trying again soon: {error}");
+                stopping.run_until(tokio::time::sleep(back_off)).await;
+                back_off = (back_off * 2).min(LONGEST_BACK_OFF);
+            }
+        }
+    }
+    for (handshake, peer) in listener.close() {
+        server.spawn::<L>(handshake, peer, None);
+    }
+    Ok(())
+}
+
+/// What the descriptors allow, with some left for everything else.
+fn default_max_connections() -> usize {
+    descriptors().map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub((limit / 10).max(64)).max(1))
+}
+
+#[cfg(unix)]
+fn descriptors() -> Option<usize> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+    usize::try_from(limit).ok()
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> Option<usize> {
+    None
+}

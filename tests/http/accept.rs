@@ -1,0 +1,168 @@
+//! Where connections come from, and what happens to those that wait.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::routing::get;
+use axum::{Extension, Router};
+use lifecycle::http::{Listener, Peer as Client};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::support::{Gate, Peer, begin, bounded, patient, serve, web};
+
+fn slow(gate: &Gate) -> Router {
+    let gate = gate.clone();
+    let handler = || async move {
+        gate.pass().await;
+        "slow"
+    };
+    Router::new().route("/", get("OK")).route("/slow", get(handler))
+}
+
+#[tokio::test]
+async fn what_waits_in_the_accept_queue_at_the_turn_is_served() {
+    bounded(async {
+        let gate = Gate::new();
+        let routes = slow(&gate);
+        let running =
+            begin(patient(), |cx, listener| cx.http().max_connections(1).serve(listener, routes)).await;
+        let mut only = running.connect().await;
+        only.get("/slow").await;
+        gate.begun(1).await;
+        let mut waiting = Vec::new();
+        for _ in 0..50 {
+            let mut peer = running.connect().await;
+            peer.get("/").await;
+            waiting.push(peer);
+        }
+        assert_eq!(running.in_flight(), 2, "the server and one connection");
+        running.stop().await;
+        for mut peer in waiting {
+            let answer = peer.answer().await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            peer.sees_close().await;
+        }
+        gate.open(1);
+        assert_eq!(only.answer().await.body, "slow");
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_was_just_accepted_at_the_turn_may_still_ask() {
+    bounded(async {
+        let running = serve(patient(), Router::new().route("/", get("OK"))).await;
+        let mut new = running.connect().await;
+        let known = running.known().await;
+        running.stop().await;
+        known.sees_close().await;
+        let answer = new.ask("/").await;
+        assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
+        new.sees_close().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Fails a few times before it accepts anything.
+struct Exhausted {
+    inner: TcpListener,
+    errors: Vec<io::Error>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl Listener for Exhausted {
+    type Io = <TcpListener as Listener>::Io;
+    type Addr = SocketAddr;
+    type Handshake = <TcpListener as Listener>::Handshake;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, SocketAddr)> {
+        if let Some(error) = self.errors.pop() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(error);
+        }
+        Listener::accept(&mut self.inner).await
+    }
+
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
+        self.inner.close()
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_descriptors_backs_off_and_lives_on() {
+    const EMFILE: i32 = 24;
+    const ENFILE: i32 = 23;
+    bounded(async {
+        let failed = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&failed);
+        let running = begin(patient(), |cx, inner| {
+            let errors = [EMFILE, ENFILE, EMFILE].map(io::Error::from_raw_os_error);
+            let errors = errors.into_iter().chain([io::ErrorKind::ConnectionAborted.into()]).collect();
+            cx.serve_http(Exhausted { inner, errors, failed: counted }, Router::new().route("/", get("OK")));
+        })
+        .await;
+        running.known().await;
+        assert_eq!(failed.load(Ordering::Relaxed), 4);
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_listener_that_is_beyond_use_ends_the_application() {
+    bounded(async {
+        let running = begin(patient(), |cx, inner| {
+            let errors = vec![io::ErrorKind::InvalidInput.into()];
+            let listener = Exhausted { inner, errors, failed: Arc::default() };
+            cx.serve_http(listener, Router::new());
+        })
+        .await;
+        let report = running.end().await;
+        assert_eq!(report.exit_code, 1, "{report}");
+        assert_eq!(web(&report).outcome, lifecycle::Outcome::Failed, "{report}");
+        assert_eq!(report.failures[0].to_string(), "task `server` of `Web` failed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_served_like_any_other() {
+    bounded(async {
+        let path = std::env::temp_dir().join(format!("lifecycle-http-{}.sock", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        let gate = Gate::new();
+        let routes = slow(&gate);
+        let running = begin(patient(), |cx, _| cx.serve_http(listener, routes)).await;
+        let idle = UnixStream::connect(&path).await.unwrap();
+        let mut busy = Peer(UnixStream::connect(&path).await.unwrap());
+        busy.get("/slow").await;
+        gate.begun(1).await;
+        running.stop().await;
+        gate.open(1);
+        let answer = busy.answer().await;
+        assert_eq!((answer.body.as_str(), answer.says_close()), ("slow", true), "{answer:?}");
+        Peer(idle).sees_close().await;
+        running.ends_clean().await;
+        std::fs::remove_file(&path).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handler_knows_who_asks() {
+    bounded(async {
+        let who = |Extension(Client(peer)): Extension<Client<SocketAddr>>| async move { peer.to_string() };
+        let running = serve(patient(), Router::new().route("/who", get(who))).await;
+        let mut peer = running.connect().await;
+        let address = peer.0.local_addr().unwrap().to_string();
+        assert_eq!(peer.ask("/who").await.body, address);
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}

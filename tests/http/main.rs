@@ -1,0 +1,11 @@
+//! `serve_http` and `InFlight` against clients of every kind, in real time. What a test waits for is an event, and each
+//! waits for twenty seconds at most.
+
+mod accept;
+mod delay;
+mod http1;
+mod http2;
+mod in_flight;
+mod limits;
+mod support;
+mod websocket;
