@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::engine::command::Notice;
 use crate::error::{Cause, Failure, Operation};
 use crate::platform::{Grace, Platform};
+#[cfg(feature = "probe")]
+use crate::probe::Probe;
 
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -16,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) shutdown_timeout: Option<Duration>,
     pub(crate) startup_timeout: Option<Option<Duration>>,
     pub(crate) drain_delay: Option<Duration>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
 }
 
 /// What holds.
@@ -26,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) drain_delay: Duration,
     /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
     pub(crate) warning: Option<Notice>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
 }
 
 impl Options {
@@ -56,6 +62,16 @@ impl Options {
         let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
         let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
+        #[cfg(feature = "probe")]
+        let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
+            refused.push(refuse(what));
+            None
+        });
+        #[cfg(not(feature = "probe"))]
+        if env("LIFECYCLE_PROBE_ADDR") != Err(VarError::NotPresent) {
+            let what = "LIFECYCLE_PROBE_ADDR is set, but this program is built without the feature `probe` of lifecycle-runtime";
+            refused.push(refuse(what.to_owned()));
+        }
         if shutdown_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -88,6 +104,8 @@ impl Options {
             warning,
             startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
             drain_delay: drain_delay.unwrap_or(Duration::ZERO),
+            #[cfg(feature = "probe")]
+            probe,
         })
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use crate::driver::Driver;
+use crate::endpoints::Endpoints;
 use crate::engine::event::Event;
 use crate::signals::Signals;
 
@@ -35,7 +36,7 @@ pub(crate) enum Until {
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
 #[derive(Debug)]
 pub(crate) struct Control {
-    application: oneshot::Sender<(Arc<Driver>, Until)>,
+    application: oneshot::Sender<(Arc<Driver>, Until, Endpoints)>,
 }
 
 impl Control {
@@ -58,8 +59,8 @@ impl Control {
                 Ok((runtime, signals)) => {
                     let _ = ready.send(Ok(()));
                     runtime.block_on(async move {
-                        if let Ok((driver, until)) = arrives.await {
-                            control_here(driver, signals, until).await;
+                        if let Ok((driver, until, endpoints)) = arrives.await {
+                            control_here(driver, signals, until, endpoints).await;
                         }
                     });
                 }
@@ -75,15 +76,15 @@ impl Control {
     }
 
     /// Takes control of an application.
-    pub(crate) fn take(self, driver: &Arc<Driver>, until: Until) {
+    pub(crate) fn take(self, driver: &Arc<Driver>, until: Until, endpoints: Endpoints) {
         // The thread waits for this, and for nothing else.
-        let _ = self.application.send((Arc::clone(driver), until));
+        let _ = self.application.send((Arc::clone(driver), until, endpoints));
     }
 }
 
-async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until) {
+async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until, endpoints: Endpoints) {
     driver.is_controlled_here();
-    control(driver, &mut signals).await;
+    control(driver, &mut signals, endpoints).await;
     if until == Until::Exit {
         end_process_if_insisted(&mut signals).await;
     }
@@ -104,7 +105,8 @@ async fn end_process_if_insisted(signals: &mut Signals) {
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Brings signals and time to the engine until the application has ended.
-pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals) {
+pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals, endpoints: Endpoints) {
+    let served = endpoints.serve(&driver);
     let mut wake = driver.wake();
     let ended = driver.ended().clone();
     let mut ended = pin!(ended.cancelled());
@@ -118,7 +120,11 @@ pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals) {
             _ = wake.changed() => {}
         }
     }
-    let _ = timeout(LAST_WORDS, driver.spoken().cancelled()).await;
+    let last_words = async {
+        driver.spoken().cancelled().await;
+        served.end().await;
+    };
+    let _ = timeout(LAST_WORDS, last_words).await;
     driver.finished().cancel();
 }
 

@@ -25,6 +25,8 @@ pub enum Operation {
     Main,
     /// The application was being configured.
     Configure,
+    /// The probe was about to take its address.
+    Probe,
 }
 
 /// One thing that went wrong. Displayed, it names the resource and the operation;
@@ -159,6 +161,7 @@ impl fmt::Display for Failure {
             Operation::Abort => write!(f, "`abort` of `{resource}` failed"),
             Operation::Main => write!(f, "`main` failed"),
             Operation::Configure => write!(f, "the configuration was refused"),
+            Operation::Probe => write!(f, "the probe has no address to answer at"),
         }
     }
 }

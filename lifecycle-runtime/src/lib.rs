@@ -8,9 +8,12 @@ mod config;
 mod control;
 mod discover;
 mod driver;
+mod endpoints;
 mod engine;
 mod error;
 mod explain;
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+mod heartbeat;
 mod inflight;
 mod log;
 mod node;
@@ -19,6 +22,8 @@ mod plan;
 mod platform;
 #[doc(hidden)]
 pub mod private;
+#[cfg(feature = "probe")]
+mod probe;
 mod report;
 mod resource;
 mod run;
@@ -27,6 +32,8 @@ mod signals;
 mod simulation;
 mod stderr;
 mod stopping;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod systemd;
 mod tasks;
 mod watchdog;
 
@@ -40,6 +47,8 @@ pub use crate::body::Output;
 pub use crate::discover::Resources;
 pub use crate::error::{Failure, Operation};
 pub use crate::phase::{Phase, Reason, Signal};
+#[cfg(feature = "probe")]
+pub use crate::probe::Probe;
 pub use crate::report::{Outcome, Report, ResourceReport};
 pub use crate::resource::{Acquire, Release, Resource};
 pub use crate::stopping::Stopping;

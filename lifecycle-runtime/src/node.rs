@@ -49,6 +49,8 @@ pub struct Node {
     pub(crate) acquire: fn(Context) -> BoxFuture<Result<Instance, BoxError>>,
     pub(crate) release: fn(Instance, Release) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
+    #[cfg(feature = "probe")]
+    pub(crate) check: fn(Instance) -> BoxFuture<Result<(), BoxError>>,
 }
 
 impl Node {
@@ -61,6 +63,8 @@ impl Node {
             acquire: acquire::<R>,
             release: release::<R>,
             abort: abort::<R>,
+            #[cfg(feature = "probe")]
+            check: check::<R>,
         }
     }
 
@@ -90,6 +94,11 @@ fn release<R: Declared>(instance: Instance, release: Release) -> BoxFuture<Resul
 
 fn abort<R: Declared>(instance: &Instance) {
     typed::<R>(instance).abort();
+}
+
+#[cfg(feature = "probe")]
+fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
+    Box::pin(async move { typed::<R>(&instance).check().await })
 }
 
 fn typed<R: Declared>(instance: &Instance) -> &R {

@@ -12,6 +12,8 @@ pub(crate) mod command;
 pub(crate) mod event;
 mod slot;
 mod start;
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+pub(crate) mod status;
 mod stop;
 mod summary;
 
@@ -80,6 +82,8 @@ pub(crate) struct Engine {
     /// The body did not get to its end, or was never begun, for the signal of this number.
     interrupted_by: Option<u8>,
     shutdown: Option<Shutdown>,
+    /// When readiness was withdrawn, and the drain delay with it began.
+    pre_stop: Option<Duration>,
     /// The deadline, or a resource's share of it, cut something off.
     was_cut: bool,
     failures: Vec<Failure>,
@@ -109,6 +113,7 @@ impl Engine {
             body_code: None,
             interrupted_by: None,
             shutdown: None,
+            pre_stop: None,
             was_cut: false,
             failures: Vec::new(),
             next_progress: PROGRESS,
@@ -177,6 +182,8 @@ impl Engine {
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
+            #[cfg(feature = "probe")]
+            Event::PreStop => self.pre_stop(),
         }
     }
 
