@@ -226,7 +226,6 @@ mod tests {
             name: name.to_owned(),
             state,
             since: Duration::ZERO,
-            #[cfg(feature = "probe")]
             outcome: None,
         };
         let resources =

@@ -6,11 +6,11 @@ use super::Engine;
 use super::slot::State;
 use crate::phase::Phase;
 use crate::plan::Id;
-#[cfg(feature = "probe")]
 use crate::report::Outcome;
 
 /// A moment of an application. Times are counted from its start.
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "each of the features reads a part of it")]
 pub(crate) struct Status {
     pub(crate) now: Duration,
     pub(crate) phase: Phase,
@@ -19,7 +19,6 @@ pub(crate) struct Status {
     pub(crate) deadline: Option<Duration>,
     pub(crate) has_started: bool,
     /// The last time that a resource was acquired.
-    #[cfg(all(feature = "systemd", target_os = "linux"))]
     pub(crate) last_progress: Duration,
     /// In the order of the plan.
     pub(crate) resources: Vec<ResourceStatus>,
@@ -27,12 +26,12 @@ pub(crate) struct Status {
 
 /// A moment of one resource.
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "each of the features reads a part of it")]
 pub(crate) struct ResourceStatus {
     pub(crate) name: String,
     pub(crate) state: &'static str,
     pub(crate) since: Duration,
     /// What became of it, once its turn is over.
-    #[cfg(feature = "probe")]
     pub(crate) outcome: Option<Outcome>,
 }
 
@@ -51,7 +50,6 @@ impl Engine {
             phase_since: since(self.phase).unwrap_or_default(),
             deadline,
             has_started: since(Phase::Running).is_some(),
-            #[cfg(all(feature = "systemd", target_os = "linux"))]
             last_progress: self.slots.iter().filter_map(|slot| slot.times.acquired).max().unwrap_or_default(),
             resources: self.plan.resources().map(|id| self.resource_status(id)).collect(),
         }
@@ -74,7 +72,6 @@ impl Engine {
             name: self.plan.name(id).to_owned(),
             state,
             since: since.unwrap_or_default(),
-            #[cfg(feature = "probe")]
             outcome: (slot.state == State::Gone).then(|| slot.outcome()),
         }
     }

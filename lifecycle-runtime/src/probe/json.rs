@@ -141,7 +141,6 @@ mod tests {
             phase_since: Duration::from_secs(1),
             deadline: Some(Duration::from_millis(12_500)),
             has_started: true,
-            #[cfg(all(feature = "systemd", target_os = "linux"))]
             last_progress: Duration::ZERO,
             resources: Vec::new(),
         };
