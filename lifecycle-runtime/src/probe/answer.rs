@@ -95,7 +95,8 @@ impl Answers {
         if self.driver.is_ready() {
             return None;
         }
-        let phase = *self.driver.phase().borrow();
+        // Not the phase that is watched, which follows a moment later.
+        let phase = self.driver.status().phase;
         let why = if phase == Phase::Running { "about to stop".to_owned() } else { phase.to_string() };
         Some(say(StatusCode::SERVICE_UNAVAILABLE, why))
     }
