@@ -15,6 +15,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
+    /// Read, and taken by no call of `line`.
+    waiting: Vec<String>,
     printed: Vec<String>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) fn start(variables: &[(&str, &str)]) -> Process {
     };
     read(stdout, sender.clone());
     read(stderr, sender);
-    Process { child, lines, printed: Vec::new() }
+    Process { child, lines, waiting: Vec::new(), printed: Vec::new() }
 }
 
 /// Reads on a thread of its own, so that the process never waits for a reader.
@@ -46,9 +48,13 @@ fn read(pipe: impl Read + Send + 'static, lines: Sender<String>) {
 }
 
 impl Process {
-    /// Waits for the next line that contains `text`, and returns it. Lines before it are passed over.
+    /// Waits for a line that contains `text`, and takes the first one that no other call has taken: the log and the
+    /// fixture's own words come in an order of their own.
     #[track_caller]
     pub(crate) fn line(&mut self, text: &str) -> String {
+        if let Some(position) = self.waiting.iter().position(|line| line.contains(text)) {
+            return self.waiting.remove(position);
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -61,6 +67,7 @@ impl Process {
             if line.contains(text) {
                 return line;
             }
+            self.waiting.push(line);
         }
     }
 
@@ -90,11 +97,11 @@ impl Process {
             .unwrap_or_else(|error| panic!("cannot send {signal:?}: {error}"));
     }
 
-    /// Waits for the end: the exit code, and all that was printed and not waited for.
+    /// Waits for the end: the exit code, and all lines that were not waited for.
     #[track_caller]
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + PATIENCE;
-        let mut rest = String::new();
+        let mut rest: String = self.waiting.drain(..).map(|line| line + "\n").collect();
         // The output ends when the process does.
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
