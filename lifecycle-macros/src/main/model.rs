@@ -69,7 +69,7 @@ impl Entry {
                 SHUTDOWN_TIMEOUT => entry.shutdown_timeout = arg.duration(cx),
                 STARTUP_TIMEOUT => entry.startup_timeout = StartupTimeout::read(cx, &arg),
                 DRAIN_DELAY => entry.drain_delay = arg.duration(cx),
-                PROBE => entry.probe = arg.socket_address(cx),
+                PROBE => entry.probe = Some(probe(cx, &arg)),
                 PRESTOP => entry.prestop = arg.flag(cx).then(|| arg.span()),
                 RESOURCES => entry.resources = resources(cx, &arg),
                 FLAVOR => entry.flavor = Flavor::read(cx, &arg),
@@ -79,6 +79,12 @@ impl Entry {
         }
         entry
     }
+}
+
+/// An address that cannot be read counts as one all the same, lest its absence cause more errors.
+fn probe(cx: &Ctxt, arg: &Arg) -> Spanned<SocketAddr> {
+    let any = || Spanned { value: SocketAddr::from(([0, 0, 0, 0], 0)), span: arg.span() };
+    arg.socket_address(cx).unwrap_or_else(any)
 }
 
 fn resources(cx: &Ctxt, arg: &Arg) -> Vec<Path> {
