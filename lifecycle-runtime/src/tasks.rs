@@ -10,6 +10,7 @@ use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::driver::Driver;
 use crate::engine::event::{Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::error::{Cause, Panic};
+use crate::never::Never;
 use crate::plan::Id;
 use crate::stopping::Stopping;
 
@@ -30,6 +31,13 @@ impl TaskOutput for () {
     }
 }
 
+/// A task that never ends by itself: an endless loop.
+impl TaskOutput for Never {
+    fn into_result(self) -> Result<(), BoxError> {
+        self
+    }
+}
+
 impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
@@ -39,6 +47,7 @@ impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for () {}
+    impl Sealed for super::Never {}
     impl<E> Sealed for Result<(), E> {}
 }
 
