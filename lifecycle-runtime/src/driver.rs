@@ -63,7 +63,7 @@ pub(crate) enum Timing {
 
 /// How a check ended, if it was not dropped.
 #[cfg(feature = "probe")]
-pub(crate) type CheckOutput = Option<Result<Result<(), BoxError>, Panic>>;
+pub(crate) type CheckOutput = Option<Result<Result<(), String>, Panic>>;
 
 /// What the driver keeps of one resource, or of the body of `main`.
 #[derive(Debug, Default)]

@@ -177,7 +177,7 @@ impl Error for Failure {
 }
 
 /// An error and its sources, outermost first, without the repetition of a wrapper that says what its source says.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::BoxError;
+#[cfg(feature = "probe")]
+use crate::error::chain;
 use crate::private::Declared;
 use crate::resource::{Context, Release};
 
@@ -50,7 +52,7 @@ pub struct Node {
     pub(crate) release: fn(Instance, Release) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
     #[cfg(feature = "probe")]
-    pub(crate) check: fn(Instance) -> BoxFuture<Result<(), BoxError>>,
+    pub(crate) check: fn(Instance) -> BoxFuture<Result<(), String>>,
 }
 
 impl Node {
@@ -96,9 +98,10 @@ fn abort<R: Declared>(instance: &Instance) {
     typed::<R>(instance).abort();
 }
 
+/// The error is put into words here, on the application's runtime: they are the user's code too.
 #[cfg(feature = "probe")]
-fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
-    Box::pin(async move { typed::<R>(&instance).check().await })
+fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), String>> {
+    Box::pin(async move { typed::<R>(&instance).check().await.map_err(|error| chain(&*error)) })
 }
 
 fn typed<R: Declared>(instance: &Instance) -> &R {

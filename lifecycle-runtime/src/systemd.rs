@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixDatagram;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::driver::Driver;
 use crate::engine::status::Status;
@@ -63,13 +63,14 @@ impl Manager {
         let Ok(socket) = UnixDatagram::from_std(socket) else { return };
         let half = watchdog.map(|period| period / 2);
         let mut phase = driver.phase();
-        let mut ticks = interval(half.map_or(INTERVAL, |half| half.min(INTERVAL)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = every(INTERVAL);
+        let mut beats = half.map(every);
         let mut told = Told::default();
+        let mut is_beat_due = false;
         loop {
             // What is sent next is newer than what is marked as seen here.
             let at_end = *phase.borrow_and_update() == Phase::Stopped;
-            let is_alive = half.is_some_and(|half| heartbeat.silence() < half);
+            let is_alive = is_beat_due && half.is_some_and(|half| heartbeat.silence() < half);
             for message in told.news(&driver.status(), is_alive) {
                 // A manager that has gone cannot be told anything, and the next one may listen at the same place.
                 let _ = socket.send(message.as_bytes()).await;
@@ -77,11 +78,27 @@ impl Manager {
             if at_end {
                 return;
             }
-            tokio::select! {
-                _ = phase.changed() => {}
-                _ = ticks.tick() => {}
-            }
+            is_beat_due = tokio::select! {
+                _ = phase.changed() => false,
+                _ = ticks.tick() => false,
+                () = tick(beats.as_mut()) => true,
+            };
         }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

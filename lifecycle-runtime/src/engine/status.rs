@@ -64,7 +64,7 @@ impl Engine {
             State::Ready => ("ready", times.acquired),
             State::TurnBegun | State::Draining => ("draining", times.turn),
             State::Joining { since } => ("aborting tasks", Some(since)),
-            State::Releasing => ("releasing", times.releasing),
+            State::Releasing | State::Cutting { .. } => ("releasing", times.releasing),
             State::Aborting => ("aborting", times.released),
             State::Gone => ("gone", times.gone),
         };

@@ -137,7 +137,7 @@ impl Checks {
             None => timed_out(),
             Some(mut check) => match timeout_at(until, &mut check).await {
                 Ok(Ok(Some(Ok(Ok(()))))) => (CheckResult::Passed, None),
-                Ok(Ok(Some(Ok(Err(error))))) => (CheckResult::Failed, Some(error.to_string())),
+                Ok(Ok(Some(Ok(Err(error))))) => (CheckResult::Failed, Some(error)),
                 Ok(Ok(Some(Err(panic)))) => (CheckResult::Panicked, Some(panic.to_string())),
                 Ok(Ok(None) | Err(_)) => return None,
                 Err(_) => {
