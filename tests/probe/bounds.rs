@@ -39,18 +39,27 @@ fn a_head_has_eight_kibibytes() {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_is_given_up() {
-    let mut process = start(&[("HOLD", "drain")]);
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let mut process = start(&[]);
     let probe = process.probe();
     process.line("body runs");
-    let mut slow = connect(probe);
-    // A body that was promised and does not come.
-    let head = b"POST /livez HTTP/1.1\r\nHost: p\r\nContent-Length: 100000\r\n\r\n";
-    slow.write_all(head).unwrap_or_else(|error| panic!("cannot send: {error}"));
     let began = Instant::now();
-    assert!(rest(&mut slow).starts_with("HTTP/1.1 405"));
+    let refused = send(probe, "POST /livez HTTP/1.1\r\nHost: p\r\nContent-Length: 100000\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 405"), "{refused}");
     assert!(began.elapsed() < Duration::from_secs(7), "closed after {:?}", began.elapsed());
-    process.order("go drain");
+    process.stop();
+}
+
+#[test]
+fn an_answer_has_five_seconds() {
+    let mut process = start(&[("PROBE", "patient")]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("check hang");
+    let began = Instant::now();
+    assert_eq!(send(probe, "GET /readyz HTTP/1.1\r\nHost: p\r\n\r\n"), "", "there is nothing to say yet");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(4_900) && took < Duration::from_secs(7), "closed after {took:?}");
     process.stop();
 }
 

@@ -13,6 +13,7 @@ mod address;
 mod answers;
 mod bounds;
 mod checks;
+mod kubernetes;
 mod prestop;
 mod status;
 #[cfg(target_os = "linux")]

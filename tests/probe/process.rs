@@ -20,9 +20,14 @@ pub(crate) struct Process {
     printed: Vec<String>,
 }
 
-/// A process with these variables, and nothing else of our own environment but the path.
+/// The fixture that takes orders, with these variables.
 pub(crate) fn start(variables: &[(&str, &str)]) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_probed"));
+    start_program(env!("CARGO_BIN_EXE_probed"), variables)
+}
+
+/// A process with these variables, and nothing else of our own environment but the path.
+pub(crate) fn start_program(program: &str, variables: &[(&str, &str)]) -> Process {
+    let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -74,7 +79,13 @@ impl Process {
     /// Where the probe listens, as the log tells.
     #[track_caller]
     pub(crate) fn probe(&mut self) -> SocketAddr {
-        let line = self.line("the probe answers at http://");
+        self.address("the probe answers at http://")
+    }
+
+    /// The address in the line that contains `text`, which ends with the scheme.
+    #[track_caller]
+    pub(crate) fn address(&mut self, text: &str) -> SocketAddr {
+        let line = self.line(text);
         let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
         let address = address.and_then(|address| address.parse().ok());
         address.unwrap_or_else(|| panic!("no address in {line:?}"))
