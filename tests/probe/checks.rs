@@ -91,6 +91,21 @@ fn a_resource_that_is_optional_does_not_count() {
     process.stop();
 }
 
+#[test]
+fn a_resource_is_not_released_under_a_check_that_blocks() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("check block");
+    assert_eq!(get(probe, "/readyz").code, 503);
+    process.signal(Signal::TERM);
+    get_until(probe, "/status", |answer| answer.body.contains(r#""name":"Db","state":"draining""#));
+    process.order("go check");
+    let (code, rest) = process.end();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.contains("released Db"), "{rest}");
+}
+
 /// A check holds its resource: if the stop did not wait for its end, there would be a handle that outlives it.
 #[test]
 fn a_check_under_way_ends_with_the_trigger_and_before_the_release() {
