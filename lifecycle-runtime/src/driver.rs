@@ -25,19 +25,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::LONGEST;
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
-use crate::engine::Engine;
 use crate::engine::command::{Command, Notice};
 use crate::engine::event::{Event, TaskId};
 #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 use crate::engine::status::Status;
+use crate::engine::{Engine, LastWords};
 use crate::error::{Cause, Panic};
 use crate::inflight::Counter;
 use crate::log;
 use crate::node::{Instance, Node};
-use crate::phase::{Phase, Reason};
+use crate::phase::{Phase, Reason, Signal};
 use crate::plan::{Id, Plan};
 use crate::report::Report;
 use crate::resource::{Context, Release};
+use crate::stderr;
 use crate::stopping::Stopping;
 #[cfg(feature = "probe")]
 use crate::tasks::Unit;
@@ -265,7 +266,7 @@ impl Driver {
             #[cfg(test)]
             Command::Exit(_) => self.exited.cancel(),
             #[cfg(not(test))]
-            Command::Exit(code) => signal_hook::low_level::exit(code.into()),
+            Command::Exit(signal) => self.exit(signal),
             Command::Tell(_) => unreachable!("notices have a queue of their own"),
         }
     }
@@ -429,6 +430,11 @@ impl Driver {
         &self.spoken
     }
 
+    /// Lets go of whoever waits for the end.
+    pub(crate) fn finish(&self) {
+        self.finished.cancel();
+    }
+
     pub(crate) fn finished(&self) -> &CancellationToken {
         &self.finished
     }
@@ -450,9 +456,16 @@ impl Driver {
         self.core().engine.report()
     }
 
-    /// What the watchdog says when it ends the process, and with which exit code it does.
+    /// What is said when the watchdog ends the process, and with which exit code it does.
     pub(crate) fn last_words(&self) -> (String, u8) {
-        self.core().engine.last_words(self.origin.elapsed())
+        self.core().engine.last_words(self.origin.elapsed(), LastWords::TimeIsUp)
+    }
+
+    /// Ends the process at once, since somebody insisted.
+    pub(crate) fn exit(&self, signal: Signal) -> ! {
+        let (text, code) = self.core().engine.last_words(self.origin.elapsed(), LastWords::Insisted(signal));
+        stderr::write(text);
+        signal_hook::low_level::exit(code.into())
     }
 
     pub(crate) fn disarm(&self) {

@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::body::live;
 use crate::control::control;
 use crate::driver::{Driver, Source, Timing};
-use crate::endpoints::Endpoints;
 use crate::engine::command::Command;
 use crate::engine::event::{Event, TaskKind};
 use crate::engine::{BodyKind, Engine};
@@ -91,7 +90,10 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         scenario.resources.iter().map(|_| Source { node: &NODE, supplied: Mutex::default() }).collect();
     let driver = Driver::new(engine, sources, tokio::runtime::Handle::current(), Timing::Runtime, None);
     let controlled = Arc::clone(&driver);
-    tokio::spawn(async { control(controlled, &mut Signals::none(), Endpoints::default()).await });
+    tokio::spawn(async move {
+        control(&controlled, &mut Signals::none()).await;
+        controlled.finish();
+    });
     tokio::spawn(outside(Arc::clone(&driver), scenario.outside.clone()));
     let body = scenario.body;
     let live = live(&driver, scenario.settings.body, |app: App| async move {
