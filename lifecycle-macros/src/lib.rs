@@ -129,6 +129,8 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `shutdown_timeout = "30s"` | all of shutdown happens within this time; otherwise what the platform's grace period allows. Zero is refused | `.shutdown_timeout(Duration)` |
 /// | `startup_timeout = "60s"` or `"none"` | all of start-up happens within this time; 60 s by default | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
 /// | `drain_delay = "5s"` | how long to go on serving while load balancers notice; 5 s in Kubernetes by default, else none | `.drain_delay(Duration)` |
+/// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
+/// | `prestop` | the probe answers `/prestop` too, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
 /// | `resources = [Http, Metrics]` | these and what they need, in place of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
 /// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; the first by default | `tokio::runtime::Builder::new_multi_thread()` |
 /// | `worker_threads = 4` | how many threads the multi-threaded runtime has; otherwise tokio decides | `.worker_threads(4)` |

@@ -25,6 +25,8 @@ symbols! {
     FOUNDATION = "foundation", "foundation";
     NAME = "name", "name = \"db\"";
     OPTIONAL = "optional", "optional";
+    PRESTOP = "prestop", "prestop";
+    PROBE = "probe", "probe = \"0.0.0.0:8081\"";
     RESERVE = "reserve", "reserve = \"2s\"";
     RESOURCES = "resources", "resources = [Http, Metrics]";
     SHUTDOWN_TIMEOUT = "shutdown_timeout", "shutdown_timeout = \"30s\"";

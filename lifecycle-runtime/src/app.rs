@@ -18,6 +18,7 @@ use crate::config::{Config, Options, refuse};
 use crate::control::{self, Control, Handling, Until};
 use crate::discover::{self, Resources};
 use crate::driver::{Driver, Timing};
+use crate::endpoints::Endpoints;
 use crate::engine::command::Notice;
 use crate::engine::event::{BodyEnd, Event};
 use crate::engine::{BodyKind, Engine, Settings};
@@ -26,6 +27,8 @@ use crate::node::{DEFAULT_RESERVE, Instance, Node};
 use crate::phase::Phase;
 use crate::platform;
 use crate::private::{Declared, Handle as _};
+#[cfg(feature = "probe")]
+use crate::probe::Probe;
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::stderr;
@@ -263,6 +266,36 @@ impl Builder {
         self
     }
 
+    /// Answers `/livez`, `/readyz`, `/startupz` and `/status` at an address, from before the first resource is
+    /// acquired until the end: see [`Probe`], which also has the options. `LIFECYCLE_PROBE_ADDR` wins over the address
+    /// said here, and switches the probe on where nothing is said.
+    ///
+    /// A port of 0 lets the system choose one; the log says which. If the address cannot be had, nothing is started,
+    /// and the process exits with 1. Under virtual time there is no probe.
+    ///
+    /// ```no_run
+    /// use lifecycle::{App, Probe};
+    ///
+    /// # fn builders() {
+    /// App::builder().probe(([0, 0, 0, 0], 8081));
+    /// App::builder().probe(Probe::at(([127, 0, 0, 1], 8081)).show_errors());
+    /// # }
+    /// ```
+    #[cfg(feature = "probe")]
+    pub fn probe(mut self, probe: impl Into<Probe>) -> Self {
+        self.options.probe = Some(probe.into());
+        self
+    }
+
+    /// Answers probes at an address: in programs that are built with the feature `probe`. In this one, a call does not
+    /// compile, and the error says so.
+    #[cfg(not(feature = "probe"))]
+    #[expect(clippy::needless_pass_by_value, reason = "it is called as with the feature, and compiles never")]
+    pub fn probe(self, probe: impl crate::endpoints::NeedsFeatureProbe) -> Self {
+        let _ = probe;
+        self
+    }
+
     /// The application is these resources and what they need, instead of everything that is declared in the program.
     /// Called again, it adds.
     pub fn resources<R: Resources>(mut self) -> Self {
@@ -376,11 +409,15 @@ impl Builder {
         let handles_signals = control.is_some();
         let grace = platform::grace(|variable| env::var(variable), Path::exists);
         let config = options.resolve(|variable| env::var(variable), grace)?;
+        let (endpoints, circumstances) = match timing {
+            Timing::Thread => Endpoints::open(&config)?,
+            Timing::Runtime => Default::default(),
+        };
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
         let (plan, sources) =
             discover::plan(roots.unwrap_or_else(discover::declared), supplied, main_reserve);
         let at_terminal = handles_signals && io::stdin().is_terminal();
-        let engine = Engine::new(plan, settings(config, body, at_terminal));
+        let engine = Engine::new(plan, settings(config, body, at_terminal, circumstances));
         let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];
         let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
         let driver = Driver::new(engine, sources, Handle::current(), timing, watchdog);
@@ -396,7 +433,7 @@ impl Builder {
             Timing::Thread => {
                 let control =
                     control.unwrap_or_else(|| Control::start(Handling::Theirs)).map_err(no_thread)?;
-                control.take(&driver, until);
+                control.take(&driver, until, endpoints);
             }
         }
         Ok(driver)
@@ -413,9 +450,10 @@ impl Builder {
     }
 }
 
-fn settings(config: Config, body: BodyKind, at_terminal: bool) -> Settings {
-    let Config { shutdown_timeout, startup_timeout, drain_delay, warning } = config;
-    let mut warnings: Vec<Notice> = warning.into_iter().collect();
+fn settings(config: Config, body: BodyKind, at_terminal: bool, circumstances: Vec<Notice>) -> Settings {
+    let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
+    let mut warnings = circumstances;
+    warnings.extend(warning);
     warnings.extend(cfg!(panic = "abort").then_some(Notice::PanicAborts));
     warnings.extend(platform::shell_as_pid_1().map(Notice::ShellAsPid1));
     Settings { shutdown_timeout, startup_timeout, drain_delay, body, at_terminal, warnings }

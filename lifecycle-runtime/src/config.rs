@@ -7,6 +7,8 @@ use crate::engine::Delay;
 use crate::engine::command::Notice;
 use crate::error::{Cause, Failure, Operation};
 use crate::platform::{Grace, Platform};
+#[cfg(feature = "probe")]
+use crate::probe::Probe;
 
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) shutdown_timeout: Option<Duration>,
     pub(crate) startup_timeout: Option<Option<Duration>>,
     pub(crate) drain_delay: Option<Duration>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
 }
 
 /// What holds.
@@ -29,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) drain_delay: Delay,
     /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
     pub(crate) warning: Option<Notice>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
 }
 
 impl Options {
@@ -61,6 +67,16 @@ impl Options {
         let is_in_kubernetes = env("KUBERNETES_SERVICE_HOST") != Err(VarError::NotPresent);
         let default_delay = if is_in_kubernetes { KUBERNETES_DELAY } else { Duration::ZERO };
         let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
+        #[cfg(feature = "probe")]
+        let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
+            refused.push(refuse(what));
+            None
+        });
+        #[cfg(not(feature = "probe"))]
+        if env("LIFECYCLE_PROBE_ADDR") != Err(VarError::NotPresent) {
+            let what = "LIFECYCLE_PROBE_ADDR is set, but this program is built without the feature `probe` of lifecycle-runtime";
+            refused.push(refuse(what.to_owned()));
+        }
         if shutdown_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -93,6 +109,8 @@ impl Options {
             warning,
             startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
             drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
+            #[cfg(feature = "probe")]
+            probe,
         })
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use crate::driver::Driver;
+use crate::endpoints::Endpoints;
 use crate::engine::event::Event;
 use crate::signals::Signals;
 
@@ -35,7 +36,7 @@ pub(crate) enum Until {
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
 #[derive(Debug)]
 pub(crate) struct Control {
-    application: oneshot::Sender<(Arc<Driver>, Until)>,
+    application: oneshot::Sender<(Arc<Driver>, Until, Endpoints)>,
 }
 
 impl Control {
@@ -58,8 +59,8 @@ impl Control {
                 Ok((runtime, signals)) => {
                     let _ = ready.send(Ok(()));
                     runtime.block_on(async move {
-                        if let Ok((driver, until)) = arrives.await {
-                            control_here(driver, signals, until).await;
+                        if let Ok((driver, until, endpoints)) = arrives.await {
+                            control_here(driver, signals, until, endpoints).await;
                         }
                     });
                 }
@@ -75,15 +76,17 @@ impl Control {
     }
 
     /// Takes control of an application.
-    pub(crate) fn take(self, driver: &Arc<Driver>, until: Until) {
+    pub(crate) fn take(self, driver: &Arc<Driver>, until: Until, endpoints: Endpoints) {
         // The thread waits for this, and for nothing else.
-        let _ = self.application.send((Arc::clone(driver), until));
+        let _ = self.application.send((Arc::clone(driver), until, endpoints));
     }
 }
 
-async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until) {
+async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until, endpoints: Endpoints) {
     driver.is_controlled_here();
+    let served = endpoints.serve(&driver);
     control(&driver, &mut signals).await;
+    let _ = timeout(LAST_WORDS, served.end()).await;
     match until {
         Until::TheEnd => {
             // Whoever sees the end may count on signals being the program's own again.

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+#[cfg(feature = "probe")]
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,8 @@ use crate::budget::LONGEST;
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::engine::command::{Command, Notice};
 use crate::engine::event::{Event, TaskId};
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+use crate::engine::status::Status;
 use crate::engine::{Engine, LastWords};
 use crate::error::{Cause, Panic};
 use crate::inflight::Counter;
@@ -36,6 +40,8 @@ use crate::report::Report;
 use crate::resource::{Context, Release};
 use crate::stderr;
 use crate::stopping::Stopping;
+#[cfg(feature = "probe")]
+use crate::tasks::Unit;
 use crate::watchdog::{AFTER_DEADLINE, Watchdog};
 use crate::{BoxError, Skip};
 
@@ -55,6 +61,10 @@ pub(crate) enum Timing {
     /// The application's runtime, whose clock a test may pause.
     Runtime,
 }
+
+/// How a check ended, if it was not dropped.
+#[cfg(feature = "probe")]
+pub(crate) type CheckOutput = Option<Result<Result<(), String>, Panic>>;
 
 /// What the driver keeps of one resource, or of the body of `main`.
 #[derive(Debug, Default)]
@@ -328,6 +338,42 @@ impl Driver {
         }
     }
 
+    #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+    pub(crate) fn status(&self) -> Status {
+        self.core().engine.status(self.origin.elapsed())
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.core().engine.is_ready()
+    }
+
+    /// Withdraws readiness, since the stop is near. Returns for how long it is well to wait with the stop.
+    #[cfg(feature = "probe")]
+    pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
+        self.send(Event::PreStop);
+        self.core().engine.pre_stop_left()
+    }
+
+    /// Spawns the check of a resource, if there is anything to check. Its output is `None` if the application began
+    /// to stop meanwhile. It counts as in flight: the resource is released only when it is gone.
+    #[cfg(feature = "probe")]
+    pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckOutput>> {
+        let unit = Unit::enter(self, id)?;
+        let check = CatchPanic::new((self.sources[id].node.check)(self.instance(id)?));
+        let check = self.draining.clone().run_until_cancelled_owned(check);
+        Some(self.runtime.spawn(async move {
+            let output = check.await;
+            drop(unit);
+            output
+        }))
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     pub(crate) fn cell(&self, id: Id) -> &Cell {
         &self.cells[id]
     }
@@ -490,7 +536,7 @@ impl Cell {
 }
 
 /// A panic elsewhere is no reason to end badly here: what is behind these locks is whole between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

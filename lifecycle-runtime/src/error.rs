@@ -25,6 +25,8 @@ pub enum Operation {
     Main,
     /// The application was being configured.
     Configure,
+    /// The probe was about to take its address.
+    Probe,
 }
 
 /// One thing that went wrong. Displayed, it names the resource and the operation;
@@ -160,6 +162,7 @@ impl fmt::Display for Failure {
             Operation::Abort => write!(f, "`abort` of `{resource}` failed"),
             Operation::Main => write!(f, "`main` failed"),
             Operation::Configure => write!(f, "the configuration was refused"),
+            Operation::Probe => write!(f, "the probe has no address to answer at"),
         }
     }
 }
@@ -174,7 +177,7 @@ impl Error for Failure {
 }
 
 /// An error and its sources, outermost first, without the repetition of a wrapper that says what its source says.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -78,13 +78,55 @@
 //! | `LIFECYCLE_SHUTDOWN_TIMEOUT` | `shutdown_timeout` | 25s, or 0.8 of the grace period if that is less |
 //! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60s |
 //! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 0 |
+//! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
 //! | `LIFECYCLE_GRACE_PERIOD` | what is known of the platform | see D2 |
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `probe` | `/livez`, `/readyz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
+//! | `systemd` | tells systemd what the application is at: see below |
 //! | `testing` | a clock that obeys `tokio::time::pause` ([`Builder::virtual_time`]) and signals from nowhere ([`App::deliver`]) |
+//!
+//! # In Kubernetes
+//!
+//! `#[lifecycle::main(probe = "0.0.0.0:8081")]` and these probes are what the defaults need; there is no preStop hook.
+//! `LIFECYCLE_DRAIN_DELAY` is the time in which the pod goes on serving after SIGTERM, not ready any more, while its
+//! deletion gets around.
+//!
+//! ```yaml
+//! terminationGracePeriodSeconds: 30
+//! containers:
+//!   - name: payments
+//!     env:
+//!       - { name: LIFECYCLE_DRAIN_DELAY, value: 5s }
+//!     startupProbe: { httpGet: { path: /startupz, port: 8081 }, periodSeconds: 1, failureThreshold: 60 }
+//!     readinessProbe: { httpGet: { path: /readyz, port: 8081 }, periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 1 }
+//!     livenessProbe: { httpGet: { path: /livez, port: 8081 }, timeoutSeconds: 3 }
+//! ```
+//!
+//! `examples/kubernetes` in the repository has this as a complete deployment with comments, and the same with a preStop
+//! `sleep 10` and with an `httpGet` hook on `/prestop`.
+//!
+//! # Under systemd
+//!
+//! With the feature `systemd`, a unit of `Type=notify` is told `READY=1` in `Running`, `STOPPING=1` when the stop
+//! begins, and a `STATUS=` with each phase and what is under way (`systemctl status` shows it; names and states only).
+//! With `WatchdogSec=`, `WATCHDOG=1` is sent at half of that time for as long as the application's runtime answers, so
+//! that a service is restarted whose threads are all stuck. While the application starts (within `startup_timeout`, or
+//! without one as long as something is acquired every 60 s) and stops, `EXTEND_TIMEOUT_USEC` asks for time beyond
+//! `TimeoutStartSec=` and `TimeoutStopSec=`, never past the application's own limits: these count, and are told in
+//! words when they are reached. Without `NOTIFY_SOCKET`, and on other systems than Linux, nothing happens.
+//!
+//! ```ini
+//! [Service]
+//! Type=notify
+//! ExecStart=/usr/local/bin/payments
+//! WatchdogSec=30
+//! Restart=on-failure
+//! RestartPreventExitStatus=78
+//! ```
 //!
 //! # Resources in other crates
 //!
@@ -107,6 +149,8 @@
 //!   panics into values and makes sure that the end of a future is told, however it ends.
 //! * `control`: a thread with a small runtime of its own, for signals (`signals`) and time. `watchdog`: a plain thread
 //!   that ends the process when nothing else does.
+//! * `endpoints`: what the control thread serves beside that: `probe` answers, `systemd` tells, and `heartbeat` asks
+//!   the application's runtime whether it still runs.
 //! * `app`, `body`, `run`: the application as a user sees it; `resource`, `tasks`, `stopping`, `inflight`: what a resource
 //!   is given to work with. `config` and `platform`: what was asked for, and what the platform gives.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
@@ -129,9 +173,12 @@ mod config;
 mod control;
 mod discover;
 mod driver;
+mod endpoints;
 mod engine;
 mod error;
 mod explain;
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+mod heartbeat;
 #[cfg(feature = "http")]
 pub mod http;
 mod inflight;
@@ -143,6 +190,8 @@ mod plan;
 mod platform;
 #[doc(hidden)]
 pub mod private;
+#[cfg(feature = "probe")]
+mod probe;
 mod report;
 mod resource;
 mod run;
@@ -151,6 +200,8 @@ mod signals;
 mod simulation;
 mod stderr;
 mod stopping;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod systemd;
 mod tasks;
 mod watchdog;
 
@@ -166,6 +217,8 @@ pub use crate::error::{Failure, Operation};
 #[cfg(feature = "http")]
 pub use crate::http::InFlight;
 pub use crate::phase::{Phase, Reason, Signal};
+#[cfg(feature = "probe")]
+pub use crate::probe::Probe;
 pub use crate::report::{Outcome, Report, ResourceReport};
 pub use crate::resource::{Acquire, Release, Resource};
 pub use crate::stopping::Stopping;

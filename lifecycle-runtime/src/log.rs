@@ -48,6 +48,19 @@ pub(crate) fn tell(
             "drain_delay is {}, but shutdown_timeout leaves room for {} only: that is what it will be",
             Human(*asked), Human(*given),
         ),
+        #[cfg(feature = "probe")]
+        Notice::ProbeListens(address) => {
+            info!(target: TARGET, address = %address, "the probe answers at http://{address}");
+        }
+        #[cfg(all(feature = "systemd", target_os = "linux"))]
+        Notice::NotNotifying(why) => {
+            warn!(target: TARGET, "systemd cannot be notified: NOTIFY_SOCKET {why}");
+        }
+        #[cfg(feature = "probe")]
+        Notice::PreStop { delay } => info!(
+            target: TARGET, delay_ms = millis(*delay),
+            "a preStop hook announces the stop: not ready any more, serving for another {}", Human(*delay),
+        ),
         Notice::Acquiring(id) => info!(target: TARGET, resource = name(*id), "acquiring {}", name(*id)),
         Notice::Acquired { id, took } => info!(
             target: TARGET, resource = name(*id), took_ms = millis(*took),
@@ -145,6 +158,18 @@ pub(crate) fn handle_outlives(resource: &str, handles: usize) {
 /// A task whose failure is its own panicked.
 pub(crate) fn task_panicked(resource: &str, panic: &Panic) {
     error!(target: TARGET, resource, "a task of {resource} panicked: {panic}");
+}
+
+/// A check fails that did not fail before, or did not exist.
+#[cfg(feature = "probe")]
+pub(crate) fn check_fails(resource: &str, why: &str) {
+    warn!(target: TARGET, resource, "the check of {resource} fails: {why}");
+}
+
+/// A check passes that failed before.
+#[cfg(feature = "probe")]
+pub(crate) fn check_passes(resource: &str) {
+    info!(target: TARGET, resource, "the check of {resource} passes again");
 }
 
 fn tell_plan(plan: &Plan) {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::BoxError;
+#[cfg(feature = "probe")]
+use crate::error::chain;
 use crate::private::Declared;
 use crate::resource::{Context, Release};
 
@@ -49,6 +51,8 @@ pub struct Node {
     pub(crate) acquire: fn(Context) -> BoxFuture<Result<Instance, BoxError>>,
     pub(crate) release: fn(Instance, Release) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
+    #[cfg(feature = "probe")]
+    pub(crate) check: fn(Instance) -> BoxFuture<Result<(), String>>,
 }
 
 impl Node {
@@ -61,6 +65,8 @@ impl Node {
             acquire: acquire::<R>,
             release: release::<R>,
             abort: abort::<R>,
+            #[cfg(feature = "probe")]
+            check: check::<R>,
         }
     }
 
@@ -90,6 +96,12 @@ fn release<R: Declared>(instance: Instance, release: Release) -> BoxFuture<Resul
 
 fn abort<R: Declared>(instance: &Instance) {
     typed::<R>(instance).abort();
+}
+
+/// The error is put into words here, on the application's runtime: they are the user's code too.
+#[cfg(feature = "probe")]
+fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), String>> {
+    Box::pin(async move { typed::<R>(&instance).check().await.map_err(|error| chain(&*error)) })
 }
 
 fn typed<R: Declared>(instance: &Instance) -> &R {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Failure, Operation};
 use crate::phase::{Phase, Reason};
 
 /// What happened to an application, from its start to its end.
@@ -110,10 +110,16 @@ impl fmt::Display for Outcome {
 }
 
 impl Report {
-    /// The report of an application whose configuration was refused.
+    /// The report of an application that was not begun: its configuration was refused, or the circumstances.
     pub(crate) fn refused(failures: Vec<Failure>) -> Self {
+        let is_configuration = |failure: &Failure| *failure.operation() == Operation::Configure;
+        let (reason, exit_code) = if failures.iter().any(is_configuration) {
+            (Reason::Configuration, 78)
+        } else {
+            (Reason::Failed, 1)
+        };
         Self {
-            reason: Reason::Configuration,
+            reason,
             phases: Vec::new(),
             resources: Vec::new(),
             failures,
@@ -121,7 +127,7 @@ impl Report {
             stop_path: Vec::new(),
             shutdown_timeout: Duration::ZERO,
             stop_took: None,
-            exit_code: 78,
+            exit_code,
         }
     }
 

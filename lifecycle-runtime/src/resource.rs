@@ -84,6 +84,48 @@ pub trait Resource: Sized + Send + Sync + 'static {
     /// quick and must not block; it is not waited for beyond the resource's cut-off. It runs on a thread of its own,
     /// outside the runtime, and maybe beside a `release` that is stuck in blocking code.
     fn abort(&self) {}
+
+    /// Whether the resource can be used, asked while the application runs: `/readyz` of the probe says 200 only if
+    /// every check passes. The default passes.
+    ///
+    /// The feature `probe` calls it, on the application's runtime: for all resources concurrently, one run at a time,
+    /// once a second at most however many ask. Keep it short, and within its time limit of 2 s (see
+    /// `Probe::check_timeout`): `SELECT 1`, a PING. It should fail only for what makes the application useless: when
+    /// a database goes down, a failing check takes every instance out of service at once.
+    ///
+    /// ```
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// # struct Pool;
+    /// # impl Pool {
+    /// #     async fn connect() -> Result<Self> { Ok(Self) }
+    /// #     async fn ping(&self) -> Result { Ok(()) }
+    /// # }
+    /// #[resource]
+    /// struct Db(Pool);
+    ///
+    /// impl Resource for Db {
+    ///     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+    ///         Ok(Self(Pool::connect().await?))
+    ///     }
+    ///
+    ///     async fn check(&self) -> Result {
+    ///         self.0.ping().await
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error, a panic or running into the time limit makes the application unready, and nothing else: it is not
+    /// ended. It is logged when it begins and when it ends. Of an `optional` resource it is logged only.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped at an await when its time is up, and when the application begins to stop. It is never
+    /// there when the resource is released.
+    fn check(&self) -> impl Future<Output = Result> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// What an acquisition is handed: the way to what the resource comes after, and to its tasks.

@@ -1,5 +1,6 @@
 //! Reads the value of an option as the type that is expected there.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
@@ -60,6 +61,34 @@ impl Arg {
                 None
             }
         }
+    }
+
+    pub(crate) fn socket_address(&self, cx: &Ctxt) -> Option<Spanned<SocketAddr>> {
+        let literal = self.literal::<LitStr>(cx, "a socket address in quotes")?;
+        let written = literal.value();
+        if let Ok(value) = written.parse() {
+            return Some(Spanned { value, span: literal.span() });
+        }
+        let advice = match written.rsplit_once(':') {
+            Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
+                format!("; for every interface, write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
+            }
+            Some((host, port)) if port.parse::<u16>().is_ok() => {
+                format!("; `{host}` is no IP address, and names are not looked up")
+            }
+            Some(_) => String::new(),
+            None => "; an address and a port are needed".to_owned(),
+        };
+        cx.error(
+            literal.span(),
+            format_args!("expected a socket address such as \"0.0.0.0:8081\" or \"[::]:8081\"{advice}"),
+        );
+        None
+    }
+
+    /// The place of the option's name.
+    pub(crate) fn span(&self) -> Span {
+        self.key.span()
     }
 
     pub(crate) fn path(&self, cx: &Ctxt) -> Option<Path> {

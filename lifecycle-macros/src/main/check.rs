@@ -10,6 +10,7 @@ pub(super) fn check(cx: &Ctxt, entry: &mut Entry, function: &Function) {
     check_function(cx, function);
     check_parameters(cx, function);
     check_limits(cx, entry);
+    check_prestop(cx, entry);
     check_resources(cx, entry);
     check_threads(cx, entry);
 }
@@ -54,6 +55,12 @@ fn check_limits(cx: &Ctxt, entry: &mut Entry) {
             cx.error(limit.span, "nothing can be acquired in no time; for no limit write \"none\"");
             entry.startup_timeout = None;
         }
+    }
+}
+
+fn check_prestop(cx: &Ctxt, entry: &Entry) {
+    if let (Some(span), None) = (entry.prestop, &entry.probe) {
+        cx.error(span, "`prestop` is a path of the probe; say where that is: `probe = \"0.0.0.0:8081\"`");
     }
 }
 

@@ -1,10 +1,13 @@
 //! Writes the entry point: data and one call.
 
+use std::net::SocketAddr;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::Function;
 use super::model::{Entry, Flavor, StartupTimeout};
+use crate::args::Spanned;
 use crate::duration::literal;
 use crate::fallback;
 use crate::paths::generated_at;
@@ -75,12 +78,48 @@ fn builder(entry: &Entry) -> TokenStream {
         let delay = literal(delay.value);
         quote!(.drain_delay(#delay))
     });
+    let probe = entry.probe.as_ref().map(|address| {
+        let argument = socket_address(address);
+        let argument = match entry.prestop {
+            Some(span) => quote_spanned!(span=> #krate::Probe::at(#argument).prestop()),
+            None => argument,
+        };
+        quote!(.probe(#argument))
+    });
     // One call for each, so that what is no resource is an error at its own place.
     let resources = entry.resources.iter().map(|path| {
         let resources = quote_spanned!(path.first()=> .resources::<);
         quote_spanned!(path.last()=> #resources #path>())
     });
-    quote!(#krate::App::builder() #shutdown_timeout #startup_timeout #drain_delay #(#resources)*)
+    quote!(#krate::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #(#resources)*)
+}
+
+/// The address as data, at the place of its literal: rustc blames it if the feature `probe` is not enabled.
+fn socket_address(address: &Spanned<SocketAddr>) -> TokenStream {
+    let port = address.value.port();
+    match address.value {
+        SocketAddr::V4(v4) => {
+            let [a, b, c, d] = v4.ip().octets();
+            quote_spanned! {address.span=>
+                ::core::net::SocketAddr::new(
+                    ::core::net::IpAddr::V4(::core::net::Ipv4Addr::new(#a, #b, #c, #d)),
+                    #port,
+                )
+            }
+        }
+        SocketAddr::V6(v6) => {
+            let segments = v6.ip().segments();
+            let (flow, scope) = (v6.flowinfo(), v6.scope_id());
+            quote_spanned! {address.span=>
+                ::core::net::SocketAddr::V6(::core::net::SocketAddrV6::new(
+                    ::core::net::Ipv6Addr::new(#(#segments),*),
+                    #port,
+                    #flow,
+                    #scope,
+                ))
+            }
+        }
+    }
 }
 
 fn threads(entry: &Entry) -> TokenStream {

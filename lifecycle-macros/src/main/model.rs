@@ -1,23 +1,37 @@
 //! What `#[lifecycle::main(…)]` says, as it was written.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 
 use crate::args::{self, Arg, Spanned};
 use crate::ctxt::Ctxt;
 use crate::paths::{Path, Runtime};
 use crate::symbol::{
-    self, CRATE, DRAIN_DELAY, FLAVOR, RESOURCES, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Symbol, WORKER_THREADS,
+    self, CRATE, DRAIN_DELAY, FLAVOR, PRESTOP, PROBE, RESOURCES, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Symbol,
+    WORKER_THREADS,
 };
 
-const OPTIONS: [Symbol; 7] =
-    [SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, DRAIN_DELAY, RESOURCES, FLAVOR, WORKER_THREADS, CRATE];
+const OPTIONS: [Symbol; 9] = [
+    SHUTDOWN_TIMEOUT,
+    STARTUP_TIMEOUT,
+    DRAIN_DELAY,
+    PROBE,
+    PRESTOP,
+    RESOURCES,
+    FLAVOR,
+    WORKER_THREADS,
+    CRATE,
+];
 
 pub(super) struct Entry {
     pub(super) shutdown_timeout: Option<Spanned<Duration>>,
     pub(super) startup_timeout: Option<StartupTimeout>,
     pub(super) drain_delay: Option<Spanned<Duration>>,
+    pub(super) probe: Option<Spanned<SocketAddr>>,
+    /// The place of the flag, if it is set.
+    pub(super) prestop: Option<Span>,
     pub(super) resources: Vec<Path>,
     pub(super) flavor: Flavor,
     pub(super) worker_threads: Option<Spanned<usize>>,
@@ -43,6 +57,8 @@ impl Entry {
             shutdown_timeout: None,
             startup_timeout: None,
             drain_delay: None,
+            probe: None,
+            prestop: None,
             resources: Vec::new(),
             flavor: Flavor::MultiThread,
             worker_threads: None,
@@ -53,6 +69,8 @@ impl Entry {
                 SHUTDOWN_TIMEOUT => entry.shutdown_timeout = arg.duration(cx),
                 STARTUP_TIMEOUT => entry.startup_timeout = StartupTimeout::read(cx, &arg),
                 DRAIN_DELAY => entry.drain_delay = arg.duration(cx),
+                PROBE => entry.probe = Some(probe(cx, &arg)),
+                PRESTOP => entry.prestop = arg.flag(cx).then(|| arg.span()),
                 RESOURCES => entry.resources = resources(cx, &arg),
                 FLAVOR => entry.flavor = Flavor::read(cx, &arg),
                 WORKER_THREADS => entry.worker_threads = arg.integer(cx),
@@ -61,6 +79,12 @@ impl Entry {
         }
         entry
     }
+}
+
+/// An address that cannot be read counts as one all the same, lest its absence cause more errors.
+fn probe(cx: &Ctxt, arg: &Arg) -> Spanned<SocketAddr> {
+    let any = || Spanned { value: SocketAddr::from(([0, 0, 0, 0], 0)), span: arg.span() };
+    arg.socket_address(cx).unwrap_or_else(any)
 }
 
 fn resources(cx: &Ctxt, arg: &Arg) -> Vec<Path> {

@@ -1,6 +1,8 @@
 //! What the engine wants done, and what it wants said.
 
 use std::fmt;
+#[cfg(feature = "probe")]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::event::Cut;
@@ -66,6 +68,17 @@ pub(crate) enum Notice {
     DelayCapped {
         asked: Duration,
         given: Duration,
+    },
+    /// The probe answers at this address.
+    #[cfg(feature = "probe")]
+    ProbeListens(SocketAddr),
+    /// NOTIFY_SOCKET is set, and cannot be used.
+    #[cfg(all(feature = "systemd", target_os = "linux"))]
+    NotNotifying(String),
+    /// A preStop hook has withdrawn readiness.
+    #[cfg(feature = "probe")]
+    PreStop {
+        delay: Duration,
     },
     Acquiring(Id),
     Acquired {

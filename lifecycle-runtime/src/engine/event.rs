@@ -54,6 +54,9 @@ pub(crate) enum Event {
     Insist,
     /// Whoever should have waited for the end let go of the application.
     OwnerDropped,
+    /// A load balancer has to be told, since a stop will be asked for soon.
+    #[cfg(feature = "probe")]
+    PreStop,
     /// Time has passed.
     Tick,
 }

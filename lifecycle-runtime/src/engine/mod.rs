@@ -12,6 +12,8 @@ pub(crate) mod command;
 pub(crate) mod event;
 mod slot;
 mod start;
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+pub(crate) mod status;
 mod stop;
 mod summary;
 #[cfg(test)]
@@ -94,6 +96,8 @@ pub(crate) struct Engine {
     /// Something serves requests.
     serves: bool,
     shutdown: Option<Shutdown>,
+    /// When readiness was withdrawn, and the drain delay with it began.
+    pre_stop: Option<Duration>,
     /// The deadline, or a resource's share of it, cut something off.
     was_cut: bool,
     failures: Vec<Failure>,
@@ -124,6 +128,7 @@ impl Engine {
             interrupted_by: None,
             serves: false,
             shutdown: None,
+            pre_stop: None,
             was_cut: false,
             failures: Vec::new(),
             next_progress: PROGRESS,
@@ -195,6 +200,8 @@ impl Engine {
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
+            #[cfg(feature = "probe")]
+            Event::PreStop => self.pre_stop(),
         }
     }
 

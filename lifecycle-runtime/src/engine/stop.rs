@@ -71,11 +71,39 @@ impl Engine {
     fn delay(&self, reason: &Reason) -> Duration {
         let is_at_terminal = self.settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt);
         let applies = self.phase == Phase::Running && *reason != Reason::Finished && !is_at_terminal;
-        match self.settings.drain_delay {
-            Delay::Given(delay) if applies => self.budget.cap_delay(delay),
-            Delay::IfServing(delay) if applies && self.serves => self.budget.cap_delay(delay),
-            Delay::Given(_) | Delay::IfServing(_) => Duration::ZERO,
+        if applies { self.drain_delay() } else { Duration::ZERO }
+    }
+
+    /// The drain delay, less what a preStop hook has spent of it already.
+    fn drain_delay(&self) -> Duration {
+        let spent = self.pre_stop.map_or(Duration::ZERO, |since| self.now - since);
+        let delay = match self.settings.drain_delay {
+            Delay::Given(delay) => delay,
+            Delay::IfServing(delay) if self.serves => delay,
+            Delay::IfServing(_) => Duration::ZERO,
+        };
+        self.budget.cap_delay(delay).saturating_sub(spent)
+    }
+
+    /// The drain delay begins, and readiness is over, before anybody asked for the stop. Only the first time counts.
+    #[cfg(feature = "probe")]
+    pub(super) fn pre_stop(&mut self) {
+        if self.phase == Phase::Running && self.pre_stop.is_none() {
+            self.pre_stop = Some(self.now);
+            self.tell(Notice::PreStop { delay: self.drain_delay() });
         }
+    }
+
+    /// What is left of a drain delay that a preStop hook has begun.
+    #[cfg(feature = "probe")]
+    pub(crate) fn pre_stop_left(&self) -> Duration {
+        if self.phase == Phase::Running { self.drain_delay() } else { Duration::ZERO }
+    }
+
+    /// Whether traffic may come, as far as it is the engine's to say.
+    #[cfg(feature = "probe")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase == Phase::Running && self.pre_stop.is_none()
     }
 
     fn tell_next_interrupt(&mut self, next: Insistence) {

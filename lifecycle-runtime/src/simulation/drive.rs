@@ -48,6 +48,8 @@ static NODE: Node = Node {
     acquire: |context| Box::pin(acquire(context)),
     release: |_, release| Box::pin(self::release(release)),
     abort: |_| {},
+    #[cfg(feature = "probe")]
+    check: |_| Box::pin(async { Ok(()) }),
 };
 
 struct Simulated;

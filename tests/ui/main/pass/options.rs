@@ -8,6 +8,8 @@ mod engine {
     shutdown_timeout = "30s",
     startup_timeout = "1m 30s",
     drain_delay = "0s",
+    probe = "0.0.0.0:8081",
+    prestop,
     resources = [remote::Db, remote::Tracing],
     flavor = "multi_thread",
     worker_threads = 4,
@@ -15,7 +17,7 @@ mod engine {
 )]
 async fn all(_app: App) {}
 
-#[lifecycle::main(startup_timeout = "none", flavor = "current_thread", resources = remote::Db)]
+#[lifecycle::main(probe = "[::1]:0", startup_timeout = "none", flavor = "current_thread", resources = remote::Db)]
 async fn others() {}
 
 #[lifecycle::main()]

@@ -1,0 +1,161 @@
+//! The status as JSON.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Errors;
+use super::checks::Checked;
+use crate::engine::status::{ResourceStatus, Status};
+
+/// One resource, with what the engine does not know of it.
+pub(super) struct Row<'a> {
+    pub(super) resource: &'a ResourceStatus,
+    pub(super) in_flight: usize,
+    pub(super) checked: Option<&'a Checked>,
+}
+
+/// The document that [`Probe`](super::Probe) describes. `now` is the time of the status.
+pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, errors: Errors) -> String {
+    let time =
+        |at: Duration| Time(if at < status.now { now - (status.now - at) } else { now + (at - status.now) });
+    let mut text = format!("{{\"phase\":\"{}\",\"since\":\"{}\"", status.phase, time(status.phase_since));
+    let _ = match status.deadline {
+        Some(deadline) => {
+            let left = deadline.saturating_sub(status.now).as_millis();
+            write!(text, ",\"deadline\":\"{}\",\"left_ms\":{left}", time(deadline))
+        }
+        None => write!(text, ",\"deadline\":null,\"left_ms\":null"),
+    };
+    text += ",\"resources\":[";
+    for (position, Row { resource, in_flight, checked }) in rows.iter().enumerate() {
+        let comma = if position == 0 { "" } else { "," };
+        let outcome = resource.outcome.map_or_else(|| "null".to_owned(), |outcome| format!("\"{outcome}\""));
+        let _ = write!(
+            text,
+            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"in_flight\":{in_flight},\"outcome\":{outcome},\"check\":",
+            Quoted(&resource.name),
+            resource.state,
+            time(resource.since),
+        );
+        check(&mut text, *checked, errors);
+        text.push('}');
+    }
+    text += "]}\n";
+    text
+}
+
+fn check(text: &mut String, checked: Option<&Checked>, errors: Errors) {
+    let Some(Checked { result, at, error }) = checked else { return text.push_str("null") };
+    let _ = write!(text, "{{\"result\":\"{result}\",\"at\":\"{}\"", Time(*at));
+    let _ = match (errors, error) {
+        (Errors::Hidden, _) => Ok(()),
+        (Errors::Shown, None) => write!(text, ",\"error\":null"),
+        (Errors::Shown, Some(error)) => write!(text, ",\"error\":{}", Quoted(error)),
+    };
+    text.push('}');
+}
+
+/// A string of JSON.
+struct Quoted<'a>(&'a str);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_char('"')?;
+        for character in self.0.chars() {
+            match character {
+                '"' | '\\' => write!(f, "\\{character}")?,
+                control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
+                other => f.write_char(other)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// A time as RFC 3339 has it, in UTC.
+struct Time(SystemTime);
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let millis = since.subsec_millis();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+}
+
+/// The date so many days after 1970-01-01, in the Gregorian calendar.
+fn date(days: u64) -> (u64, u64, u64) {
+    // Counted from 0000-03-01, so that the leap day is the last of its year; an era is the 400 years after which the
+    // calendar repeats itself.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::Phase;
+    use crate::probe::checks::CheckResult;
+    use crate::report::Outcome;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn times_are_utc() {
+        let check = |seconds, expected: &str| assert_eq!(Time(at(seconds)).to_string(), expected);
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_399, "2000-02-28T23:59:59.000Z");
+        check(951_782_400, "2000-02-29T00:00:00.000Z");
+        check(951_868_800, "2000-03-01T00:00:00.000Z");
+        check(1_735_689_599, "2024-12-31T23:59:59.000Z");
+        check(4_107_542_400, "2100-03-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn strings_are_quoted() {
+        assert_eq!(Quoted("a\"b\\c\n").to_string(), r#""a\"b\\c\u000a""#);
+    }
+
+    #[test]
+    fn errors_are_there_only_when_asked_for() {
+        let resource = ResourceStatus {
+            name: "Db".to_owned(),
+            state: "gone",
+            since: Duration::from_secs(2),
+            outcome: Some(Outcome::TimedOut),
+        };
+        let status = Status {
+            now: Duration::from_secs(10),
+            phase: Phase::Stopping,
+            phase_since: Duration::from_secs(1),
+            deadline: Some(Duration::from_millis(12_500)),
+            has_started: true,
+            last_progress: Duration::ZERO,
+            resources: Vec::new(),
+        };
+        let checked =
+            Checked { result: CheckResult::Failed, at: at(1_000), error: Some("secret".to_owned()) };
+        let rows = [Row { resource: &resource, in_flight: 3, checked: Some(&checked) }];
+        let hidden = document(&status, &rows, at(1_010), Errors::Hidden);
+        assert_eq!(
+            hidden,
+            "{\"phase\":\"stopping\",\"since\":\"1970-01-01T00:16:41.000Z\",\
+             \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
+             {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"in_flight\":3,\
+             \"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
+        );
+        let shown = document(&status, &rows, at(1_010), Errors::Shown);
+        assert!(shown.contains("\"error\":\"secret\""), "{shown}");
+    }
+}

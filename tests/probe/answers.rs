@@ -1,0 +1,109 @@
+//! What is answered in which phase, and in which form.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::client::{get, get_until, request, send};
+use crate::process::start;
+
+#[test]
+fn during_the_start() {
+    let mut process = start(&[("HOLD", "acquire")]);
+    let probe = process.probe();
+    process.line("acquiring Db");
+    assert_eq!(get(probe, "/livez").code, 200);
+    let ready = get(probe, "/readyz");
+    assert_eq!((ready.code, ready.body.as_str()), (503, "starting\n"));
+    assert_eq!(get(probe, "/startupz").code, 503);
+    assert!(get(probe, "/status").body.contains(r#""phase":"starting""#));
+    process.order("go acquire");
+    process.line("body runs");
+    assert_eq!(get(probe, "/livez").code, 200);
+    assert_eq!(get(probe, "/readyz").code, 200);
+    assert_eq!(get(probe, "/startupz").code, 200);
+    process.stop();
+}
+
+#[test]
+fn readiness_is_over_with_the_trigger_while_the_drain_goes_on() {
+    let mut process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "300ms")]);
+    let probe = process.probe();
+    process.line("body runs");
+    assert_eq!(get(probe, "/readyz").code, 200);
+    process.signal(Signal::TERM);
+    let unready = get_until(probe, "/readyz", |answer| answer.code == 503);
+    assert_eq!(unready.body, "draining\n");
+    process.line("server drains");
+    assert_eq!(get(probe, "/readyz").body, "stopping\n");
+    assert_eq!(get(probe, "/livez").code, 200);
+    assert_eq!(get(probe, "/startupz").code, 200, "it was started once");
+    let status = get(probe, "/status").body;
+    assert!(status.contains(r#""phase":"stopping""#) && status.contains(r#""left_ms":1"#), "{status}");
+    process.order("go drain");
+    let (code, rest) = process.end();
+    assert_eq!(code, Some(0), "{rest}");
+}
+
+#[test]
+fn liveness_ends_when_every_worker_is_stuck_and_comes_back() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    assert_eq!(get(probe, "/livez").code, 200);
+    let began = Instant::now();
+    process.order("block workers");
+    let stuck = get_until(probe, "/livez", |answer| answer.code == 503);
+    assert!(stuck.body.starts_with("stuck for"), "{stuck:?}");
+    assert!(began.elapsed() >= Duration::from_millis(1000), "it was stuck for {:?} only", began.elapsed());
+    assert_eq!(get(probe, "/startupz").code, 200);
+    assert!(get(probe, "/status").body.contains(r#""phase":"running""#));
+    let unready = get(probe, "/readyz");
+    assert_eq!(unready.code, 503, "whoever cannot work is not ready: {unready:?}");
+    process.order("go workers");
+    get_until(probe, "/livez", |answer| answer.code == 200);
+    get_until(probe, "/readyz", |answer| answer.code == 200);
+    process.stop();
+}
+
+#[test]
+fn stuck_workers_do_not_make_a_stop_look_dead() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("block workers");
+    get_until(probe, "/livez", |answer| answer.code == 503);
+    process.signal(Signal::TERM);
+    get_until(probe, "/livez", |answer| answer.code == 200);
+    assert_eq!(get(probe, "/readyz").code, 503);
+}
+
+#[test]
+fn the_form_of_an_answer() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    for path in ["/livez", "/readyz", "/startupz", "/status", "/nothing"] {
+        let answer = get(probe, path);
+        let content_type = if path == "/status" { "application/json" } else { "text/plain; charset=utf-8" };
+        assert_eq!(answer.header("content-type"), Some(content_type), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(answer.header("connection"), Some("close"), "{path}");
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), Some(length.as_str()), "{path}");
+        let head = request(probe, "HEAD", path);
+        assert_eq!((head.code, head.body.as_str()), (answer.code, ""), "{path}");
+    }
+    assert_eq!(get(probe, "/").code, 404);
+    assert_eq!(get(probe, "/livez/").code, 404);
+    assert_eq!(get(probe, "/prestop").code, 404, "it is off");
+    assert_eq!(get(probe, "/livez?verbose").code, 200);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer = request(probe, method, "/readyz");
+        assert_eq!((answer.code, answer.header("allow")), (405, Some("GET, HEAD")), "{method}");
+    }
+    // As HAProxy asks by default.
+    let old = send(probe, "GET /readyz HTTP/1.0\r\n\r\n");
+    assert!(old.starts_with("HTTP/1.0 200 OK\r\n"), "{old}");
+    process.stop();
+}

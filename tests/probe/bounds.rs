@@ -1,0 +1,83 @@
+//! What a peer may do, and no more.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::client::{connect, get, rest, send};
+use crate::process::start;
+
+#[test]
+fn a_head_has_two_seconds() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    let began = Instant::now();
+    let mut silent = connect(probe);
+    let mut slow = connect(probe);
+    slow.write_all(b"GET /livez HTTP/1.1\r\nHost:").unwrap_or_else(|error| panic!("cannot send: {error}"));
+    assert_eq!(rest(&mut silent), "");
+    assert!(!rest(&mut slow).contains("200"));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(4), "closed after {took:?}");
+    process.stop();
+}
+
+#[test]
+fn a_head_has_eight_kibibytes() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    let large = |bytes: usize| format!("GET /livez HTTP/1.1\r\nHost: p\r\nX: {}\r\n\r\n", "x".repeat(bytes));
+    assert!(send(probe, &large(7_000)).starts_with("HTTP/1.1 200"));
+    let refused = send(probe, &large(9_000));
+    assert!(!refused.contains(" 200 "), "{refused}");
+    let endless = send(probe, &"x".repeat(100_000));
+    assert!(!endless.contains(" 200 "), "{endless}");
+    assert_eq!(get(probe, "/livez").code, 200);
+    process.stop();
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    let began = Instant::now();
+    let refused = send(probe, "POST /livez HTTP/1.1\r\nHost: p\r\nContent-Length: 100000\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 405"), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(7), "closed after {:?}", began.elapsed());
+    process.stop();
+}
+
+#[test]
+fn an_answer_has_five_seconds() {
+    let mut process = start(&[("PROBE", "patient")]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("check hang");
+    let began = Instant::now();
+    assert_eq!(send(probe, "GET /readyz HTTP/1.1\r\nHost: p\r\n\r\n"), "", "there is nothing to say yet");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(4_900) && took < Duration::from_secs(7), "closed after {took:?}");
+    process.stop();
+}
+
+#[test]
+fn many_connections_wait_for_one_another() {
+    let mut process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    let began = Instant::now();
+    let silent: Vec<TcpStream> = (0..64).map(|_| connect(probe)).collect();
+    assert_eq!(get(probe, "/livez").code, 200, "it comes when the silent ones have had their time");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1_900), "64 connections are the most, and it came after {took:?}");
+    drop(silent);
+    let began = Instant::now();
+    assert_eq!(get(probe, "/livez").code, 200);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).map(Iterator::count);
+    assert!(descriptors.is_ok_and(|count| count < 64), "connections are left behind");
+    process.stop();
+}

@@ -1,0 +1,100 @@
+//! The manifests of `examples/kubernetes`, played on this machine with shorter times: a kubelet that polls the probes,
+//! runs the hook, sends SIGTERM and would send SIGKILL, and endpoints that hear of the deletion late.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::client::{get, get_until};
+use crate::process::{Process, start_program};
+
+/// For how long traffic still comes after the pod was asked to go.
+const ENDPOINTS_LAG: Duration = Duration::from_millis(700);
+
+/// A drain delay, or a hook, that is longer than that.
+const DELAY: &str = "1s";
+
+const GRACE_PERIOD: Duration = Duration::from_secs(6);
+
+enum Hook {
+    None,
+    /// The kubelet waits for so long.
+    Sleep(Duration),
+    /// It asks `/prestop`.
+    Get,
+}
+
+#[test]
+fn without_a_hook_the_drain_delay_loses_no_request() {
+    play(&[("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "6s")], &Hook::None);
+}
+
+#[test]
+fn a_hook_that_sleeps_loses_no_request() {
+    let variables = [("LIFECYCLE_DRAIN_DELAY", "0s"), ("LIFECYCLE_GRACE_PERIOD", "5s")];
+    play(&variables, &Hook::Sleep(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_hook_on_prestop_loses_no_request_and_the_delay_is_not_repeated() {
+    let variables = [("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "5s")];
+    let took = play(&variables, &Hook::Get);
+    assert!(took < Duration::from_millis(1_900), "deletion took {took:?}");
+}
+
+/// Runs a pod, sends it traffic, deletes it; how long the deletion took.
+#[track_caller]
+fn play(variables: &[(&str, &str)], hook: &Hook) -> Duration {
+    let mut pod = start_program(env!("CARGO_BIN_EXE_pod"), variables);
+    let (probe, web) = (pod.probe(), pod.address("web at http://"));
+    get_until(probe, "/startupz", |answer| answer.code == 200);
+    get_until(probe, "/readyz", |answer| answer.code == 200);
+    let is_routed = Arc::new(AtomicBool::new(true));
+    let traffic = thread::spawn({
+        let is_routed = Arc::clone(&is_routed);
+        move || send_traffic(web, &is_routed)
+    });
+    let deleted = Instant::now();
+    let endpoints = thread::spawn(move || {
+        // The time that it takes is what is played here.
+        thread::sleep(ENDPOINTS_LAG);
+        is_routed.store(false, Ordering::Relaxed);
+    });
+    match hook {
+        Hook::None => {}
+        Hook::Sleep(time) => thread::sleep(*time),
+        Hook::Get => assert_eq!(get(probe, "/prestop").code, 200),
+    }
+    assert_eq!(get(probe, "/livez").code, 200);
+    pod.signal(Signal::TERM);
+    let took = end(pod, deleted);
+    assert!(endpoints.join().is_ok());
+    let Ok(requests) = traffic.join() else { panic!("a request was lost") };
+    assert!(requests > 100, "{requests} requests are no traffic");
+    took
+}
+
+/// Waits for the end, which has to come before the kubelet would kill.
+#[track_caller]
+fn end(pod: Process, deleted: Instant) -> Duration {
+    let (code, rest) = pod.end();
+    let took = deleted.elapsed();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(took < GRACE_PERIOD, "it would have been killed: it took {took:?}");
+    took
+}
+
+/// One fresh connection after the other, for as long as endpoints name the pod. Panics if one fails.
+fn send_traffic(web: SocketAddr, is_routed: &AtomicBool) -> usize {
+    let mut requests = 0;
+    while is_routed.load(Ordering::Relaxed) {
+        let answer = get(web, "/");
+        assert_eq!((answer.code, answer.body.as_str()), (200, "ok\n"), "request {requests}");
+        requests += 1;
+    }
+    requests
+}

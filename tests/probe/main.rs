@@ -1,0 +1,20 @@
+//! The features `probe` and `systemd`, on real processes: raw sockets ask the probe, and a datagram socket plays
+//! systemd.
+//!
+//! Nothing here sleeps in order to synchronise. A test waits for a line, an answer or an end, and a wait that takes
+//! too long fails loudly, with everything that the process has printed.
+
+#![cfg(unix)]
+
+mod client;
+mod process;
+
+mod address;
+mod answers;
+mod bounds;
+mod checks;
+mod kubernetes;
+mod prestop;
+mod status;
+#[cfg(target_os = "linux")]
+mod systemd;

@@ -1,0 +1,2 @@
+#[lifecycle::main(prestop)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(probe = ":8081")]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(probe = "localhost:8081", prestop)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(probe = "0.0.0.0")]
+async fn main() {}
