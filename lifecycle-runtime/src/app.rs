@@ -421,6 +421,10 @@ impl Builder {
         let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];
         let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
         let driver = Driver::new(engine, sources, Handle::current(), timing, watchdog);
+        #[cfg(feature = "probe")]
+        if endpoints.have_probe() {
+            driver.send(Event::Serves);
+        }
         match timing {
             Timing::Runtime => {
                 let driver = Arc::clone(&driver);

@@ -53,6 +53,12 @@ impl Endpoints {
         Ok((endpoints, notices))
     }
 
+    /// Whether there is something that load balancers look at (rule D4).
+    #[cfg(feature = "probe")]
+    pub(crate) fn have_probe(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// Serves them, on the runtime that this is called on.
     pub(crate) fn serve(self, driver: &Arc<Driver>) -> Served {
         #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]

@@ -32,7 +32,10 @@ pub(crate) enum Event {
     /// What was in flight when the tasks were aborted.
     Cut(Id, Cut),
     /// Something of this application serves requests (rule D4).
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "all that serves stands behind features"))]
+    #[cfg_attr(
+        not(any(feature = "http", feature = "probe")),
+        allow(dead_code, reason = "all that serves stands behind features")
+    )]
     Serves,
     /// `release` ended by itself.
     Released(Id, Result<(), Cause>),
