@@ -1,1 +1,19 @@
-//! Behaviour.
+//! How an application behaves under virtual time, one file for each topic. The rules that the tests cite are those of
+//! `DESIGN.md`, section 5.
+
+mod body;
+mod capture;
+mod deadline;
+mod delay;
+mod embedding;
+mod escalation;
+mod logging;
+mod notices;
+mod optional;
+mod peers;
+mod report;
+mod rollback;
+mod stage;
+mod start;
+mod tasks;
+mod turns;

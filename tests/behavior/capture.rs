@@ -1,0 +1,78 @@
+//! What the library logs, per test.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Write};
+use std::sync::{LazyLock, Mutex, Once};
+
+use tokio::runtime::{Handle, Id};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// By runtime, since every test has its own, and what it runs on blocking threads belongs to it, too.
+static LINES: LazyLock<Mutex<HashMap<Id, Vec<Line>>>> = LazyLock::new(Mutex::default);
+
+/// One event of the library.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    pub(crate) level: String,
+    pub(crate) message: String,
+    /// ` name=value` for each field.
+    pub(crate) fields: String,
+}
+
+/// Begins anew. One subscriber serves all tests: each hears what is said on its own runtime.
+pub(crate) fn begin() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(Ears);
+        tracing::subscriber::set_global_default(subscriber).expect("no other subscriber is installed");
+    });
+    LINES.lock().unwrap().remove(&Handle::current().id());
+}
+
+/// What was logged since the test began.
+pub(crate) fn lines() -> Vec<Line> {
+    LINES.lock().unwrap().get(&Handle::current().id()).cloned().unwrap_or_default()
+}
+
+/// The messages that contain `part`.
+pub(crate) fn messages_with(part: &str) -> Vec<String> {
+    lines().into_iter().map(|line| line.message).filter(|message| message.contains(part)).collect()
+}
+
+/// The one line whose message contains `part`.
+#[track_caller]
+pub(crate) fn only(part: &str) -> Line {
+    let mut found: Vec<Line> = lines().into_iter().filter(|line| line.message.contains(part)).collect();
+    assert_eq!(found.len(), 1, "lines with {part:?} among {:#?}", lines());
+    found.remove(0)
+}
+
+struct Ears;
+
+impl<S: Subscriber> Layer<S> for Ears {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if event.metadata().target() != "lifecycle" {
+            return;
+        }
+        let mut line = Line { level: event.metadata().level().to_string(), ..Line::default() };
+        event.record(&mut line);
+        LINES.lock().unwrap().entry(runtime.id()).or_default().push(line);
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.fields, " {}={value}", field.name());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            let _ = write!(self.fields, " {}={value:?}", field.name());
+        }
+    }
+}
