@@ -36,7 +36,7 @@ async fn main() -> Report {
     };
     // As it was, but for the graceful shutdown. It ends before any resource is released.
     if let Err(error) = serve(&app).await {
-        app.shutdown(format!("the server failed: {error}"));
+        app.fail(error);
     }
     // New: resources are released; the report has the exit code.
     app.run().await

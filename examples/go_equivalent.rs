@@ -266,6 +266,9 @@ async fn totals(State(service): State<Service>) -> Result<Json<Totals>, Error> {
     Ok(Json(service.db.totals().await?))
 }
 
+/// More than anybody pays, and far from where the sum of all payments would overflow.
+const MOST_CENTS: i64 = 100_000_000_000;
+
 async fn pay(
     State(service): State<Service>,
     payment: Result<Json<Payment>, JsonRejection>,
@@ -274,8 +277,8 @@ async fn pay(
     if payment.id.is_empty() || payment.id.len() > 100 {
         return Err(Error::BadRequest("`id` must have 1 to 100 bytes".to_owned()));
     }
-    if payment.amount_cents <= 0 {
-        return Err(Error::BadRequest("`amount_cents` must be greater than 0".to_owned()));
+    if !(1..=MOST_CENTS).contains(&payment.amount_cents) {
+        return Err(Error::BadRequest(format!("`amount_cents` must be from 1 to {MOST_CENTS}")));
     }
     let (is_new, payment) = service.db.charge(payment, service.payment_takes).await?;
     if is_new {

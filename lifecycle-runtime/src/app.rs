@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::BoxError;
 use crate::body::{Guard, Output, live};
 use crate::config::{Config, Options, refuse};
 use crate::control::{Control, Handling, Until, control};
@@ -20,7 +21,7 @@ use crate::driver::{Driver, Timing};
 use crate::engine::command::Notice;
 use crate::engine::event::{BodyEnd, Event};
 use crate::engine::{BodyKind, Engine, Settings};
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 use crate::node::{DEFAULT_RESERVE, Instance, Node};
 use crate::phase::Phase;
 use crate::platform;
@@ -105,6 +106,14 @@ impl App {
     /// Asks the application to shut down, and says why (rule R4). Only the first request counts; it returns at once.
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.driver.send(Event::Shutdown(reason.into()));
+    }
+
+    /// Says that the application has failed, in a part that is not supervised: it shuts down, the error is in the report,
+    /// and the exit code is 1.
+    ///
+    /// For what runs outside of resources and of the body: a server of the application's own, say. It returns at once.
+    pub fn fail(&self, error: impl Into<BoxError>) {
+        self.driver.send(Event::Failed(Cause::Error(error.into())));
     }
 
     /// Does what a second Ctrl-C does: the delay and the draining end now, and no more time is left than the
@@ -278,6 +287,9 @@ impl Builder {
 
     /// Acquires the resources, on the runtime that this is called on.
     ///
+    /// An application that is asked to stop in the moment in which it has started is handed over all the same: await
+    /// [`App::stopping`], or call [`App::run`], as ever.
+    ///
     /// # Errors
     ///
     /// The report of a start that failed or was interrupted: everything that was acquired has been released. It is
@@ -295,10 +307,11 @@ impl Builder {
         let host = Guard::new(&driver);
         let app = App { role: Role::Owner(Arc::new(Owner::new(&driver, host))), driver };
         app.driver.send(Event::Start);
-        let mut phase = app.driver.phase();
-        // `Running` may be over before anybody has seen it.
-        let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
-        if app.driver.report().has_started() { Ok(app) } else { Err(app.run().await) }
+        tokio::select! {
+            biased;
+            () = app.driver.run_main().cancelled() => Ok(app),
+            () = app.driver.finished().cancelled() => Err(app.run().await),
+        }
     }
 
     /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what
@@ -419,7 +432,7 @@ async fn end(driver: &Arc<Driver>) -> Report {
     let report = driver.report();
     let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
     let has_no_log = !tracing::dispatcher::has_been_set();
-    if has_failed_to_start || (has_no_log && report.exit_code != 0) {
+    if has_failed_to_start || (has_no_log && report.has_trouble()) {
         stderr::write(report.to_string());
     }
     report

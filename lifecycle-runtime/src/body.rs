@@ -11,6 +11,7 @@ use crate::driver::Driver;
 use crate::engine::BodyKind;
 use crate::engine::event::{BodyEnd, Event};
 use crate::error::{Cause, Panic};
+use crate::never::Never;
 use crate::tasks::Unit;
 
 /// What a `main` may return: `()`, an `ExitCode`, or a `Result` of these.
@@ -32,6 +33,13 @@ pub struct End(BodyEnd);
 impl Output for () {
     fn end(self) -> End {
         End(BodyEnd::Done)
+    }
+}
+
+/// A body that never ends by itself: an endless loop.
+impl Output for Never {
+    fn end(self) -> End {
+        self
     }
 }
 

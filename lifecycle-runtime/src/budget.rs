@@ -7,6 +7,9 @@ use crate::plan::{Id, Plan};
 /// Ten years: longer durations mean the same, and shorter ones can be added and multiplied without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+/// What is set aside for `abort`, which is quick, but a tenth of the reserve at the most.
+const ABORT: Duration = Duration::from_millis(100);
+
 /// How the time between the trigger and the deadline is shared out.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
@@ -22,9 +25,13 @@ pub(crate) struct Budget {
 /// Until when a turn may do what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Tasks may finish until then.
+    /// Tasks may finish until then: half of the reserve is left.
     pub(crate) drain: Duration,
-    /// The turn is over then.
+    /// `release` may run until then. What is left is for `abort`, so that it happens within the turn.
+    pub(crate) release: Duration,
+    /// `release` has been dropped by then, unless it is in blocking code. What is left is for `abort`.
+    pub(crate) drop: Duration,
+    /// The turn is over.
     pub(crate) cutoff: Duration,
 }
 
@@ -72,7 +79,7 @@ impl Budget {
     }
 
     /// When the turn of `id` is over at the latest.
-    pub(crate) fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
+    fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
         deadline.saturating_sub(self.tails[id])
     }
 
@@ -85,9 +92,15 @@ impl Budget {
         drain_timeout: Option<Duration>,
     ) -> Limits {
         let cutoff = self.cutoff(id, deadline);
-        let drain = cutoff.saturating_sub(self.reserves[id] / 2);
+        let reserve = self.reserves[id];
+        let abort = ABORT.min(reserve / 10);
         let own = drain_timeout.map_or(Duration::MAX, |timeout| now.saturating_add(timeout));
-        Limits { drain: drain.min(own), cutoff }
+        Limits {
+            drain: cutoff.saturating_sub(reserve / 2).min(own),
+            release: cutoff.saturating_sub(abort),
+            drop: cutoff.saturating_sub(abort / 2),
+            cutoff,
+        }
     }
 }
 

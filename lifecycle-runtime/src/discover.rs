@@ -12,7 +12,7 @@ use crate::private::{Declared, Registered};
 
 /// One resource or several, as a type: `Http`, `(Http, Metrics)`.
 ///
-/// It is implemented for every resource and for tuples of up to twelve.
+/// It is implemented for every resource and for tuples of up to twelve; `()` is an application without any.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource",
     label = "not a resource, and not a tuple of resources",
@@ -27,6 +27,10 @@ impl<R: Declared> Resources for R {
     fn nodes(nodes: &mut Vec<&'static Node>) {
         nodes.push(R::node());
     }
+}
+
+impl Resources for () {
+    fn nodes(_: &mut Vec<&'static Node>) {}
 }
 
 macro_rules! tuples {

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::LONGEST;
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
 use crate::engine::Engine;
 use crate::engine::command::{Command, Notice};
@@ -188,7 +189,9 @@ impl Driver {
     pub(crate) fn speak(&self) {
         let tell = |notice| match notice {
             Notice::LastWord => self.spoken.cancel(),
-            notice => log::tell(&self.plan, &notice, || self.report()),
+            notice => {
+                log::tell(&self.plan, &notice, &|id| self.cell(id).counter.in_flight(), || self.report());
+            }
         };
         self.empty(|core| &mut core.notices, tell);
     }
@@ -273,7 +276,8 @@ impl Driver {
     }
 
     fn release(self: &Arc<Self>, id: Id) {
-        let witness = Releasing { driver: Arc::clone(self), id, end: Err(Cause::Lost) };
+        let lost = Event::Released(id, Err(Cause::Lost));
+        let witness = Releasing { driver: Arc::clone(self), id, end: lost };
         let Some(instance) = self.cell(id).instance() else { return drop(witness) };
         let driver = Arc::clone(self);
         let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
@@ -415,9 +419,11 @@ impl Driver {
         self.core().engine.report().reason
     }
 
-    pub(crate) fn cutoff(&self, id: Id) -> Instant {
-        let cutoff = self.core().engine.cutoff(id);
-        self.origin + cutoff.min(crate::budget::LONGEST)
+    /// Until when a resource may be releasing itself.
+    pub(crate) fn release_limit(&self, id: Id) -> Instant {
+        let limit = self.core().engine.release_limit(id);
+        // A release before the shutdown (of an optional resource that came too late) has no limit.
+        self.origin + limit.unwrap_or(LONGEST)
     }
 
     /// The instance of a resource, for somebody who may keep it for as long as he likes.
@@ -509,23 +515,24 @@ impl Drop for Acquisition {
 struct Releasing {
     driver: Arc<Driver>,
     id: Id,
-    end: Result<(), Cause>,
+    end: Event,
 }
 
 impl Witness<Option<Result<Result<(), BoxError>, Panic>>> for Releasing {
     fn saw(&mut self, output: Option<Result<Result<(), BoxError>, Panic>>) {
+        let id = self.id;
         self.end = match output {
-            None => Err(Cause::Lost),
-            Some(Ok(result)) => result.map_err(Cause::Error),
-            Some(Err(panic)) => Err(Cause::Panic(panic)),
+            None => Event::ReleaseDropped(id),
+            Some(Ok(result)) => Event::Released(id, result.map_err(Cause::Error)),
+            Some(Err(panic)) => Event::Released(id, Err(Cause::Panic(panic))),
         };
     }
 }
 
 impl Drop for Releasing {
     fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, Ok(()));
-        self.driver.send(Event::Released(self.id, end));
+        let end = std::mem::replace(&mut self.end, Event::Tick);
+        self.driver.send(end);
     }
 }
 

@@ -131,7 +131,8 @@ impl Failure {
     }
 
     /// The cause, in words: the error and its sources, the panic's message or the limit that was reached.
-    pub(crate) fn cause(&self) -> String {
+    #[must_use]
+    pub fn cause(&self) -> String {
         match &*self.cause {
             Cause::Error(error) => chain(&**error),
             Cause::Panic(panic) => format!("panicked: {panic}"),

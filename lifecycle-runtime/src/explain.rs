@@ -27,8 +27,9 @@ fn explain_configuration(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Re
 }
 
 fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut failures = report.failures.iter().filter(|failure| !failure.is_tolerated());
-    let Some(first) = failures.next() else { return explain_life(report, f) };
+    let Some(first) = report.failures.iter().find(|failure| !failure.is_tolerated()) else {
+        return explain_life(report, f);
+    };
     writeln!(f, "lifecycle: the application did not start: {first}")?;
     writeln!(f, "  cause:         {}", first.cause())?;
     writeln!(f, "  needed by:     {}", needed_by(first))?;
@@ -36,11 +37,7 @@ fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Res
         writeln!(f, "  comes after:   {}", list(resource.after.iter().cloned()))?;
     }
     let resources = || report.resources.iter();
-    let is_completed = |resource: &&ResourceReport| {
-        resource.acquire.is_some()
-            && resource.name != first.resource()
-            && resource.outcome != Outcome::Cancelled
-    };
+    let is_completed = |resource: &&ResourceReport| resource.was_acquired;
     let completed = |resource: &ResourceReport| {
         format!("{} (in {})", resource.name, Human(resource.acquire.unwrap_or_default()))
     };
@@ -52,8 +49,9 @@ fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Res
     let is_untouched = |resource: &&ResourceReport| resource.outcome == Outcome::NeverStarted;
     let name = |resource: &ResourceReport| resource.name.clone();
     writeln!(f, "  never started: {}", list(resources().filter(is_untouched).map(name)))?;
-    for failure in failures {
-        writeln!(f, "  also failed:   {failure}: {}", failure.cause())?;
+    for failure in report.failures.iter().filter(|failure| !std::ptr::eq(*failure, first)) {
+        let kind = if failure.is_tolerated() { "tolerated:  " } else { "also failed:" };
+        writeln!(f, "  {kind}   {failure}: {}", failure.cause())?;
     }
     writeln!(f, "  exit code:     {}", report.exit_code)
 }
@@ -69,7 +67,7 @@ fn rolled_back(resource: &ResourceReport) -> String {
     let took = resource.drain.unwrap_or_default() + resource.release.unwrap_or_default();
     match resource.outcome {
         Outcome::Clean => format!("released in {}", Human(took)),
-        outcome if resource.release.is_some() => format!("released in {}, {outcome}", Human(took)),
+        outcome if resource.release.is_some() => format!("{outcome} after {}", Human(took)),
         outcome => outcome.to_string(),
     }
 }

@@ -14,7 +14,12 @@ use crate::report::{Human, Report};
 /// All events are under this target, whatever module they come from.
 const TARGET: &str = "lifecycle";
 
-pub(crate) fn tell(plan: &Plan, notice: &Notice, report: impl FnOnce() -> Report) {
+pub(crate) fn tell(
+    plan: &Plan,
+    notice: &Notice,
+    in_flight: &dyn Fn(Id) -> usize,
+    report: impl FnOnce() -> Report,
+) {
     let name = |id: Id| plan.name(id);
     match notice {
         Notice::Plan => tell_plan(plan),
@@ -114,7 +119,7 @@ pub(crate) fn tell(plan: &Plan, notice: &Notice, report: impl FnOnce() -> Report
         Notice::TurnEnded { id, outcome } => {
             warn!(target: TARGET, resource = name(*id), outcome = %outcome, "{}: {outcome}", name(*id));
         }
-        Notice::StopProgress { waiting, left } => tell_stop_progress(plan, waiting, *left),
+        Notice::StopProgress { waiting, left } => tell_stop_progress(plan, waiting, *left, in_flight),
         Notice::Report => tell_report(&report()),
         Notice::OwnerDropped => warn!(
             target: TARGET, "the application was dropped before its end; it stops at once, and nobody waits for it",
@@ -184,12 +189,12 @@ fn tell_shutdown(reason: &Reason, timeout: Duration, delay: Duration) {
     }
 }
 
-fn tell_stop_progress(plan: &Plan, waiting: &[Waiting], left: Duration) {
+fn tell_stop_progress(plan: &Plan, waiting: &[Waiting], left: Duration, in_flight: &dyn Fn(Id) -> usize) {
     let describe = |Waiting { id, doing, since, tasks }: &Waiting| {
         let doing = match doing {
-            Doing::Draining if tasks.is_empty() => "work in flight".to_owned(),
-            Doing::Draining => tasks.join(", "),
-            Doing::Joining => format!("{}, aborted", what_is_left(tasks)),
+            Doing::Draining if tasks.is_empty() => format!("{} in flight", in_flight(*id)),
+            Doing::Draining => format!("{} in flight: {}", in_flight(*id), tasks.join(", ")),
+            Doing::Joining => format!("{} in flight, aborted: {}", in_flight(*id), what_is_left(tasks)),
             Doing::Releasing => "its release".to_owned(),
             Doing::Aborting => "its abort".to_owned(),
         };

@@ -149,14 +149,12 @@ fn order(steps: &[Step]) -> Vec<usize> {
     let mut order = Vec::with_capacity(steps.len());
     let mut placed = vec![false; steps.len()];
     while order.len() < steps.len() {
-        let before = order.len();
-        for position in 0..steps.len() {
-            if !placed[position] && steps[position].after.iter().all(|&dependency| placed[dependency]) {
-                placed[position] = true;
-                order.push(position);
-            }
-        }
-        assert!(order.len() > before, "the resources come after one another in a cycle");
+        let is_next = |position: &usize| {
+            !placed[*position] && steps[*position].after.iter().all(|&dependency| placed[dependency])
+        };
+        let next = (0..steps.len()).find(is_next).expect("the resources come after one another in a cycle");
+        placed[next] = true;
+        order.push(next);
     }
     order
 }

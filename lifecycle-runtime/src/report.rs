@@ -14,7 +14,7 @@ use crate::phase::{Phase, Reason};
 /// logged at the end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[must_use = "a report carries the exit code: return it from `main`"]
+#[must_use = "a report carries the exit code: return it from `main`, or look at it"]
 pub struct Report {
     /// What ended the application.
     pub reason: Reason,
@@ -48,6 +48,8 @@ pub struct ResourceReport {
     pub outcome: Outcome,
     /// What it came after.
     pub after: Vec<String>,
+    /// Whether its acquisition gave something that had to be released.
+    pub was_acquired: bool,
     /// How long its acquisition took; `None` if it was never begun.
     pub acquire: Option<Duration>,
     /// How long its tasks took to end, from the beginning of its turn; `None` if it had no turn.
@@ -73,6 +75,8 @@ pub struct ResourceReport {
 pub enum Outcome {
     /// Acquired, drained and released without a complaint.
     Clean,
+    /// Its turn is not over yet: so it is with foundations in the report that is logged, since the log may be one.
+    Held,
     /// An error in `acquire`, `release` or a supervised task.
     Failed,
     /// A panic in `acquire`, `release` or a supervised task.
@@ -93,6 +97,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Clean => "clean",
+            Self::Held => "still held",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::TimedOut => "timed out",
@@ -124,6 +129,14 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.exit_code == 0 && self.failures.is_empty()
+    }
+
+    /// Whether somebody should look at it: something failed or was cut off.
+    pub(crate) fn has_trouble(&self) -> bool {
+        let is_bad = |outcome| {
+            matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted)
+        };
+        !self.failures.is_empty() || self.resources.iter().any(|resource| is_bad(resource.outcome))
     }
 
     /// Whether the application got as far as [`Phase::Running`].

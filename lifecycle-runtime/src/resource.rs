@@ -229,11 +229,12 @@ pub struct Release {
 }
 
 impl Release {
-    /// When this release is cut off. It is earlier than the application's deadline by what is set aside for the
-    /// resources beneath (rule D6), and becomes earlier still when somebody insists (rule D8).
+    /// When this release is cut off. It is earlier than the application's deadline by what is set aside for `abort`
+    /// (100 ms, or a tenth of the reserve if that is less) and for the resources beneath (rule D6), and becomes earlier still when somebody
+    /// insists (rule D8).
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.driver.cutoff(self.id)
+        self.driver.release_limit(self.id)
     }
 
     /// The time until the [`deadline`](Self::deadline).

@@ -14,8 +14,9 @@ pub(crate) struct Signals {
 impl Signals {
     /// Catches the signals. Must be called within a runtime.
     pub(crate) fn catch() -> io::Result<Self> {
-        let claim = Claim::new()?;
-        Ok(Self { caught: Some((platform::Streams::new()?, claim)) })
+        // In this order: the handlers behind the claim do nothing, and a signal that only they saw would be lost.
+        let streams = platform::Streams::new()?;
+        Ok(Self { caught: Some((streams, Claim::new()?)) })
     }
 
     /// Never a signal.

@@ -11,6 +11,7 @@ use crate::driver::Driver;
 use crate::engine::event::{Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::error::{Cause, Panic};
 use crate::inflight::{Counter, Standing};
+use crate::never::Never;
 use crate::plan::Id;
 use crate::stopping::Stopping;
 
@@ -31,6 +32,13 @@ impl TaskOutput for () {
     }
 }
 
+/// A task that never ends by itself: an endless loop.
+impl TaskOutput for Never {
+    fn into_result(self) -> Result<(), BoxError> {
+        self
+    }
+}
+
 impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
@@ -40,6 +48,7 @@ impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for () {}
+    impl Sealed for super::Never {}
     impl<E> Sealed for Result<(), E> {}
 }
 

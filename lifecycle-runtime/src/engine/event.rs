@@ -36,6 +36,8 @@ pub(crate) enum Event {
     Serves,
     /// `release` ended by itself.
     Released(Id, Result<(), Cause>),
+    /// The future of a release that was cut off is gone.
+    ReleaseDropped(Id),
     /// `abort` returned.
     Aborted(Id, Result<(), Cause>),
     /// The body of `main` asked for `stopping` or `draining` (rule R5).
@@ -44,6 +46,8 @@ pub(crate) enum Event {
     BodyEnded(BodyEnd, Rest),
     /// A signal arrived.
     Signal(Signal),
+    /// Somebody says that the application has failed.
+    Failed(Cause),
     /// Somebody asked for shutdown, with these words.
     Shutdown(String),
     /// Somebody asked for what a second Ctrl-C does.

@@ -143,7 +143,7 @@ impl Engine {
         self.now = self.now.max(now);
         if !self.is_over {
             self.take(event);
-            while self.advance() {}
+            while !self.is_over && self.advance() {}
             self.tell_progress();
             if self.is_heard() {
                 self.commands.splice(0..0, self.unheard.drain(..));
@@ -185,10 +185,12 @@ impl Engine {
             Event::Cut(id, cut) => self.cut(id, cut),
             Event::Serves => self.serves = true,
             Event::Released(id, result) => self.released(id, result),
+            Event::ReleaseDropped(id) => self.release_dropped(id),
             Event::Aborted(id, result) => self.aborted(id, result),
             Event::BodyListens => self.body_listens = true,
             Event::BodyEnded(end, rest) => self.body_ended(end, rest),
             Event::Signal(signal) => self.signal(signal),
+            Event::Failed(cause) => self.fail(self.plan.main(), Operation::Main, cause),
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
@@ -198,14 +200,13 @@ impl Engine {
     /// One step, if the state and the time allow one.
     fn advance(&mut self) -> bool {
         let has_moved = self.advance_turns();
-        let has_moved = match self.phase {
+        match self.phase {
             Phase::Starting => self.advance_start() || has_moved,
             Phase::Running => self.advance_running() || has_moved,
             Phase::Draining => self.advance_delay() || has_moved,
             Phase::Stopping => self.advance_end() || has_moved,
             Phase::Stopped => false,
-        };
-        has_moved && !self.is_over
+        }
     }
 
     /// The application is over when nothing is left to live for.
@@ -250,7 +251,7 @@ impl Engine {
             BodyEnd::Done => {}
             BodyEnd::Code(code) => self.body_code = Some(code),
             BodyEnd::Failed(cause) => self.fail(main, Operation::Main, cause),
-            BodyEnd::Dropped if self.slots[main].has_had_its_turn_begun() => {}
+            BodyEnd::Dropped if self.slots[main].has_had_its_turn_begun() => self.body_was_interrupted(),
             BodyEnd::Dropped => self.fail(main, Operation::Main, Cause::Lost),
         }
     }
@@ -268,10 +269,12 @@ impl Engine {
         let is_tolerated = failure.is_tolerated();
         self.tell(Notice::Failed { what: failure.to_string(), cause: failure.cause(), is_tolerated });
         self.failures.push(failure);
-        if !is_tolerated {
-            self.trigger(Reason::Failed);
-            self.end_delay();
+        if is_tolerated {
+            return;
         }
+        // The delay is for what still works; a second failure says that little does (rule D4).
+        self.end_delay();
+        self.trigger(Reason::Failed);
     }
 
     fn enter(&mut self, phase: Phase) {

@@ -22,7 +22,9 @@ pub(crate) enum State {
     Joining { since: Duration },
     /// Its release is under way.
     Releasing,
-    /// Its release failed, and `abort` was called.
+    /// Its release was told to go, then.
+    Cutting { since: Duration },
+    /// Its release did not complete, and `abort` was called.
     Aborting,
     /// Its turn is over.
     Gone,
@@ -95,6 +97,7 @@ impl Slot {
         match self.trouble {
             Some(outcome) => outcome,
             None if self.times.acquiring.is_none() => Outcome::NeverStarted,
+            None if self.state != State::Gone => Outcome::Held,
             None => Outcome::Clean,
         }
     }

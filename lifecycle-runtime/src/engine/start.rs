@@ -141,6 +141,10 @@ impl Engine {
     }
 
     pub(super) fn acquire_skipped(&mut self, id: Id) {
+        if !self.plan.step(id).optional {
+            let why = "it says that it is switched off, but others count on it: declare it `optional`";
+            return self.acquire_failed(id, Cause::Error(why.into()));
+        }
         if !self.slots[id].acquisition_is_alive {
             return;
         }

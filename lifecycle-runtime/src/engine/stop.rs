@@ -6,7 +6,7 @@ use super::command::{Command, Doing, Ignored, Insistence, Notice, Waiting};
 use super::event::Cut;
 use super::slot::{Slot, State};
 use super::{BodyKind, Delay, Engine};
-use crate::budget::join_limit;
+use crate::budget::{Limits, join_limit};
 use crate::error::{Cause, Limit, Operation};
 use crate::phase::{Phase, Reason, Signal};
 use crate::plan::Id;
@@ -14,6 +14,9 @@ use crate::report::Outcome;
 
 /// A signal that follows one that counted within this time is the same one (rule D8).
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
+/// Time for an answer that is under way.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// A shutdown under way.
 #[derive(Debug)]
@@ -154,6 +157,7 @@ impl Engine {
                 State::Draining => self.advance_draining(id),
                 State::Joining { since } => self.advance_joining(id, since),
                 State::Releasing => self.advance_releasing(id),
+                State::Cutting { since } => self.advance_cutting(id, since),
                 State::Aborting => self.advance_aborting(id),
             };
         }
@@ -198,9 +202,9 @@ impl Engine {
             self.end_drain(id);
             return true;
         }
-        if id == self.plan.main() && self.body_is_deaf() {
-            self.interrupt_body();
-        } else if self.now < self.drain_limit(id) {
+        // A body that never asked for a notice gets no time to drain (rule R5).
+        let is_deaf = id == self.plan.main() && self.body_is_deaf();
+        if !is_deaf && self.now < self.drain_limit(id) {
             return false;
         }
         self.slots[id].state = State::Joining { since: self.now };
@@ -218,7 +222,8 @@ impl Engine {
         self.slots[id].cut = cut;
         self.slots[id].aborted_tasks.clone_from(&tasks);
         if cut.counts() {
-            self.was_cut = true;
+            // Before the shutdown there is no deadline that could cut anything.
+            self.was_cut |= self.shutdown.is_some();
             self.slots[id].trouble(Outcome::Aborted);
         }
         let after = self.now - self.slots[id].times.turn.unwrap_or_default();
@@ -229,8 +234,12 @@ impl Engine {
         self.body_is_alive && !self.body_listens && self.settings.body == BodyKind::Written
     }
 
-    /// A body that never asked for a notice is dropped, and that is an interruption (rules R5 and E1).
-    fn interrupt_body(&mut self) {
+    /// A body that never asked for a notice was dropped, and that is an interruption (rules R5 and E1). One that asked
+    /// was cut off, if anything.
+    pub(super) fn body_was_interrupted(&mut self) {
+        if self.body_listens {
+            return;
+        }
         if let Some(Shutdown { reason: Reason::Signal(signal), .. }) = &self.shutdown {
             self.interrupted_by = Some(signal.number());
         }
@@ -285,7 +294,7 @@ impl Engine {
     }
 
     pub(super) fn released(&mut self, id: Id, result: Result<(), Cause>) {
-        if self.slots[id].state != State::Releasing {
+        if !matches!(self.slots[id].state, State::Releasing | State::Cutting { .. }) {
             return;
         }
         self.slots[id].times.released = Some(self.now);
@@ -297,35 +306,55 @@ impl Engine {
             }
             Err(cause) => {
                 self.fail(id, Operation::Release, cause);
-                self.slots[id].state = State::Aborting;
-                self.commands.push(Command::Abort(id));
+                self.abort(id);
             }
         }
     }
 
-    /// At the cut-off the future of the release is dropped, `abort` is called, and the turn is over: what is
-    /// beneath begins at once, since its reserve begins here (rules D6 and D7).
+    /// When the time for the release is up, its future is dropped. Whoever drops it polls it once in any case, and
+    /// says how that went.
     fn advance_releasing(&mut self, id: Id) -> bool {
-        if self.now < self.cutoff(id) {
-            return false;
+        let is_late = self.limits(id).is_some_and(|limits| self.now >= limits.release);
+        if is_late {
+            self.slots[id].state = State::Cutting { since: self.now };
+            self.commands.push(Command::CutRelease(id));
         }
+        is_late
+    }
+
+    /// A release in blocking code cannot be dropped, and is left behind.
+    fn advance_cutting(&mut self, id: Id, since: Duration) -> bool {
+        let is_late = self.now >= self.drop_limit(id, since);
+        if is_late {
+            self.cut_release(id);
+        }
+        is_late
+    }
+
+    pub(super) fn release_dropped(&mut self, id: Id) {
+        if matches!(self.slots[id].state, State::Cutting { .. }) {
+            self.cut_release(id);
+        }
+    }
+
+    fn cut_release(&mut self, id: Id) {
         self.was_cut = true;
         let after = self.now - self.slots[id].times.releasing.unwrap_or_default();
-        self.commands.push(Command::CutRelease(id));
-        self.fail_by_deadline(id, after);
-        self.commands.push(Command::Abort(id));
-        self.end_turn(id);
-        true
-    }
-
-    /// A cut is no failure of its own in the exit code: it has one of its own, 124 (rule E1).
-    fn fail_by_deadline(&mut self, id: Id, after: Duration) {
+        self.slots[id].times.released = Some(self.now);
         self.fail(id, Operation::Release, Cause::TimedOut(Limit::Cutoff(after)));
+        self.abort(id);
     }
 
-    /// `abort` is quick; what it does not finish by the cut-off is not waited for.
+    /// The last resort (rule D7).
+    fn abort(&mut self, id: Id) {
+        self.slots[id].state = State::Aborting;
+        self.commands.push(Command::Abort(id));
+    }
+
+    /// `abort` is quick; what it does not finish by the cut-off is not waited for: the reserve of what is beneath
+    /// begins there.
     fn advance_aborting(&mut self, id: Id) -> bool {
-        let is_late = self.now >= self.cutoff(id);
+        let is_late = self.limits(id).is_some_and(|limits| self.now >= limits.cutoff);
         if is_late {
             self.end_turn(id);
         }
@@ -374,30 +403,41 @@ impl Engine {
         self.shutdown.as_ref().map_or(Duration::MAX, |shutdown| shutdown.deadline)
     }
 
-    pub(crate) fn cutoff(&self, id: Id) -> Duration {
-        let Some(shutdown) = &self.shutdown else { return Duration::MAX };
-        self.budget.cutoff(id, shutdown.deadline)
+    /// Until when the turn of a resource may do what, once there is a deadline.
+    fn limits(&self, id: Id) -> Option<Limits> {
+        let shutdown = self.shutdown.as_ref()?;
+        let began = self.slots[id].times.turn.unwrap_or(self.now);
+        let limits = self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout);
+        Some(match shutdown.hurried {
+            Some(hurry) => Limits { drain: began.max(hurry.since), ..limits },
+            None => limits,
+        })
+    }
+
+    /// Until when `release` may run, once there is a deadline.
+    pub(crate) fn release_limit(&self, id: Id) -> Option<Duration> {
+        self.limits(id).map(|limits| limits.release)
     }
 
     /// Until when the tasks of a resource may finish. A turn before the shutdown (an optional resource that
     /// failed) has half of its reserve for it.
     fn drain_limit(&self, id: Id) -> Duration {
         let began = self.slots[id].times.turn.unwrap_or_default();
-        match &self.shutdown {
-            Some(Shutdown { hurried: Some(hurry), .. }) => began.max(hurry.since),
-            Some(shutdown) => {
-                self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout).drain
-            }
-            None => began + self.budget.reserve(id) / 2,
-        }
+        self.limits(id).map_or(began + self.budget.reserve(id) / 2, |limits| limits.drain)
     }
 
     /// Until when aborted tasks are waited for. Without an instance there is nothing to release, so that they
     /// may have the whole time up to the cut-off.
     fn join_limit(&self, id: Id, since: Duration) -> Duration {
-        let cutoff = self.cutoff(id);
-        let is_all_its_own = !self.slots[id].has_instance || self.shutdown.is_none();
-        if is_all_its_own { cutoff } else { join_limit(since, cutoff) }
+        let Some(Limits { cutoff, .. }) = self.limits(id) else { return Duration::MAX };
+        if self.slots[id].has_instance { join_limit(since, cutoff) } else { cutoff }
+    }
+
+    /// Until when the answer to `CutRelease` is waited for: for a moment also where there is no reserve at all, since
+    /// the release may be done by then.
+    fn drop_limit(&self, id: Id, since: Duration) -> Duration {
+        let limit = self.limits(id).map_or(Duration::MAX, |limits| limits.drop);
+        limit.max(since + MOMENT)
     }
 
     /// When the next of the turns under way runs into a limit.
@@ -405,7 +445,9 @@ impl Engine {
         let limits = self.plan.all().filter_map(|id| match self.slots[id].state {
             State::Draining => Some(self.drain_limit(id)),
             State::Joining { since } => Some(self.join_limit(id, since)),
-            State::Releasing | State::Aborting => Some(self.cutoff(id)),
+            State::Releasing => self.limits(id).map(|limits| limits.release),
+            State::Cutting { since } => Some(self.drop_limit(id, since)),
+            State::Aborting => self.limits(id).map(|limits| limits.cutoff),
             State::Waiting | State::Acquiring | State::Ready | State::TurnBegun | State::Gone => None,
         });
         limits.filter(|&limit| limit < Duration::MAX).min()
@@ -431,7 +473,7 @@ impl Engine {
             let (doing, since) = match state {
                 State::TurnBegun | State::Draining => (Doing::Draining, times.turn),
                 State::Joining { since } => (Doing::Joining, Some(*since)),
-                State::Releasing => (Doing::Releasing, times.releasing),
+                State::Releasing | State::Cutting { .. } => (Doing::Releasing, times.releasing),
                 State::Aborting => (Doing::Aborting, times.released),
                 State::Waiting | State::Acquiring | State::Ready | State::Gone => return None,
             };

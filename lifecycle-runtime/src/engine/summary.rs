@@ -79,6 +79,7 @@ impl Engine {
             foundation: self.plan.step(id).foundation,
             outcome: slot.outcome(),
             after: self.names(self.plan.after(id).to_vec()),
+            was_acquired: slot.has_instance,
             acquire: lasted(times.acquiring, times.acquired.or(times.turn)),
             drain: lasted(times.turn, times.drained),
             release: lasted(times.releasing, times.released.or(times.gone)),
@@ -108,10 +109,11 @@ impl Engine {
         let had_a_turn = |id: &Id| *id != self.plan.main() && self.slots[*id].times.turn.is_some();
         let gone = |id: &Id| self.slots[*id].times.gone;
         let mut path: Vec<Id> = Vec::new();
-        let mut next = self.plan.resources().filter(had_a_turn).max_by_key(gone);
+        // Of several that ended at the same time, the one that is beneath the others was waited for last.
+        let mut next = self.plan.resources().rev().filter(had_a_turn).max_by_key(gone);
         while let Some(id) = next {
             path.insert(0, id);
-            next = self.plan.before(id).iter().copied().filter(had_a_turn).max_by_key(gone);
+            next = self.plan.before(id).iter().rev().copied().filter(had_a_turn).max_by_key(gone);
         }
         path
     }

@@ -22,6 +22,7 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
     let book = Book::new(scenario, log);
     book.ends_once_and_in_time()?;
     book.phases_follow_one_another()?;
+    book.ends_for_a_reason()?;
     for id in 0..scenario.resources.len() {
         book.is_acquired_after_what_it_needs(id)?;
         book.is_given_back_exactly_once(id)?;
@@ -186,7 +187,7 @@ impl<'a> Book<'a> {
             return Err("it ended without a trigger".to_owned());
         }
         let deadline = self.deadline(end);
-        if end > deadline {
+        if end > deadline + self.slack() {
             return Err(format!("it ended at {end:?}, after its deadline {deadline:?}"));
         }
         Ok(())
@@ -201,6 +202,35 @@ impl<'a> Book<'a> {
                     return Err(format!("{phase} came after {last}"));
                 }
                 last = *phase;
+            }
+        }
+        Ok(())
+    }
+
+    /// S6: what fails in an optional resource ends nothing. D4: any other failure ends the delay.
+    fn ends_for_a_reason(&self) -> Verdict {
+        // The failure that is itself the trigger may have its delay: it is for what still works.
+        let is_failure = |entry: &Entry| match entry {
+            Entry::Seen(Seen::AcquireFailed(id) | Seen::TaskEnded(id, How::Failed)) => {
+                !self.scenario.resources[*id].optional
+            }
+            Entry::Seen(Seen::BodyEnded(How::Failed)) => true,
+            _ => false,
+        };
+        let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
+        if self.log.report.reason == crate::Reason::Failed && !has_failed {
+            return Err("it ended for a failure that is tolerated".to_owned());
+        }
+        let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
+        let stopping = self.done(&Command::Enter(Phase::Stopping));
+        for (place, (at, _)) in
+            self.log.entries.iter().enumerate().filter(|(_, (_, entry))| is_failure(entry))
+        {
+            let has_ended_the_delay = stopping.is_some_and(|stopping| stopping <= *at);
+            let is_the_trigger =
+                self.trigger == Some(*at) && draining.is_some_and(|draining| place < draining);
+            if self.exit.is_none() && !has_ended_the_delay && !is_the_trigger {
+                return Err("it went on after a failure".to_owned());
             }
         }
         Ok(())
@@ -232,8 +262,7 @@ impl<'a> Book<'a> {
         let has_instance = self.seen(&Seen::Acquired(id)).is_some();
         let releases = self.count(&Command::Release(id));
         let aborts = self.count(&Command::Abort(id));
-        let has_ended_well =
-            self.seen(&Seen::Released(id, true)).is_some() && self.count(&Command::CutRelease(id)) == 0;
+        let has_ended_well = self.release_was_answered(id, true);
         if releases > 1 || aborts > 1 {
             return Err(format!("r{id} was released {releases} times and aborted {aborts} times"));
         }
@@ -251,6 +280,23 @@ impl<'a> Book<'a> {
             return Err(format!("the release of r{id} did not complete, and abort was not called"));
         }
         Ok(())
+    }
+
+    /// Whether a release ended by itself, well or not, before anybody lost patience with it.
+    fn release_was_answered(&self, id: Id, is_well: bool) -> bool {
+        let abort = self.place(|entry| *entry == Entry::Done(Command::Abort(id)));
+        let answer = self.place(|entry| *entry == Entry::Seen(Seen::Released(id, is_well)));
+        answer.is_some_and(|answer| abort.is_none_or(|abort| answer < abort))
+    }
+
+    fn release_was_cut(&self, id: Id) -> bool {
+        let was_answered = self.release_was_answered(id, true) || self.release_was_answered(id, false);
+        self.count(&Command::CutRelease(id)) > 0 && !was_answered
+    }
+
+    /// Deadlines are kept but for the moments in which answers are awaited where there is no reserve.
+    fn slack(&self) -> Duration {
+        Duration::from_millis(self.after.len() as u64) + Duration::from_micros(1)
     }
 
     /// D5: a turn begins once everything that comes after the resource has had its own.
@@ -316,8 +362,7 @@ impl<'a> Book<'a> {
         if has_instance {
             let is_released = has(&|entry| *entry == Entry::Seen(Seen::Released(id, true)));
             let is_aborted = has(&|entry| matches!(entry, Entry::Seen(Seen::Aborted(of, _)) if *of == id));
-            let is_cut = has(&|entry| *entry == Entry::Done(Command::CutRelease(id)));
-            if !(is_released || is_aborted || is_cut || is_cut_off) {
+            if !(is_released || is_aborted || is_cut_off) {
                 return Err("its release was under way".to_owned());
             }
         }
@@ -326,7 +371,7 @@ impl<'a> Book<'a> {
 
     /// D6: whoever is beneath begins its turn with its whole reserve left, and its release with a part of it.
     fn has_its_reserve(&self, id: Id) -> Verdict {
-        let slack = Duration::from_micros(1);
+        let slack = self.slack();
         let Some(turn) = self.done(&Command::Drain(id)) else { return Ok(()) };
         if self.trigger.is_none_or(|trigger| turn < trigger) {
             return Ok(());
@@ -345,18 +390,14 @@ impl<'a> Book<'a> {
             }
         }
         if let Some(abort) = self.done(&Command::AbortTasks(id)) {
-            let since = self.hurried.map_or(Duration::ZERO, |(at, _)| at);
-            if abort > latest(abort, self.reserves[id] / 2).max(turn).max(since) + slack {
-                return Err(format!("the tasks of r{id} were aborted too late, at {abort:?}"));
-            }
             let spec = &self.scenario.resources[id];
             let own = spec.drain_timeout.map_or(Duration::MAX, |timeout| turn + timeout);
-            let full = latest(abort, self.reserves[id] / 2).min(own);
-            let is_hurried = self.hurried.is_some_and(|(at, _)| at <= abort);
-            if !is_hurried && abort + slack < full {
-                return Err(format!(
-                    "the tasks of r{id} were aborted at {abort:?}, with time left until {full:?}"
-                ));
+            let limit = match self.hurried {
+                Some((hurried, _)) if hurried <= abort => hurried.max(turn),
+                _ => latest(abort, self.reserves[id] / 2).min(own).max(turn),
+            };
+            if abort > limit + slack || abort + slack < limit {
+                return Err(format!("the tasks of r{id} were aborted at {abort:?}, and not at {limit:?}"));
             }
         }
         Ok(())
@@ -373,6 +414,21 @@ impl<'a> Book<'a> {
         if outcome == Outcome::Skipped && !was_skipped {
             return Err(format!("r{id} is reported skipped, but was not"));
         }
+        let is_trouble = |entry: &Entry| match entry {
+            Entry::Seen(
+                Seen::AcquireFailed(of) | Seen::TaskEnded(of, How::Failed) | Seen::Released(of, false),
+            ) => *of == id,
+            Entry::Done(Command::AbortTasks(of) | Command::CancelAcquire(of) | Command::CutRelease(of)) => {
+                *of == id
+            }
+            Entry::Seen(Seen::AcquireSkipped(of)) => *of == id,
+            _ => false,
+        };
+        let first = self.place(is_trouble).map(|place| &self.log.entries[place].1);
+        let has_failed_first = matches!(first, Some(Entry::Seen(seen)) if *seen != Seen::AcquireSkipped(id));
+        if has_failed_first && !matches!(outcome, Outcome::Failed | Outcome::Panicked) {
+            return Err(format!("r{id} failed first of all, but is reported {outcome}"));
+        }
         let has_failed =
             [Seen::AcquireFailed(id), Seen::TaskEnded(id, How::Failed), Seen::Released(id, false)]
                 .iter()
@@ -381,7 +437,8 @@ impl<'a> Book<'a> {
             && !has_failed
             && !was_skipped
             && self.seen(&Seen::AcquireDropped(id)).is_none()
-            && self.count(&Command::CancelAcquire(id)) + self.count(&Command::CutRelease(id)) == 0
+            && self.count(&Command::CancelAcquire(id)) == 0
+            && !self.release_was_cut(id)
             && !self.tasks_were_cut(id)
             && self.seen(&Seen::Aborted(id, false)).is_none();
         if is_clean != (outcome == Outcome::Clean)
@@ -423,6 +480,12 @@ impl<'a> Book<'a> {
         started > ended
     }
 
+    fn tasks_were_cut_by_the_deadline(&self, id: Id) -> bool {
+        let trigger = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
+        let abort = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id)));
+        abort > trigger && self.tasks_were_cut(id)
+    }
+
     fn exit_code_follows_the_rule(&self) -> Verdict {
         if self.exit.is_some() {
             return Ok(());
@@ -457,9 +520,11 @@ impl<'a> Book<'a> {
         let ids = 0..main;
         let was_cut = host_was_left
             || body_was_cut
-            || ids.clone().any(|id| self.tasks_were_cut(id) || self.count(&Command::CutRelease(id)) > 0);
+            || ids.clone().any(|id| self.tasks_were_cut_by_the_deadline(id) || self.release_was_cut(id));
         // Whether an acquisition that was slow to go was gone in time is in the log, but not in one line of it.
-        let may_be_cut = was_cut || ids.clone().any(acquisition_was_left);
+        // So it is with a task of an optional resource that was aborted before the shutdown, and may not have gone.
+        let may_be_left = |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id);
+        let may_be_cut = was_cut || ids.clone().any(may_be_left);
         let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
         let should_have_failed = ids.clone().any(|id| {
             let spec = &self.scenario.resources[id];

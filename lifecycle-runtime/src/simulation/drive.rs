@@ -61,6 +61,7 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
         // An acquisition that ends before another was polled first would keep that one's tasks from being spawned.
         spec.acquire.0 = spec.acquire.0.max(Duration::from_millis(1));
         spec.cancel = Dying::AtOnce;
+        spec.cut = Dying::AtOnce;
         spec.abort_panics = false;
         for task in &mut spec.tasks {
             task.abort = Dying::AtOnce;

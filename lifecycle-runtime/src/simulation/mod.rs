@@ -5,6 +5,7 @@
 //! `LIFECYCLES=1000000 cargo test -p lifecycle-runtime simulation` runs any number. A case that fails is shrunk and
 //! printed, graph and schedule, and its seed is kept in `proptest-regressions/`.
 
+mod chaos;
 mod check;
 mod drive;
 mod scenario;
@@ -27,11 +28,8 @@ fn lifecycles(given: u32) -> u32 {
     }
 }
 
-fn run(
-    cases: u32,
-    scenarios: impl Strategy<Value = Scenario>,
-    test: impl Fn(&Scenario) -> Result<(), String>,
-) {
+/// Runs a test on drawn values. What it says of a value that fails is all that is printed, once it is shrunk.
+fn run<S: Strategy>(cases: u32, values: S, test: impl Fn(&S::Value) -> Result<(), String>) {
     let persistence = FileFailurePersistence::SourceParallel("proptest-regressions");
     let config = Config {
         cases,
@@ -40,9 +38,7 @@ fn run(
         max_shrink_iters: 50_000,
         ..Config::default()
     };
-    let result = TestRunner::new(config).run(&scenarios, |scenario| {
-        test(&scenario).map_err(|why| TestCaseError::fail(format!("{why}\n{scenario}")))
-    });
+    let result = TestRunner::new(config).run(&values, |value| test(&value).map_err(TestCaseError::fail));
     match result {
         Ok(()) => {}
         Err(TestError::Fail(why, _)) => panic!("{why}"),
@@ -52,7 +48,7 @@ fn run(
 
 fn check_engine(scenario: &Scenario) -> Result<(), String> {
     let log = world::run(scenario, Clock::Exact);
-    check::check(scenario, &log).map_err(|why| format!("{why}\n{log}"))
+    check::check(scenario, &log).map_err(|why| format!("{why}\n{log}\n{scenario}"))
 }
 
 #[test]
@@ -81,7 +77,7 @@ fn the_driver_does_what_the_engine_says() {
         if seen == expected_commands {
             return Ok(());
         }
-        Err(format!("the engine alone:\n{expected}\nthe driver:\n{}", world::lines(&seen)))
+        Err(format!("the engine alone:\n{expected}\nthe driver:\n{}\n{scenario}", world::lines(&seen)))
     });
     assert!(compared.get() > lifecycles(6_000) / 4, "only {} schedules could be compared", compared.get());
 }

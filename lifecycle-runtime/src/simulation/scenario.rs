@@ -33,6 +33,8 @@ pub(super) struct Spec {
     pub(super) cancel: Dying,
     pub(super) tasks: Vec<Task>,
     pub(super) release: (Duration, End),
+    /// How it takes to being cut off.
+    pub(super) cut: Dying,
     pub(super) abort_panics: bool,
 }
 
@@ -154,11 +156,11 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
         rarely(ms(1..5_000)),
         rarely(ms(0..5_000)),
     );
-    let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false));
+    let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false), dying());
     (flags, limits, hooks, edges).prop_map(|(flags, limits, hooks, edges)| {
         let (optional, foundation, abort_panics) = flags;
         let (reserve, acquire_timeout, drain_timeout) = limits;
-        let (acquire, cancel, tasks, release) = hooks;
+        let (acquire, cancel, tasks, release, cut) = hooks;
         let after = Vec::new();
         let spec = Spec {
             after,
@@ -171,6 +173,7 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
             cancel,
             tasks,
             release,
+            cut,
             abort_panics,
         };
         (spec, edges)

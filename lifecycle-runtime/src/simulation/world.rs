@@ -41,6 +41,7 @@ pub(super) enum Seen {
     TaskEnded(Id, How),
     DrainBegan(Id, usize),
     Released(Id, bool),
+    ReleaseDropped(Id),
     Aborted(Id, bool),
     BodyListens,
     BodyEnded(How),
@@ -103,6 +104,7 @@ struct World<'a> {
     alive: Vec<usize>,
     is_draining: Vec<bool>,
     acquisition_is_alive: Vec<bool>,
+    release_is_alive: Vec<bool>,
     body_is_alive: bool,
     entries: Vec<(Duration, Entry)>,
     is_over: bool,
@@ -122,6 +124,7 @@ enum Planned {
     TaskEnds(TaskId, How),
     BodyEnds(How),
     Released(Id, End),
+    ReleaseDies(Id),
     Aborted(Id),
     Outside(Outside),
 }
@@ -161,6 +164,7 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
         alive: vec![0; count],
         is_draining: vec![false; count],
         acquisition_is_alive: vec![false; count],
+        release_is_alive: vec![false; count],
         body_is_alive: scenario.settings.body != BodyKind::Empty,
         entries: Vec::new(),
         is_over: false,
@@ -250,7 +254,11 @@ impl World<'_> {
                     End::Ok => (Event::Acquired(id), Seen::Acquired(id)),
                     End::Error => (Event::AcquireFailed(id, error()), Seen::AcquireFailed(id)),
                     End::Panic => (Event::AcquireFailed(id, panic()), Seen::AcquireFailed(id)),
-                    End::Skip => (Event::AcquireSkipped(id), Seen::AcquireSkipped(id)),
+                    End::Skip if self.scenario.resources[id].optional => {
+                        (Event::AcquireSkipped(id), Seen::AcquireSkipped(id))
+                    }
+                    // Others count on it.
+                    End::Skip => (Event::AcquireSkipped(id), Seen::AcquireFailed(id)),
                     End::Hang => unreachable!("it is not planned"),
                 };
                 self.tell(event, Some(seen));
@@ -283,7 +291,16 @@ impl World<'_> {
                 let rest = self.leave(self.main());
                 self.tell(Event::BodyEnded(end, rest), Some(Seen::BodyEnded(how)));
             }
+            Planned::ReleaseDies(id) => {
+                if !std::mem::take(&mut self.release_is_alive[id]) {
+                    return false;
+                }
+                self.tell(Event::ReleaseDropped(id), Some(Seen::ReleaseDropped(id)));
+            }
             Planned::Released(id, end) => {
+                if !std::mem::take(&mut self.release_is_alive[id]) {
+                    return false;
+                }
                 let result = match end {
                     End::Error => Err(error()),
                     End::Panic => Err(panic()),
@@ -332,11 +349,7 @@ impl World<'_> {
     fn carry_out(&mut self, command: &Command) {
         let scenario = self.scenario;
         match *command {
-            Command::Tell(_)
-            | Command::Enter(_)
-            | Command::Deadline(_)
-            | Command::FireDraining
-            | Command::CutRelease(_) => {}
+            Command::Tell(_) | Command::Enter(_) | Command::Deadline(_) | Command::FireDraining => {}
             Command::End | Command::Exit(_) => self.is_over = true,
             Command::Acquire(id) => {
                 self.acquisition_is_alive[id] = true;
@@ -376,7 +389,9 @@ impl World<'_> {
                     self.dies(dying, Planned::TaskEnds(task, How::Dropped));
                 }
             }
+            Command::CutRelease(id) => self.dies(scenario.resources[id].cut, Planned::ReleaseDies(id)),
             Command::Release(id) => {
+                self.release_is_alive[id] = true;
                 let (takes, end) = scenario.resources[id].release;
                 if end != End::Hang {
                     self.plan_in(takes, Planned::Released(id, end));
