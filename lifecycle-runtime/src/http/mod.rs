@@ -82,8 +82,8 @@ pub struct Peer<A>(pub A);
 impl<R: Declared> Acquire<R> {
     /// Serves HTTP/1 and HTTP/2 on the connections of `listener`, as part of this resource.
     ///
-    /// `service` is any tower service, such as an axum `Router` as it is; it is cloned for each request. The
-    /// application lives for as long as the server does; a server that ends before its turn has failed (rule R1).
+    /// `service` is any tower service of a request with a [`RequestBody`], such as an axum `Router` as it is; it is cloned
+    /// for each request. The application lives for as long as the server does; a server that ends before its turn has failed (rule R1).
     /// How connections end is told in [`lifecycle::http`](crate::http). [`http`](Self::http) has options.
     ///
     /// ```
@@ -114,7 +114,7 @@ impl<R: Declared> Acquire<R> {
     where
         L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-        S: Clone + Send + Sync + 'static,
+        S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         self.http().serve(listener, service);
