@@ -81,13 +81,14 @@
 //! |---|---|---|
 //! | `LIFECYCLE_SHUTDOWN_TIMEOUT` | `shutdown_timeout` | 25s, or 0.8 of the grace period if that is less |
 //! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60s |
-//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 0 |
+//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_GRACE_PERIOD` | what is known of the platform | see D2 |
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `http` | `Acquire::serve_http`, and the tower layer `InFlight` for other servers: every request is answered, and every connection ends |
 //! | `testing` | a clock that obeys `tokio::time::pause` ([`Builder::virtual_time`]) and signals from nowhere ([`App::deliver`]) |
 //!
 //! # Resources in other crates
@@ -113,6 +114,9 @@
 //!   that ends the process when nothing else does.
 //! * `app`, `body`, `run`: the application as a user sees it; `resource`, `tasks`, `stopping`, `inflight`: what a resource
 //!   is given to work with. `config` and `platform`: what was asked for, and what the platform gives.
+//! * `http` (a feature): `server` accepts, `serve` takes one connection from its accept to its end, `exchange` one request.
+//!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
+//!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
 //! * `simulation` (tests only): random applications and troubles through the engine and the driver.
 //!
