@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::BoxError;
 use crate::body::{Guard, Output, live};
 use crate::config::{Config, Options, refuse};
-use crate::control::{Control, Handling, Until, control};
+use crate::control::{self, Control, Handling, Until};
 use crate::discover::{self, Resources};
 use crate::driver::{Driver, Timing};
 use crate::engine::command::Notice;
@@ -387,7 +387,10 @@ impl Builder {
         match timing {
             Timing::Runtime => {
                 let driver = Arc::clone(&driver);
-                let control = async { self::control(driver, &mut Signals::none()).await };
+                let control = async move {
+                    control::control(&driver, &mut Signals::none()).await;
+                    driver.finish();
+                };
                 Handle::current().spawn(control);
             }
             Timing::Thread => {

@@ -83,19 +83,27 @@ impl Control {
 
 async fn control_here(driver: Arc<Driver>, mut signals: Signals, until: Until) {
     driver.is_controlled_here();
-    control(driver, &mut signals).await;
-    if until == Until::Exit {
-        end_process_if_insisted(&mut signals).await;
+    control(&driver, &mut signals).await;
+    match until {
+        Until::TheEnd => {
+            // Whoever sees the end may count on signals being the program's own again.
+            drop(signals);
+            driver.finish();
+        }
+        Until::Exit => {
+            driver.finish();
+            end_process_if_insisted(&driver, &mut signals).await;
+        }
     }
 }
 
 /// Everything is released, and the process is still here. Supervisors may repeat SIGTERM (rule D8); a person who
 /// insists does not want to wait for whatever holds it.
-async fn end_process_if_insisted(signals: &mut Signals) {
+async fn end_process_if_insisted(driver: &Driver, signals: &mut Signals) {
     loop {
         let signal = signals.next().await;
         if signal.insists() {
-            signal_hook::low_level::exit((128 + signal.number()).into());
+            driver.exit(signal);
         }
     }
 }
@@ -103,8 +111,8 @@ async fn end_process_if_insisted(signals: &mut Signals) {
 /// How long the end waits for what is still to be said: a log that blocks must not keep the process.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// Brings signals and time to the engine until the application has ended.
-pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals) {
+/// Brings signals and time to the engine until the application has ended, and all is said that can be.
+pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut wake = driver.wake();
     let ended = driver.ended().clone();
     let mut ended = pin!(ended.cancelled());
@@ -114,12 +122,11 @@ pub(crate) async fn control(driver: Arc<Driver>, signals: &mut Signals) {
             biased;
             () = &mut ended => break,
             signal = signals.next() => driver.send(Event::Signal(signal)),
-            () = sleep_for(&driver, at) => driver.send(Event::Tick),
+            () = sleep_for(driver, at) => driver.send(Event::Tick),
             _ = wake.changed() => {}
         }
     }
     let _ = timeout(LAST_WORDS, driver.spoken().cancelled()).await;
-    driver.finished().cancel();
 }
 
 async fn sleep_for(driver: &Driver, at: Option<Duration>) {

@@ -23,17 +23,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::LONGEST;
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
-use crate::engine::Engine;
 use crate::engine::command::{Command, Notice};
 use crate::engine::event::{Event, TaskId};
+use crate::engine::{Engine, LastWords};
 use crate::error::{Cause, Panic};
 use crate::inflight::Counter;
 use crate::log;
 use crate::node::{Instance, Node};
-use crate::phase::{Phase, Reason};
+use crate::phase::{Phase, Reason, Signal};
 use crate::plan::{Id, Plan};
 use crate::report::Report;
 use crate::resource::{Context, Release};
+use crate::stderr;
 use crate::stopping::Stopping;
 use crate::watchdog::{AFTER_DEADLINE, Watchdog};
 use crate::{BoxError, Skip};
@@ -255,7 +256,7 @@ impl Driver {
             #[cfg(test)]
             Command::Exit(_) => self.exited.cancel(),
             #[cfg(not(test))]
-            Command::Exit(code) => signal_hook::low_level::exit(code.into()),
+            Command::Exit(signal) => self.exit(signal),
             Command::Tell(_) => unreachable!("notices have a queue of their own"),
         }
     }
@@ -383,6 +384,11 @@ impl Driver {
         &self.spoken
     }
 
+    /// Lets go of whoever waits for the end.
+    pub(crate) fn finish(&self) {
+        self.finished.cancel();
+    }
+
     pub(crate) fn finished(&self) -> &CancellationToken {
         &self.finished
     }
@@ -404,9 +410,16 @@ impl Driver {
         self.core().engine.report()
     }
 
-    /// What the watchdog says when it ends the process, and with which exit code it does.
+    /// What is said when the watchdog ends the process, and with which exit code it does.
     pub(crate) fn last_words(&self) -> (String, u8) {
-        self.core().engine.last_words(self.origin.elapsed())
+        self.core().engine.last_words(self.origin.elapsed(), LastWords::TimeIsUp)
+    }
+
+    /// Ends the process at once, since somebody insisted.
+    pub(crate) fn exit(&self, signal: Signal) -> ! {
+        let (text, code) = self.core().engine.last_words(self.origin.elapsed(), LastWords::Insisted(signal));
+        stderr::write(text);
+        signal_hook::low_level::exit(code.into())
     }
 
     pub(crate) fn disarm(&self) {

@@ -66,11 +66,7 @@
 //! [`Resource::abort`] is called. A resource is cut off before the deadline by what is *reserved* for the resources
 //! beneath it (`reserve`, one second unless said otherwise), so that one that hangs does not starve the others.
 //!
-//! # What you can rely on
-//!
-//! The rules are numbered; comments in the source, log lines and tests cite the numbers.
-//!
-//! @GUARANTEES@
+#![doc = include_str!("guarantees.md")]
 //!
 //! # Configuration
 //!

@@ -124,9 +124,6 @@ pub(crate) fn tell(
         Notice::OwnerDropped => warn!(
             target: TARGET, "the application was dropped before its end; it stops at once, and nobody waits for it",
         ),
-        Notice::Exiting { signal } => {
-            error!(target: TARGET, signal = %signal, "{signal} again: ending the process now");
-        }
         Notice::LastWord => {}
     }
 }

@@ -8,7 +8,8 @@ use crate::phase::Signal;
 /// The signals that arrived since they were caught. While one of these exists, they end no process.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    caught: Option<(platform::Streams, Claim)>,
+    /// The claim is dropped before the streams: whatever is not ours any more ends the process, and is not lost.
+    caught: Option<(Claim, platform::Streams)>,
 }
 
 impl Signals {
@@ -16,7 +17,7 @@ impl Signals {
     pub(crate) fn catch() -> io::Result<Self> {
         // In this order: the handlers behind the claim do nothing, and a signal that only they saw would be lost.
         let streams = platform::Streams::new()?;
-        Ok(Self { caught: Some((streams, Claim::new()?)) })
+        Ok(Self { caught: Some((Claim::new()?, streams)) })
     }
 
     /// Never a signal.
@@ -31,7 +32,7 @@ impl Signals {
     /// Cancel safe: a signal is lost only to another of the same kind that nobody has seen yet.
     pub(crate) async fn next(&mut self) -> Signal {
         match &mut self.caught {
-            Some((streams, _)) => streams.next().await,
+            Some((_, streams)) => streams.next().await,
             None => std::future::pending().await,
         }
     }

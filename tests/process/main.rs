@@ -1,1 +1,29 @@
-//! Processes.
+//! Real processes: the examples and small fixtures, driven by real signals over real sockets, judged by what they
+//! answer, print and exit with.
+//!
+//! Nothing here sleeps in order to synchronise. A test waits for a line, an answer, a refusal or an end, and a wait
+//! that takes too long fails loudly, with everything that the process has printed.
+
+#![cfg(unix)]
+
+mod examples;
+mod http;
+mod machine;
+mod program;
+mod scratch;
+
+mod clean_shutdown;
+mod configuration;
+mod embedding;
+mod escalation;
+mod existing_app;
+mod exit_codes;
+mod failed_start;
+mod failures;
+mod hello;
+mod payments;
+mod pid_1;
+mod restarts;
+mod signal_during_start;
+mod signals;
+mod stuck;

@@ -38,8 +38,8 @@ pub(crate) enum Command {
     Tell(Notice),
     /// Everything has had its turn: give the report to whoever waits for it.
     End,
-    /// End the process at once.
-    Exit(u8),
+    /// End the process at once: this signal was one too many.
+    Exit(Signal),
 }
 
 /// Something that an operator wants to know.
@@ -152,10 +152,6 @@ pub(crate) enum Notice {
     Report,
     /// The owner dropped the application without waiting for its end.
     OwnerDropped,
-    /// An insisting signal ends the process now.
-    Exiting {
-        signal: Signal,
-    },
     /// There is nothing more to say.
     LastWord,
 }

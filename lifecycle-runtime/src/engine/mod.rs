@@ -24,6 +24,7 @@ use self::command::{Command, Notice};
 use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use self::slot::{Slot, State};
 use self::stop::Shutdown;
+pub(crate) use self::summary::LastWords;
 use crate::budget::Budget;
 use crate::error::{Cause, Failure, Operation};
 use crate::phase::{Phase, Reason};

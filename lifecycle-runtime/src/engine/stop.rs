@@ -112,8 +112,7 @@ impl Engine {
             self.hurry(Some(signal));
             self.tell_next_interrupt(Insistence::Ends);
         } else {
-            self.tell(Notice::Exiting { signal });
-            self.commands.push(Command::Exit(128 + signal.number()));
+            self.commands.push(Command::Exit(signal));
             self.is_over = true;
         }
     }

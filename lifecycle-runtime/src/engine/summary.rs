@@ -5,9 +5,18 @@ use std::time::Duration;
 use super::Engine;
 use super::command::Waiting;
 use super::stop::Shutdown;
-use crate::phase::{Reason, Signal};
+use crate::phase::{Phase, Reason, Signal};
 use crate::plan::Id;
 use crate::report::{Human, Report, ResourceReport};
+
+/// Why the process is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastWords {
+    /// By the watchdog, one second after the deadline.
+    TimeIsUp,
+    /// By one insisting signal more.
+    Insisted(Signal),
+}
 
 impl Engine {
     /// Of several codes, the later in the list of rule E1 wins; a body's own code stands if nothing went wrong.
@@ -25,29 +34,41 @@ impl Engine {
         }
     }
 
-    /// What there is to say when the process has to be ended from outside (rule D9), and the exit code then.
-    pub(crate) fn last_words(&mut self, now: Duration) -> (String, u8) {
+    /// What there is to say when the process is ended from outside (rules D8 and D9), and the exit code then.
+    pub(crate) fn last_words(&mut self, now: Duration, why: LastWords) -> (String, u8) {
         self.now = self.now.max(now);
-        if self.is_over {
-            let text = "lifecycle: the application has stopped, but the process did not end by itself: ending it now";
-            return (format!("{text}\n{}", self.report()), self.exit_code());
-        }
-        self.was_cut = true;
-        let code = self.exit_code();
-        let mut text =
-            "lifecycle: the deadline has passed, and the process is still here: ending it now\n".to_owned();
+        let has_stopped = self.phase == Phase::Stopped;
+        self.was_cut |= !has_stopped;
+        let code = match why {
+            LastWords::Insisted(signal) => 128 + signal.number(),
+            LastWords::TimeIsUp => self.exit_code(),
+        };
+        let why = match why {
+            LastWords::Insisted(signal) => format!("{signal} again"),
+            LastWords::TimeIsUp if has_stopped => {
+                "the application has stopped, but the process did not end by itself".to_owned()
+            }
+            LastWords::TimeIsUp => "the deadline has passed, and the process is still here".to_owned(),
+        };
+        let mut text = format!("lifecycle: {why}: ending it now\n");
         for Waiting { id, doing, since, tasks } in self.turns_under_way() {
             let tasks = if tasks.is_empty() { String::new() } else { format!(": {}", tasks.join(", ")) };
             text +=
                 &format!("  stuck:          {}, {doing} for {}{tasks}\n", self.plan.name(id), Human(since));
         }
+        for (name, stuck) in self.plan.resources().map(|id| (self.plan.name(id), &self.slots[id].stuck_tasks))
+        {
+            if !stuck.is_empty() {
+                text += &format!("  left behind:    {name}: {}\n", stuck.join(", "));
+            }
+        }
         let is_untouched = |id: &Id| {
             let slot = &self.slots[*id];
             slot.has_instance && slot.times.releasing.is_none()
         };
-        text +=
-            &format!("  never released: {}\n", self.plan.names(self.plan.resources().filter(is_untouched)));
-        text += &format!("  exit code:      {code}\n");
+        let untouched = self.plan.names(self.plan.resources().filter(is_untouched));
+        let untouched = if untouched.is_empty() { "nothing" } else { &untouched };
+        text += &format!("  never released: {untouched}\n  exit code:      {code}\n");
         (text, code)
     }
 

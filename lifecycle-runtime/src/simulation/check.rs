@@ -45,7 +45,7 @@ struct Book<'a> {
     deadlines: Vec<(Duration, Duration)>,
     /// When somebody insisted, and with which signal.
     hurried: Option<(Duration, Option<Signal>)>,
-    exit: Option<u8>,
+    exit: Option<Signal>,
     reserves: Vec<Duration>,
     tails: Vec<Duration>,
 }
@@ -104,7 +104,7 @@ impl<'a> Book<'a> {
                         last_signal = Some(at);
                         match self.hurried {
                             None => self.hurry(place, Some(*signal)),
-                            Some(_) => self.exit = Some(128 + signal.number()),
+                            Some(_) => self.exit = Some(*signal),
                         }
                     }
                 }

@@ -88,7 +88,10 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         scenario.resources.iter().map(|_| Source { node: &NODE, supplied: Mutex::default() }).collect();
     let driver = Driver::new(engine, sources, tokio::runtime::Handle::current(), Timing::Runtime, None);
     let controlled = Arc::clone(&driver);
-    tokio::spawn(async { control(controlled, &mut Signals::none()).await });
+    tokio::spawn(async move {
+        control(&controlled, &mut Signals::none()).await;
+        controlled.finish();
+    });
     tokio::spawn(outside(Arc::clone(&driver), scenario.outside.clone()));
     let body = scenario.body;
     let live = live(&driver, scenario.settings.body, |app: App| async move {
