@@ -19,6 +19,16 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 /// More requests than these at the same time are refused.
 const AT_ONCE: usize = 2;
 
+#[resource(foundation)]
+struct Log;
+
+impl Resource for Log {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        tracing_subscriber::fmt().with_target(false).init();
+        Ok(Self)
+    }
+}
+
 #[resource]
 struct Http;
 
@@ -26,7 +36,7 @@ impl Resource for Http {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
         let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
         let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
-        println!("listening on http://{}", listener.local_addr()?);
+        tracing::info!("listening on http://{}", listener.local_addr()?);
         let limits = ServiceBuilder::new()
             .layer(HandleErrorLayer::new(too_many))
             .load_shed()
@@ -52,6 +62,4 @@ async fn slow() -> &'static str {
 }
 
 #[lifecycle::main]
-async fn main() {
-    tracing_subscriber::fmt::init();
-}
+async fn main() {}

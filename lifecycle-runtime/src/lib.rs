@@ -77,7 +77,7 @@
 //! |---|---|---|
 //! | `LIFECYCLE_SHUTDOWN_TIMEOUT` | `shutdown_timeout` | 25s, or 0.8 of the grace period if that is less |
 //! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60s |
-//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 0 |
+//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
 //! | `LIFECYCLE_GRACE_PERIOD` | what is known of the platform | see D2 |
 //!
@@ -85,6 +85,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `http` | `Acquire::serve_http`, and the tower layer `InFlight` for other servers: every request is answered, and every connection ends |
 //! | `probe` | `/livez`, `/readyz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | tells systemd what the application is at: see below |
 //! | `testing` | a clock that obeys `tokio::time::pause` ([`Builder::virtual_time`]) and signals from nowhere ([`App::deliver`]) |
@@ -92,15 +93,13 @@
 //! # In Kubernetes
 //!
 //! `#[lifecycle::main(probe = "0.0.0.0:8081")]` and these probes are what the defaults need; there is no preStop hook.
-//! `LIFECYCLE_DRAIN_DELAY` is the time in which the pod goes on serving after SIGTERM, not ready any more, while its
+//! For the drain delay, 5s by default there, the pod goes on serving after SIGTERM, not ready any more, while its
 //! deletion gets around.
 //!
 //! ```yaml
 //! terminationGracePeriodSeconds: 30
 //! containers:
 //!   - name: payments
-//!     env:
-//!       - { name: LIFECYCLE_DRAIN_DELAY, value: 5s }
 //!     startupProbe: { httpGet: { path: /startupz, port: 8081 }, periodSeconds: 1, failureThreshold: 60 }
 //!     readinessProbe: { httpGet: { path: /readyz, port: 8081 }, periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 1 }
 //!     livenessProbe: { httpGet: { path: /livez, port: 8081 }, timeoutSeconds: 3 }
@@ -153,6 +152,9 @@
 //!   the application's runtime whether it still runs.
 //! * `app`, `body`, `run`: the application as a user sees it; `resource`, `tasks`, `stopping`, `inflight`: what a resource
 //!   is given to work with. `config` and `platform`: what was asked for, and what the platform gives.
+//! * `http` (a feature): `server` accepts, `serve` takes one connection from its accept to its end, `exchange` one request.
+//!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
+//!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
 //! * `simulation` (tests only): random applications and troubles through the engine and the driver.
 //!

@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::http::{Request, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use lifecycle::http::{Listener, Peer as Client};
+use http_body_util::{BodyExt, Full};
+use lifecycle::BoxError;
+use lifecycle::http::{Listener, Peer as Client, RequestBody};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tower::util::BoxCloneService;
 
 use super::support::{Gate, Peer, begin, bounded, patient, serve, web};
 
@@ -161,6 +165,27 @@ async fn a_handler_knows_who_asks() {
         let mut peer = running.connect().await;
         let address = peer.0.local_addr().unwrap().to_string();
         assert_eq!(peer.ask("/who").await.body, address);
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Neither axum nor `Sync`.
+#[tokio::test]
+async fn any_tower_service_is_served() {
+    bounded(async {
+        let plain = |request: Request<RequestBody>| async {
+            let body = request.into_body().collect().await?.to_bytes();
+            Ok::<_, BoxError>(Response::new(Full::new(body)))
+        };
+        let running = begin(patient(), move |cx, listener| {
+            cx.serve_http(listener, BoxCloneService::new(tower::service_fn(plain)));
+        })
+        .await;
+        let mut peer = running.connect().await;
+        peer.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\necho").await;
+        assert_eq!(peer.answer().await.body, "echo");
         running.stop().await;
         running.ends_clean().await;
     })

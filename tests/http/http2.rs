@@ -1,5 +1,7 @@
 //! Every kind of connection of HTTP/2 ends: GOAWAY, and the streams that there are.
 
+use std::sync::{Arc, Mutex};
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
@@ -101,18 +103,41 @@ async fn a_large_response_that_is_not_read_is_cut_off_and_counts() {
     .await;
 }
 
+fn endless() -> (Router, mpsc::Sender<Result<String, std::io::Error>>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let body = Arc::new(Mutex::new(Some(Body::from_stream(ReceiverStream::new(receiver)))));
+    let handler = get(move || async move { body.lock().unwrap().take().unwrap() });
+    (Router::new().route("/", get("OK")).route("/endless", handler), sender)
+}
+
 #[tokio::test]
 async fn a_response_without_an_end_is_cut_off_and_does_not_count() {
     bounded(async {
-        let (sender, receiver) = mpsc::channel::<Result<String, std::io::Error>>(1);
-        let body = std::sync::Mutex::new(Some(Body::from_stream(ReceiverStream::new(receiver))));
-        let body = std::sync::Arc::new(body);
-        let endless = get(move || async move { body.lock().unwrap().take().unwrap() });
-        let running = serve(impatient(), Router::new().route("/endless", endless)).await;
+        let (routes, sender) = endless();
+        let running = serve(impatient(), routes).await;
         let (mut client, connection) = client(&running).await;
         let mut answer = client.send_request(request("/endless")).await.unwrap();
         sender.send(Ok("one".to_owned())).await.unwrap();
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+        running.stop().await;
+        running.ends_cut(1, 1).await;
+        let _ = connection.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_the_client_gave_up_is_not_owed_any_more() {
+    bounded(async {
+        let (routes, sender) = endless();
+        let large = get(|| async { Bytes::from(vec![b'x'; 32 << 20]) });
+        let running = serve(impatient(), routes.route("/large", large)).await;
+        let (mut client, connection) = client(&running).await;
+        let mut answer = client.send_request(request("/endless")).await.unwrap();
+        sender.send(Ok("one".to_owned())).await.unwrap();
+        answer.frame().await.unwrap().unwrap();
+        drop(client.send_request(request("/large")).await.unwrap());
+        client.send_request(request("/")).await.unwrap().into_body().collect().await.unwrap();
         running.stop().await;
         running.ends_cut(1, 1).await;
         let _ = connection.await.unwrap();

@@ -1,14 +1,20 @@
 //! The layer counts exactly, whatever becomes of a request.
 
+use std::convert::Infallible;
+
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 use super::support::{Gate, Running, begin, bounded, impatient, patient, web};
 
@@ -171,6 +177,33 @@ async fn an_unfinished_request_is_cut_off_and_counts() {
         running.stop().await;
         let report = running.end().await;
         assert_eq!((report.exit_code, web(&report).cut, web(&report).excused), (124, 1, 0), "{report}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plain_hyper_server_can_have_it_too() {
+    bounded(async {
+        let running = begin(patient(), |cx, listener| {
+            let plain = tower::service_fn(|_: Request<Incoming>| async {
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("plain")))
+            });
+            let service = cx.in_flight().layer(plain);
+            cx.background("server", async move {
+                let (stream, _) = listener.accept().await?;
+                let service = TowerToHyperService::new(service);
+                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
+                Ok::<_, lifecycle::BoxError>(())
+            });
+            cx.spawn("idle", |stopping| stopping);
+        })
+        .await;
+        let mut peer = running.connect().await;
+        let answer = peer.ask("/").await;
+        assert_eq!((answer.body.as_str(), answer.says_close()), ("plain", false), "{answer:?}");
+        running.stop().await;
+        peer.sees_end().await;
+        running.ends_clean().await;
     })
     .await;
 }

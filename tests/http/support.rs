@@ -31,8 +31,8 @@ impl Resource for Setup {
     }
 }
 
-/// The server under test.
-#[resource(after = Setup)]
+/// The server under test. With most of the time set aside for its turn, what is cut off has time to go.
+#[resource(after = Setup, reserve = "8s")]
 pub(crate) struct Web {
     pub(crate) tasks: Tasks,
     stopping: Stopping,

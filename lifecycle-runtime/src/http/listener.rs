@@ -23,7 +23,8 @@ use tokio::net::{UnixListener, UnixStream, unix};
 /// # type TlsStream<T> = T;
 /// # struct TlsAcceptor;
 /// # impl TlsAcceptor {
-/// #     fn accept<F: Future<Output = io::Result<T>> + Send + 'static, T>(&self, f: F) -> Pin<Box<dyn Future<Output = io::Result<T>> + Send>> { Box::pin(f) }
+/// #     fn accept<F, T>(&self, f: F) -> Pin<Box<dyn Future<Output = io::Result<T>> + Send>>
+/// #     where F: Future<Output = io::Result<T>> + Send + 'static { Box::pin(f) }
 /// # }
 /// struct TlsListener<L> { inner: L, tls: TlsAcceptor }
 ///

@@ -20,8 +20,8 @@
 //! | talks HTTP/2 | gets GOAWAY; its streams are as above | as its streams are |
 //! | was upgraded: a WebSocket | goes on; its handler has the notice | excused |
 //!
-//! each at the latest until the cut-off of the resource (rule D6): then its I/O fails and it is closed, also if a handler
-//! keeps hold of it. What is counted makes the exit code 124 (rule E1); what is excused is in the report.
+//! each at the latest until the cut-off of the resource (rule D6): then its I/O fails and it is closed, also if a
+//! handler keeps hold of it. What is counted makes the exit code 124 (rule E1); what is excused is in the report.
 //!
 //! Handlers find the notice of the turn, [`Stopping`], in the request's extensions, and the address of the client as
 //! [`Peer`]. A stream ends well if it selects on the notice. So does a WebSocket, here with axum: say that the server is
@@ -82,8 +82,8 @@ pub struct Peer<A>(pub A);
 impl<R: Declared> Acquire<R> {
     /// Serves HTTP/1 and HTTP/2 on the connections of `listener`, as part of this resource.
     ///
-    /// `service` is any tower service, such as an axum `Router` as it is; it is cloned for each request. The
-    /// application lives for as long as the server does; a server that ends before its turn has failed (rule R1).
+    /// `service` is any tower service of a request with a [`RequestBody`], such as an axum `Router` as it is; it is
+    /// cloned for each request. The application lives for as long as the server does; a server that ends before its turn has failed (rule R1).
     /// How connections end is told in [`lifecycle::http`](crate::http). [`http`](Self::http) has options.
     ///
     /// ```
@@ -114,7 +114,7 @@ impl<R: Declared> Acquire<R> {
     where
         L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-        S: Clone + Send + Sync + 'static,
+        S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         self.http().serve(listener, service);

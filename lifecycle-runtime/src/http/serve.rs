@@ -34,32 +34,32 @@ const PONG: Duration = Duration::from_secs(20);
 
 /// What the connections of one server share.
 #[derive(Debug)]
-pub(super) struct Server<S> {
+pub(super) struct Server {
     pub(super) tasks: Tasks,
-    pub(super) service: S,
     pub(super) limits: Limits,
     pub(super) notices: Arc<Notices>,
 }
 
-impl<S, B> Server<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-    S: Clone + Send + Sync + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+impl Server {
     /// Serves a connection in a task of its own. At the cut-off it is closed, whoever has it then.
-    pub(super) fn spawn<L: Listener>(
+    pub(super) fn spawn<L, S, B>(
         self: &Arc<Self>,
+        service: S,
         handshake: L::Handshake,
         peer: L::Addr,
         permit: Option<OwnedSemaphorePermit>,
-    ) {
+    ) where
+        L: Listener,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
         let Tasks { driver, id } = &self.tasks;
         let Some(unit) = Unit::enter(driver, *id) else { return };
         let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
         let abort = driver.cell(*id).abort.clone();
         driver.runtime().spawn(async move {
-            let serve = server.serve::<L>(handshake, peer, &connection, &socket);
+            let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
             if let Some(Err(panic)) = abort.run_until_cancelled(CatchPanic::new(serve)).await {
                 server.tasks.driver.warn_of_panic(server.tasks.id, &panic);
             }
@@ -68,13 +68,19 @@ where
         });
     }
 
-    async fn serve<L: Listener>(
+    async fn serve<L, S, B>(
         &self,
+        service: S,
         handshake: L::Handshake,
         peer: L::Addr,
         connection: &Arc<Connection>,
         socket: &Arc<Socket<L::Io>>,
-    ) {
+    ) where
+        L: Listener,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
         let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
         let io = match timeout(limit, handshake).await {
             Ok(Ok(io)) => io,
@@ -83,7 +89,7 @@ where
         };
         let stream = TokioIo::new(socket.open(io, connection));
         let exchanges = Exchanges {
-            service: self.service.clone(),
+            service,
             peer,
             connection: Arc::clone(connection),
             notices: Arc::clone(&self.notices),
@@ -96,7 +102,7 @@ where
     }
 
     /// Talks HTTP, keeps the limits, and brings the connection to its end when the turn has come.
-    async fn talk<Io, A>(
+    async fn talk<Io, S, A, B>(
         &self,
         stream: TokioIo<Io>,
         exchanges: Exchanges<S, A>,
@@ -104,6 +110,9 @@ where
     ) -> Result<(), BoxError>
     where
         TokioIo<Io>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
         A: Clone + Send + Sync + 'static,
     {
         let streams = Streams { tasks: self.tasks.clone(), connection: Arc::clone(connection) };

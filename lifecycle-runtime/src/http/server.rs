@@ -118,7 +118,7 @@ impl HttpServer {
     where
         L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-        S: Clone + Send + Sync + 'static,
+        S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let Self { tasks, stopping, limits, max_connections } = self;
@@ -130,8 +130,8 @@ impl HttpServer {
             draining: driver.draining(),
             idle_body_timeout: limits.idle_body_timeout,
         };
-        let server = Server { tasks, service, limits, notices: Arc::new(notices) };
-        let accept = accept(listener, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
+        let server = Server { tasks, limits, notices: Arc::new(notices) };
+        let accept = accept(listener, service, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
         tasks::spawn_server(&driver, id, "server".to_owned(), accept);
     }
 }
@@ -140,14 +140,15 @@ impl HttpServer {
 /// the listener is beyond use, and then it has failed (rule R1).
 async fn accept<L, S, B>(
     mut listener: L,
-    server: Arc<Server<S>>,
+    service: S,
+    server: Arc<Server>,
     places: Arc<Semaphore>,
     stopping: Stopping,
 ) -> Result
 where
     L: Listener,
     S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-    S: Clone + Send + Sync + 'static,
+    S: Clone + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let mut back_off = BACK_OFF;
@@ -156,7 +157,7 @@ where
             None => break,
             Some(Ok((handshake, peer))) => {
                 back_off = BACK_OFF;
-                server.spawn::<L>(handshake, peer, place.ok());
+                server.spawn::<L, S, B>(service.clone(), handshake, peer, place.ok());
             }
             Some(Err(error)) if is_of_one_connection(&error) => {
                 debug!(target: TARGET, "a connection was lost: {error}");
@@ -171,7 +172,7 @@ where
         }
     }
     for (handshake, peer) in listener.close() {
-        server.spawn::<L>(handshake, peer, None);
+        server.spawn::<L, S, B>(service.clone(), handshake, peer, None);
     }
     Ok(())
 }

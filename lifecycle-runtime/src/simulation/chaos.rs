@@ -22,7 +22,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
     // The engine is told of resources by their own number, never by another: there may be none but `main`.
     let resource = if main == 0 { return Event::Tick } else { id.index(main) };
     let error = || Cause::Error("it broke".into());
-    match which % 28 {
+    match which % 29 {
         0 => Event::Acquired(resource),
         1 => Event::AcquireFailed(resource, error()),
         2 => Event::AcquireFailed(resource, Cause::Panic(Panic::new(&"it broke"))),
@@ -36,7 +36,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
         10 => Event::DrainBegan(any, 0),
         11 => Event::DrainBegan(any, 2),
         12 => Event::Drained(any),
-        13 => Event::Cut(any, Cut { in_flight: 1, excused: 0 }),
+        13 => Event::Cut(any, Cut { in_flight: 2, excused: 1 }),
         14 => Event::Released(resource, Ok(())),
         15 => Event::Released(resource, Err(error())),
         16 => Event::Aborted(resource, Ok(())),
@@ -50,6 +50,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
         24 => Event::Insist,
         25 => Event::Failed(error()),
         26 => Event::ReleaseDropped(resource),
+        27 => Event::Serves,
         _ => Event::OwnerDropped,
     }
 }
