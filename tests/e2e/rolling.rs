@@ -71,7 +71,7 @@ impl HaProxy {
         let port = free_port();
         let mut config = format!(
             "global\n  stats socket {socket} mode 600 level admin\n\
-             defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n\
+             defaults\n  mode http\n  retries 0\n  timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n\
              frontend f\n  bind 127.0.0.1:{port}\n  default_backend be\n\
              backend be\n  option httpchk GET /readyz\n  http-check expect status 200\n  \
              default-server inter 100ms fastinter 50ms downinter 100ms fall 1 rise 1\n",
@@ -83,7 +83,7 @@ impl HaProxy {
         let file = directory.join("haproxy.cfg");
         fs::write(&file, config).expect("there is room for a file");
         let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null());
+        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().unwrap_or_else(|error| panic!("haproxy (package `haproxy`): {error}"));
         Self { _process: Process(process), directory, port }
     }
