@@ -9,6 +9,8 @@
 //! * what is to be said, likewise in order, but apart from the commands: a log that blocks must not keep a cut-off
 //!   from happening. Only threads of the application speak (see `control`).
 
+mod hooks;
+
 use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,32 +20,28 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-#[cfg(feature = "probe")]
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "probe")]
+pub(crate) use self::hooks::CheckOutput;
 use crate::budget::LONGEST;
-use crate::catch::{CatchPanic, Witness, Witnessed, catch};
+use crate::catch::catch;
 use crate::engine::command::{Command, Notice};
 use crate::engine::event::{Event, TaskId};
 #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 use crate::engine::status::Status;
 use crate::engine::{Engine, LastWords};
-use crate::error::{Cause, Panic};
+use crate::error::Panic;
 use crate::inflight::Counter;
 use crate::log;
 use crate::node::{Instance, Node};
 use crate::phase::{Phase, Reason, Signal};
 use crate::plan::{Id, Plan};
 use crate::report::Report;
-use crate::resource::{Context, Release};
 use crate::stderr;
 use crate::stopping::Stopping;
-#[cfg(feature = "probe")]
-use crate::tasks::Unit;
 use crate::watchdog::{AFTER_DEADLINE, Watchdog};
-use crate::{BoxError, Skip};
 
 /// Where a resource comes from.
 #[derive(Debug)]
@@ -61,10 +59,6 @@ pub(crate) enum Timing {
     /// The application's runtime, whose clock a test may pause.
     Runtime,
 }
-
-/// How a check ended, if it was not dropped.
-#[cfg(feature = "probe")]
-pub(crate) type CheckOutput = Option<Result<Result<(), String>, Panic>>;
 
 /// What the driver keeps of one resource, or of the body of `main`.
 #[derive(Debug, Default)]
@@ -271,73 +265,6 @@ impl Driver {
         }
     }
 
-    fn acquire(self: &Arc<Self>, id: Id) {
-        let Source { node, supplied } = &self.sources[id];
-        if let Some(instance) = lock(supplied).take() {
-            self.cell(id).put(instance);
-            return self.send(Event::Acquired(id));
-        }
-        let dependencies =
-            self.plan.after(id).iter().map(|&id| ((self.sources[id].node.type_id)(), self.instance(id)));
-        let context = Context { driver: Arc::clone(self), id, dependencies: dependencies.collect() };
-        let acquisition = Acquisition { driver: Arc::clone(self), id, end: Event::AcquireDropped(id) };
-        let cancel = self.cell(id).cancel_acquire.clone();
-        let future = cancel.run_until_cancelled_owned(CatchPanic::new((node.acquire)(context)));
-        self.runtime.spawn(Witnessed::new(future, acquisition));
-    }
-
-    fn release(self: &Arc<Self>, id: Id) {
-        let lost = Event::Released(id, Err(Cause::Lost));
-        let witness = Releasing { driver: Arc::clone(self), id, end: lost };
-        let Some(instance) = self.cell(id).instance() else { return drop(witness) };
-        let driver = Arc::clone(self);
-        let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
-        let future = async move {
-            release.await?;
-            let instance = driver.cell(id).take();
-            driver.look_for_handles(id, instance.as_ref());
-            // A `Drop` of the resource is part of its release, and has the same time.
-            drop(instance);
-            Ok(())
-        };
-        let cut = self.cell(id).cut_release.clone();
-        let future = CatchPanic::new(future);
-        self.runtime.spawn(Witnessed::new(poll_once_then_until(future, cut), witness));
-    }
-
-    /// `abort` is the user's code and must not hold up whoever commands it, nor wait for a runtime whose threads
-    /// may all be stuck. The instance is dropped there too.
-    fn abort(self: &Arc<Self>, id: Id) {
-        let Some(instance) = self.cell(id).take() else { return self.send(Event::Aborted(id, Ok(()))) };
-        let node = self.sources[id].node;
-        let driver = Arc::clone(self);
-        let abort = move || {
-            let result = catch(|| {
-                (node.abort)(&instance);
-                drop(instance);
-            });
-            driver.send(Event::Aborted(id, result.map_err(Cause::Panic)));
-        };
-        if self.timing == Timing::Runtime {
-            // Under virtual time, a thread that the runtime does not know of would not hold the clock.
-            self.runtime.spawn_blocking(abort);
-        } else if thread::Builder::new().name("lifecycle-abort".to_owned()).spawn(abort).is_err() {
-            let cause = Cause::Error("no thread could be made to run it on".into());
-            self.send(Event::Aborted(id, Err(cause)));
-        }
-    }
-
-    /// Whoever holds a handle to a resource that has been released will find it closed (rule D12). That stuck tasks
-    /// hold theirs is known already.
-    fn look_for_handles(&self, id: Id, instance: Option<&Instance>) {
-        let handles = instance.map_or(0, |instance| Arc::strong_count(instance) - 1);
-        let is_explained =
-            self.cell(id).is_handed_out.load(Ordering::Relaxed) || self.core().engine.is_stuck();
-        if handles > 0 && !is_explained {
-            log::handle_outlives(self.name(id), handles);
-        }
-    }
-
     #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
     pub(crate) fn status(&self) -> Status {
         self.core().engine.status(self.origin.elapsed())
@@ -353,20 +280,6 @@ impl Driver {
     pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
         self.send(Event::PreStop);
         self.core().engine.pre_stop_left()
-    }
-
-    /// Spawns the check of a resource, if there is anything to check. Its output is `None` if the application began
-    /// to stop meanwhile. It counts as in flight: the resource is released only when it is gone.
-    #[cfg(feature = "probe")]
-    pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckOutput>> {
-        let unit = Unit::enter(self, id)?;
-        let check = CatchPanic::new((self.sources[id].node.check)(self.instance(id)?));
-        let check = self.draining.clone().run_until_cancelled_owned(check);
-        Some(self.runtime.spawn(async move {
-            let output = check.await;
-            drop(unit);
-            output
-        }))
     }
 
     #[cfg(feature = "probe")]
@@ -538,68 +451,4 @@ impl Cell {
 /// A panic elsewhere is no reason to end badly here: what is behind these locks is whole between any two statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One acquisition: tells how it ended, also when its future was dropped.
-struct Acquisition {
-    driver: Arc<Driver>,
-    id: Id,
-    end: Event,
-}
-
-impl Witness<Option<Result<Result<Instance, BoxError>, Panic>>> for Acquisition {
-    fn saw(&mut self, output: Option<Result<Result<Instance, BoxError>, Panic>>) {
-        let id = self.id;
-        self.end = match output {
-            None => Event::AcquireDropped(id),
-            Some(Ok(Ok(instance))) => {
-                self.driver.cell(id).put(instance);
-                Event::Acquired(id)
-            }
-            Some(Ok(Err(error))) if error.is::<Skip>() => Event::AcquireSkipped(id),
-            Some(Ok(Err(error))) => Event::AcquireFailed(id, Cause::Error(error)),
-            Some(Err(panic)) => Event::AcquireFailed(id, Cause::Panic(panic)),
-        };
-    }
-}
-
-impl Drop for Acquisition {
-    fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, Event::Tick);
-        self.driver.send(end);
-    }
-}
-
-/// One release: tells how it ended, also when its future was dropped.
-struct Releasing {
-    driver: Arc<Driver>,
-    id: Id,
-    end: Event,
-}
-
-impl Witness<Option<Result<Result<(), BoxError>, Panic>>> for Releasing {
-    fn saw(&mut self, output: Option<Result<Result<(), BoxError>, Panic>>) {
-        let id = self.id;
-        self.end = match output {
-            None => Event::ReleaseDropped(id),
-            Some(Ok(result)) => Event::Released(id, result.map_err(Cause::Error)),
-            Some(Err(panic)) => Event::Released(id, Err(Cause::Panic(panic))),
-        };
-    }
-}
-
-impl Drop for Releasing {
-    fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, Event::Tick);
-        self.driver.send(end);
-    }
-}
-
-/// Runs `future` until `cut`, but polls it once in any case: the token looks second.
-async fn poll_once_then_until<F: Future>(future: F, cut: CancellationToken) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = cut.cancelled() => None,
-    }
 }

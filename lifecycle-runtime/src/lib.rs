@@ -144,8 +144,9 @@
 //!   S, `stop` has rules D, `summary` has rules E.
 //! * `driver`: carries out commands on the application's runtime. Whoever brings an event runs the engine under a short
 //!   lock that is never held across anything else; commands are carried out one at a time in the engine's order; what
-//!   is to be said waits in a queue of its own, so that a log that blocks keeps no cut-off from happening. `catch` turns
-//!   panics into values and makes sure that the end of a future is told, however it ends.
+//!   is to be said waits in a queue of its own, so that a log that blocks keeps no cut-off from happening. Its `hooks` runs
+//!   what users implement; `catch` turns panics into values and makes sure that the end of a future is told, however it
+//!   ends.
 //! * `control`: a thread with a small runtime of its own, for signals (`signals`) and time. `watchdog`: a plain thread
 //!   that ends the process when nothing else does.
 //! * `endpoints`: what the control thread serves beside that: `probe` answers, `systemd` tells, and `heartbeat` asks
