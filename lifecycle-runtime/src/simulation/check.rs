@@ -333,12 +333,6 @@ impl<'a> Book<'a> {
         let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
         let is_cut_off = now >= self.deadline(now).saturating_sub(self.tails[id] + Duration::from_micros(1));
         let has_instance = has(&|entry| *entry == Entry::Seen(Seen::Acquired(id)));
-        let started =
-            entries.iter().filter(|(_, entry)| *entry == Entry::Seen(Seen::TaskStarted(id))).count();
-        let ended = entries
-            .iter()
-            .filter(|(_, e)| matches!(e, Entry::Seen(Seen::TaskEnded(of, _)) if *of == id))
-            .count();
         let is_acquiring = !has_instance
             && !has(&|entry| {
                 matches!(entry, Entry::Seen(
@@ -356,7 +350,7 @@ impl<'a> Book<'a> {
                 Err("it was there".to_owned())
             };
         }
-        if !has_instance && started > ended && !is_cut_off {
+        if !has_instance && has_tasks(entries, id) && !is_cut_off {
             return Err("its tasks were there".to_owned());
         }
         if has_instance {
@@ -471,13 +465,7 @@ impl<'a> Book<'a> {
             return false;
         };
         let entries = &self.log.entries[..cut];
-        let started =
-            entries.iter().filter(|(_, entry)| *entry == Entry::Seen(Seen::TaskStarted(id))).count();
-        let ended = entries
-            .iter()
-            .filter(|(_, e)| matches!(e, Entry::Seen(Seen::TaskEnded(of, _)) if *of == id))
-            .count();
-        started > ended
+        has_tasks(entries, id)
     }
 
     fn tasks_were_cut_by_the_deadline(&self, id: Id) -> bool {
@@ -557,4 +545,12 @@ fn tails(after: &[Vec<Id>], reserves: &[Duration]) -> Vec<Duration> {
         tails.push(edges.iter().map(|&beneath| reserves[beneath] + tails[beneath]).max().unwrap_or_default());
     }
     tails
+}
+
+/// Whether a task of the resource is alive at the end of a part of the log.
+fn has_tasks(entries: &[(Duration, Entry)], id: Id) -> bool {
+    let count = |matches: &dyn Fn(&Entry) -> bool| entries.iter().filter(|(_, entry)| matches(entry)).count();
+    let started = count(&|entry| *entry == Entry::Seen(Seen::TaskStarted(id)));
+    let ended = count(&|entry| matches!(entry, Entry::Seen(Seen::TaskEnded(of, _)) if *of == id));
+    started > ended
 }
