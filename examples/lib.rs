@@ -5,6 +5,7 @@
 //! | `hello` | the smallest application: one resource, one task |
 //! | `go_equivalent` | database, worker, HTTP server: the program that articles on graceful shutdown write in Go |
 //! | `existing_app` | an application that has its own `#[tokio::main]` and takes the framework in |
+//! | `grpc` | gRPC with tonic: streams that end with a status, and a health service that knows of the stop |
 //! | `in_flight` | an axum application that keeps its own `axum::serve`, counts requests, and sheds load with 429 |
 //! | `tls` | HTTPS with `tokio-rustls`, by a listener of one's own |
 //! | `websocket` | WebSockets that say goodbye (1001) when the server stops |

@@ -3,6 +3,7 @@
 
 mod accept;
 mod delay;
+mod grpc;
 mod http1;
 mod http2;
 mod in_flight;

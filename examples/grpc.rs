@@ -1,0 +1,90 @@
+//! gRPC with tonic. Calls under way are answered when the server stops, and a stream ends with a status that tells the
+//! client to try elsewhere, instead of breaking. tonic's `Routes` are a tower service, so that `serve_http` serves them as
+//! they are; what `tonic-build` makes of one's own `.proto` goes in the same way.
+//!
+//! The service here is the [health protocol] of gRPC, which has a call and a stream: clients that watch it hear
+//! `NOT_SERVING` as soon as the application is draining, while everything is still served.
+//!
+//! Run it with `cargo run --example grpc`, ask with
+//! `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
+//!
+//! tonic's own server can stay, with the layer [`InFlight`](lifecycle::InFlight) and a task of the resource:
+//!
+//! ```ignore
+//! let server = Server::builder().layer(cx.in_flight()).add_service(health);
+//! cx.spawn("server", |stopping| server.serve_with_incoming_shutdown(TcpIncoming::from(listener), stopping));
+//! ```
+//!
+//! [health protocol]: https://grpc.io/docs/guides/health-checking/
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt, stream};
+use lifecycle::{Acquire, Resource, Stopping, resource};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+#[resource(foundation)]
+struct Log;
+
+impl Resource for Log {
+    async fn acquire(_: &Acquire<Self>) -> lifecycle::Result<Self> {
+        tracing_subscriber::fmt().with_target(false).init();
+        Ok(Self)
+    }
+}
+
+#[resource]
+struct Grpc;
+
+impl Resource for Grpc {
+    async fn acquire(cx: &Acquire<Self>) -> lifecycle::Result<Self> {
+        let port = std::env::var("PORT").unwrap_or_else(|_| "50051".to_owned());
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+        tracing::info!("listening on http://{}", listener.local_addr()?);
+        let service = Service { draining: cx.draining(), stopping: cx.stopping() };
+        cx.serve_http(listener, Routes::new(HealthServer::new(service)));
+        Ok(Self)
+    }
+}
+
+struct Service {
+    draining: Stopping,
+    stopping: Stopping,
+}
+
+#[tonic::async_trait]
+impl Health for Service {
+    async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        let status =
+            if self.draining.is_stopping() { ServingStatus::NotServing } else { ServingStatus::Serving };
+        Ok(Response::new(response(status)))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let draining = self.draining.clone();
+        let serving = stream::once(async { ServingStatus::Serving });
+        let not_serving = stream::once(async {
+            draining.await;
+            ServingStatus::NotServing
+        });
+        // These go on for as long as the server does, as news of any kind would.
+        let news = serving.chain(not_serving).chain(stream::pending()).map(|status| Ok(response(status)));
+        // At the server's turn, say why it ends. A stream that just ends is taken for a complete one: status OK.
+        let goodbye = stream::once(async { Err(Status::unavailable("the server is restarting")) });
+        Ok(Response::new(Box::pin(news.take_until(self.stopping.clone()).chain(goodbye))))
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}
+
+#[lifecycle::main]
+async fn main() {}
