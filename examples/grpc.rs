@@ -5,7 +5,7 @@
 //! The service here is the [health protocol] of gRPC, which has a call and a stream: clients that watch it hear
 //! `NOT_SERVING` as soon as the application is draining, while everything is still served.
 //!
-//! Run it with `cargo run --example grpc`, ask with
+//! Run it with `LIFECYCLE_DRAIN_DELAY=2s cargo run --example grpc` (without a delay, the stream ends at once), ask with
 //! `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
 //!
 //! tonic's own server can stay, with the layer [`InFlight`](lifecycle::InFlight) and a task of the resource:

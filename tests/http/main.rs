@@ -9,4 +9,5 @@ mod http2;
 mod in_flight;
 mod limits;
 mod support;
+mod tls;
 mod websocket;
