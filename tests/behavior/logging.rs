@@ -145,7 +145,7 @@ async fn a_task_that_is_aborted_is_named() {
     let line = only("did not drain");
     assert_eq!(line.level, "WARN");
     assert_eq!(line.message, "Http did not drain within 22.5 s: aborting server; 1 in flight");
-    assert_eq!(line.fields, " resource=Http after_ms=22500 tasks=server");
+    assert_eq!(line.fields, " resource=Http after_ms=22500 tasks=server in_flight=1 excused=0");
 }
 
 /// S4: a failure is said when it happens, not only at the end.
