@@ -14,6 +14,10 @@ const CUT: Duration = Duration::from_millis(24_500);
 
 /// One resource that is there, in an application that runs.
 fn running(drain_delay: Delay) -> Engine {
+    running_at(false, drain_delay)
+}
+
+fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
     let step = Step {
         name: "r".to_owned(),
         after: Vec::new(),
@@ -28,7 +32,7 @@ fn running(drain_delay: Delay) -> Engine {
         startup_timeout: None,
         drain_delay,
         body: BodyKind::Host,
-        at_terminal: false,
+        at_terminal,
         warnings: Vec::new(),
     };
     let mut engine = Engine::new(Plan::new(vec![step], Duration::ZERO).0, settings);
@@ -38,7 +42,11 @@ fn running(drain_delay: Delay) -> Engine {
 }
 
 fn delay_of(engine: &mut Engine) -> Duration {
-    let commands = engine.handle(Duration::ZERO, Event::Signal(Signal::Terminate));
+    delay_after(engine, Signal::Terminate)
+}
+
+fn delay_after(engine: &mut Engine, signal: Signal) -> Duration {
+    let commands = engine.handle(Duration::ZERO, Event::Signal(signal));
     let told = commands.iter().find_map(|command| match command {
         Command::Tell(Notice::ShuttingDown { delay, .. }) => Some(*delay),
         _ => None,
@@ -57,6 +65,14 @@ fn the_delay_of_the_platform_is_for_what_serves() {
 #[test]
 fn a_delay_that_was_given_is_kept_whatever_there_is() {
     assert_eq!(delay_of(&mut running(Delay::Given(DELAY))), DELAY);
+}
+
+#[test]
+fn a_ctrl_c_at_a_terminal_has_no_delay() {
+    let given = Delay::Given(DELAY);
+    assert_eq!(delay_after(&mut running_at(true, given), Signal::Interrupt), Duration::ZERO);
+    assert_eq!(delay_after(&mut running_at(true, given), Signal::Terminate), DELAY);
+    assert_eq!(delay_after(&mut running_at(false, given), Signal::Interrupt), DELAY);
 }
 
 /// The exit code when so many units were in flight at the cut-off, of which so many were excused.

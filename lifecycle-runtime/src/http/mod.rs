@@ -48,6 +48,27 @@
 //!     while let Some(Ok(_)) = socket.recv().await {}
 //! }
 //! ```
+//!
+//! And with tokio-tungstenite, on whatever its handshake was made:
+//!
+//! ```
+//! use futures_util::{SinkExt, StreamExt};
+//! use lifecycle::Stopping;
+//! use tokio::io::{AsyncRead, AsyncWrite};
+//! use tokio_tungstenite::WebSocketStream;
+//! use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+//!
+//! async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, stopping: Stopping) {
+//!     while let Some(Some(Ok(message))) = stopping.run_until(socket.next()).await {
+//!         if socket.send(message).await.is_err() {
+//!             return;
+//!         }
+//!     }
+//!     let goodbye = CloseFrame { code: CloseCode::Away, reason: "restarting".into() };
+//!     let _ = socket.close(Some(goodbye)).await;
+//!     while let Some(Ok(_)) = socket.next().await {}
+//! }
+//! ```
 
 mod connection;
 mod exchange;
