@@ -30,7 +30,9 @@ impl Program {
     }
 
     pub(crate) fn new(path: impl AsRef<OsStr>) -> Self {
-        let mut command = Command::new(path);
+        // Whoever runs the tests may ignore a signal (under nohup, SIGHUP), and processes inherit that.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(path);
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Colours would come between the words that tests look for.
         command.env_clear().env("PATH", path).env("NO_COLOR", "1");
