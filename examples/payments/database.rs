@@ -1,0 +1,190 @@
+//! The ledger: PostgreSQL, or SQLite where there is none.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use backon::{ExponentialBuilder, Retryable};
+use lifecycle::{Acquire, Release, Resource, Result, resource};
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::Migrator;
+use sqlx::{AnyPool, Error};
+use tracing::{info, warn};
+
+use crate::scratch::Scratch;
+use crate::settings::Settings;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("payments/migrations");
+
+#[resource(after = [Settings, Scratch], reserve = "2s")]
+pub(crate) struct Database {
+    pool: AnyPool,
+    payment_takes: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Payment {
+    pub(crate) id: String,
+    pub(crate) amount_cents: i64,
+}
+
+/// What became of a payment that was asked for.
+pub(crate) enum Charge {
+    New,
+    /// It was charged before, by this amount.
+    Before(i64),
+}
+
+#[derive(Serialize)]
+pub(crate) struct Totals {
+    count: i64,
+    total_cents: i64,
+    receipts: i64,
+    settled: i64,
+}
+
+impl Resource for Database {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let settings = cx.get::<Settings>();
+        let pool = match &settings.database {
+            Some(url) => connect(url).await?,
+            None => connect(&sqlite(&cx.get::<Scratch>().path().join("payments.db"))).await?,
+        };
+        MIGRATIONS.run(&pool).await?;
+        info!("database open");
+        Ok(Self { pool, payment_takes: settings.payment_takes })
+    }
+
+    async fn release(&self, _: &Release) -> Result {
+        // Nobody uses it any more. Transactions that were open have been committed, or rolled back by being dropped.
+        self.pool.close().await;
+        info!("database closed");
+        Ok(())
+    }
+
+    async fn check(&self) -> Result {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+fn sqlite(path: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", path.display())
+}
+
+/// Connects, and waits for a database that is not there yet: after a power cut, everything starts at once. What will
+/// not change by waiting, such as a wrong password, is an error at once; `startup_timeout` bounds the rest.
+async fn connect(url: &str) -> Result<AnyPool> {
+    // SQLite has one writer at a time, and who waits had better wait here than in the database.
+    let is_sqlite = url.starts_with("sqlite:");
+    let options = AnyPoolOptions::new()
+        .max_connections(if is_sqlite { 1 } else { 8 })
+        .acquire_timeout(Duration::from_secs(if is_sqlite { 30 } else { 3 }));
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times();
+    (|| options.clone().connect(url))
+        .retry(backoff)
+        .when(is_passing)
+        .notify(|error, delay| warn!("no database yet, trying again in {delay:.1?}: {error}"))
+        .await
+        .map_err(|error| format!("cannot connect to the database: {error}").into())
+}
+
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::PoolTimedOut => true,
+        // "The database system is starting up", or shutting down; "too many clients already".
+        Error::Database(error) => error.code().is_some_and(|code| code == "57P03" || code == "53300"),
+        _ => false,
+    }
+}
+
+impl Database {
+    /// Charges a payment and notes that a receipt is owed, both or neither. An id is charged once.
+    pub(crate) async fn charge(&self, payment: &Payment) -> Result<Charge, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let insert = "INSERT INTO payments (id, amount_cents) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        let inserted = sqlx::query(insert)
+            .bind(&payment.id)
+            .bind(payment.amount_cents)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if inserted == 0 {
+            let charged = sqlx::query_scalar("SELECT amount_cents FROM payments WHERE id = $1")
+                .bind(&payment.id)
+                .fetch_one(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            return Ok(Charge::Before(charged));
+        }
+        sqlx::query("INSERT INTO receipts (payment_id, owed_since) VALUES ($1, $2)")
+            .bind(&payment.id)
+            .bind(now())
+            .execute(&mut *transaction)
+            .await?;
+        tokio::time::sleep(self.payment_takes).await;
+        transaction.commit().await?;
+        Ok(Charge::New)
+    }
+
+    /// Notes that a receipt was written. Says whether that is news.
+    pub(crate) async fn receipt_is_written(&self, payment: &str) -> Result<bool, Error> {
+        let update = "UPDATE receipts SET written_at = $1 WHERE payment_id = $2 AND written_at IS NULL";
+        let updated =
+            sqlx::query(update).bind(now()).bind(payment).execute(&self.pool).await?.rows_affected();
+        Ok(updated == 1)
+    }
+
+    pub(crate) async fn is_receipt_owed(&self, payment: &str) -> Result<bool, Error> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM receipts WHERE payment_id = $1 AND written_at IS NULL")
+                .bind(payment)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(count == 1)
+    }
+
+    /// Some receipts that are owed for longer than this, the longest first.
+    pub(crate) async fn receipts_owed_for(&self, age: Duration) -> Result<Vec<String>, Error> {
+        let query = "SELECT payment_id FROM receipts WHERE written_at IS NULL AND owed_since < $1 \
+                     ORDER BY owed_since LIMIT 1000";
+        let before = now() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        sqlx::query_scalar(query).bind(before).fetch_all(&self.pool).await
+    }
+
+    /// Settles what has been charged since the last time. Says how many payments that were.
+    pub(crate) async fn settle(&self) -> Result<u64, Error> {
+        let update = "UPDATE payments SET settled_at = $1 WHERE settled_at IS NULL";
+        Ok(sqlx::query(update).bind(now()).execute(&self.pool).await?.rows_affected())
+    }
+
+    pub(crate) async fn totals(&self) -> Result<Totals, Error> {
+        let (count, total_cents, receipts, settled) = sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM payments), \
+             (SELECT CAST(COALESCE(SUM(amount_cents), 0) AS BIGINT) FROM payments), \
+             (SELECT COUNT(*) FROM receipts WHERE written_at IS NOT NULL), \
+             (SELECT COUNT(*) FROM payments WHERE settled_at IS NOT NULL)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Totals { count, total_cents, receipts, settled })
+    }
+
+    /// The payments, in the order of their ids, after this one.
+    pub(crate) async fn payments_after(&self, id: &str, limit: i64) -> Result<Vec<Payment>, Error> {
+        let query = "SELECT id, amount_cents FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
+        let payments: Vec<(String, i64)> =
+            sqlx::query_as(query).bind(id).bind(limit).fetch_all(&self.pool).await?;
+        Ok(payments.into_iter().map(|(id, amount_cents)| Payment { id, amount_cents }).collect())
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,224 @@
+//! What clients talk to. At its turn, requests under way are answered, and feeds say goodbye.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use lifecycle::{Acquire, BoxError, Resource, Result, Stopping, resource};
+use listenfd::ListenFd;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tracing::{info, warn};
+
+use crate::audit_log::AuditLog;
+use crate::cache::Cache;
+use crate::database::{Charge, Database, Payment, Totals};
+use crate::queue::Queue;
+use crate::scratch::Scratch;
+use crate::settings::Settings;
+use crate::worker::Worker;
+
+#[resource(after = [AuditLog, Cache, Database, Queue, Scratch, Settings, Worker])]
+pub(crate) struct Http {
+    pub(crate) address: SocketAddr,
+}
+
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let listener = listen(cx.get::<Settings>().address).await?;
+        let address = listener.local_addr()?;
+        let service = Service {
+            audit_log: cx.get::<AuditLog>(),
+            cache: cx.get::<Cache>(),
+            database: cx.get::<Database>(),
+            queue: cx.get::<Queue>(),
+            scratch: cx.get::<Scratch>(),
+            feed: broadcast::Sender::new(1_000),
+        };
+        cx.serve_http(listener, routes(service));
+        info!("listening on http://{address}");
+        Ok(Self { address })
+    }
+}
+
+/// A socket that systemd has opened goes on accepting while this process is restarted; else, one of our own.
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
+        listener.set_nonblocking(true)?;
+        return Ok(TcpListener::from_std(listener)?);
+    }
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
+}
+
+#[derive(Clone)]
+struct Service {
+    audit_log: Arc<AuditLog>,
+    cache: Arc<Cache>,
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    scratch: Arc<Scratch>,
+    feed: broadcast::Sender<Payment>,
+}
+
+fn routes(service: Service) -> Router {
+    Router::new()
+        .route("/", get("OK"))
+        .route("/slow", get(slow))
+        .route("/payments", get(totals).post(pay))
+        .route("/export", get(export))
+        .route("/feed", get(feed))
+        .with_state(service)
+}
+
+#[derive(Deserialize)]
+struct Slow {
+    ms: u64,
+}
+
+async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    "OK"
+}
+
+async fn totals(State(service): State<Service>) -> Result<Json<Totals>, Error> {
+    Ok(Json(service.database.totals().await?))
+}
+
+/// More than anybody pays, and far from where the sum of all payments would overflow.
+const MOST_CENTS: i64 = 100_000_000_000;
+
+async fn pay(
+    State(service): State<Service>,
+    payment: Result<Json<Payment>, JsonRejection>,
+) -> Result<(StatusCode, Json<Payment>), Error> {
+    let Json(payment) = payment.map_err(|rejection| Error::BadRequest(rejection.body_text()))?;
+    if payment.id.is_empty() || payment.id.len() > 100 {
+        return Err(Error::BadRequest("`id` must have 1 to 100 bytes".to_owned()));
+    }
+    if payment.id.contains('\0') {
+        return Err(Error::BadRequest("`id` must not contain NUL".to_owned()));
+    }
+    if !(1..=MOST_CENTS).contains(&payment.amount_cents) {
+        return Err(Error::BadRequest(format!("`amount_cents` must be from 1 to {MOST_CENTS}")));
+    }
+    let charge = match service.cache.charged(&payment.id) {
+        Some(amount) => Charge::Before(amount),
+        None => service.charge(&payment).await?,
+    };
+    match charge {
+        Charge::New => Ok((StatusCode::CREATED, Json(payment))),
+        Charge::Before(amount) if amount == payment.amount_cents => Ok((StatusCode::OK, Json(payment))),
+        Charge::Before(amount) => {
+            Err(Error::Conflict(format!("this payment was charged with {amount} cents")))
+        }
+    }
+}
+
+impl Service {
+    async fn charge(&self, payment: &Payment) -> Result<Charge, Error> {
+        self.audit_log.check()?;
+        let charge = self.database.charge(payment).await?;
+        if let Charge::New = charge {
+            self.audit_log.record(&json!({ "payment": payment }));
+            self.cache.insert(payment.clone());
+            // Nobody may be listening.
+            let _ = self.feed.send(payment.clone());
+            // The payment stands. Its receipt is owed, and is enqueued again if that fails here.
+            if let Err(error) = self.queue.push(&payment.id).await {
+                warn!("the receipt of {} has to wait: {error}", payment.id);
+            }
+        }
+        Ok(charge)
+    }
+}
+
+/// All payments, as a file: written page by page, so that neither the memory nor a transaction has to hold them all.
+async fn export(State(service): State<Service>) -> Result<Response, Error> {
+    let file = service.scratch.file();
+    let mut csv = fs::File::create(file.path()).await?;
+    let mut last = String::new();
+    loop {
+        let page = service.database.payments_after(&last, 1_000).await?;
+        let Some(end) = page.last() else { break };
+        last.clone_from(&end.id);
+        let mut lines = String::new();
+        for Payment { id, amount_cents } in &page {
+            lines += &format!("\"{}\",{amount_cents}\n", id.replace('"', "\"\""));
+        }
+        csv.write_all(lines.as_bytes()).await?;
+    }
+    csv.flush().await?;
+    let csv = fs::read(file.path()).await?;
+    Ok(([(header::CONTENT_TYPE, "text/csv")], csv).into_response())
+}
+
+/// The notice of the server's turn is in every request.
+async fn feed(
+    upgrade: WebSocketUpgrade,
+    State(service): State<Service>,
+    Extension(stopping): Extension<Stopping>,
+) -> Response {
+    let payments = service.feed.subscribe();
+    upgrade.on_upgrade(|socket| tell(socket, payments, stopping))
+}
+
+async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>, stopping: Stopping) {
+    let mut goodbye = CloseFrame { code: close_code::AWAY, reason: "restarting".into() };
+    loop {
+        let payment = tokio::select! {
+            payment = payments.recv() => payment,
+            message = socket.recv() => match message {
+                Some(Ok(_)) => continue, // what the client says is of no interest
+                _ => return,
+            },
+            () = stopping.clone() => break,
+        };
+        let Ok(payment) = payment else {
+            goodbye = CloseFrame { code: close_code::AGAIN, reason: "too slow".into() };
+            break;
+        };
+        if socket.send(Message::text(json!(payment).to_string())).await.is_err() {
+            return;
+        }
+    }
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
+enum Error {
+    BadRequest(String),
+    Conflict(String),
+    /// Something that this service needs is away. Whoever asked should ask again.
+    Unavailable(BoxError),
+}
+
+impl<E: Into<BoxError>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match self {
+            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+            Self::Conflict(why) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
+            Self::Unavailable(error) => {
+                warn!("a request could not be answered: {error}");
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+            }
+        }
+    }
+}

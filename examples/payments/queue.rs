@@ -1,0 +1,213 @@
+//! The queue of receipts to be written: Redis, or one in the process where there is none.
+//!
+//! In Redis it is the reliable-queue pattern: a job that is taken moves to a list of its worker, and leaves that when
+//! it is done. The lists of workers that are no more are given back when an instance starts.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use lifecycle::{Acquire, Release, Resource, Result, resource};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{AsyncTypedCommands, Direction, RedisError, RetryMethod};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use crate::settings::Settings;
+
+const PENDING: &str = "payments:pending";
+const WORKERS: &str = "payments:workers";
+
+/// For how long a worker that does not say otherwise counts as alive.
+const LEASE_SECONDS: u64 = 10;
+
+#[resource(after = Settings)]
+pub(crate) struct Queue(Backend);
+
+enum Backend {
+    Redis(Redis),
+    Memory(Memory),
+}
+
+impl Resource for Queue {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let settings = cx.get::<Settings>();
+        let Some(url) = &settings.redis else { return Ok(Self(Backend::Memory(Memory::default()))) };
+        let redis = Redis::connect(url, &settings.instance.to_string()).await?;
+        redis.adopt_orphans().await?;
+        info!("queue open");
+        Ok(Self(Backend::Redis(redis)))
+    }
+
+    async fn release(&self, _: &Release) -> Result {
+        match &self.0 {
+            Backend::Redis(redis) => redis.leave().await?,
+            Backend::Memory(_) => {}
+        }
+        info!("queue closed");
+        Ok(())
+    }
+}
+
+impl Queue {
+    pub(crate) async fn push(&self, payment: &str) -> Result {
+        match &self.0 {
+            Backend::Redis(redis) => redis.push(payment).await?,
+            Backend::Memory(memory) => memory.push(payment),
+        }
+        Ok(())
+    }
+
+    /// Waits for a job. Every job that this gives is then `done` or given back.
+    pub(crate) async fn next(&self) -> Result<String> {
+        match &self.0 {
+            Backend::Redis(redis) => Ok(redis.next().await?),
+            Backend::Memory(memory) => Ok(memory.next().await),
+        }
+    }
+
+    pub(crate) async fn done(&self, payment: &str) -> Result {
+        match &self.0 {
+            Backend::Redis(redis) => redis.done(payment).await?,
+            Backend::Memory(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn give_back(&self, payment: &str) -> Result {
+        self.push(payment).await?;
+        self.done(payment).await
+    }
+}
+
+struct Redis {
+    /// For what is answered at once.
+    connection: ConnectionManager,
+    /// For waiting, which would hold up everything else on the same connection. Closed before what it may just have
+    /// taken is given back.
+    waiting: Mutex<Option<ConnectionManager>>,
+    worker: String,
+}
+
+impl Redis {
+    async fn connect(url: &str, worker: &str) -> Result<Self> {
+        let client = redis::Client::open(url).map_err(|error| format!("REDIS_URL: {error}"))?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(Duration::from_secs(3)))
+            .set_number_of_retries(0);
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(1))
+            .without_max_times();
+        let connect = || ConnectionManager::new_with_config(client.clone(), config.clone());
+        let connection = connect
+            .retry(backoff)
+            .when(is_passing)
+            .notify(|error, delay| warn!("no Redis yet, trying again in {delay:.1?}: {error}"))
+            .await
+            .map_err(|error| format!("cannot connect to Redis: {error}"))?;
+        let waiting = connect().await?;
+        Ok(Self { connection, waiting: Mutex::new(Some(waiting)), worker: worker.to_owned() })
+    }
+
+    async fn push(&self, job: &str) -> Result<(), RedisError> {
+        self.connection.clone().lpush(PENDING, job).await.map(drop)
+    }
+
+    async fn next(&self) -> Result<String, RedisError> {
+        loop {
+            self.sign_in().await?;
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some(mut waiting) = waiting else { return std::future::pending().await };
+            let taken = taken_by(&self.worker);
+            let job = waiting.blmove(PENDING, taken, Direction::Right, Direction::Left, 1.0).await?;
+            if let Some(job) = job {
+                return Ok(job);
+            }
+        }
+    }
+
+    async fn done(&self, job: &str) -> Result<(), RedisError> {
+        self.connection.clone().lrem(taken_by(&self.worker), 1, job).await.map(drop)
+    }
+
+    /// Says that this worker is alive.
+    async fn sign_in(&self) -> Result<(), RedisError> {
+        let mut connection = self.connection.clone();
+        connection.sadd(WORKERS, &self.worker).await?;
+        connection.set_ex(lease_of(&self.worker), 1, LEASE_SECONDS).await
+    }
+
+    /// Gives back what workers have taken that are no more.
+    async fn adopt_orphans(&self) -> Result<(), RedisError> {
+        let mut connection = self.connection.clone();
+        for worker in connection.smembers(WORKERS).await? {
+            if !connection.exists(lease_of(&worker)).await? {
+                let jobs = self.give_back_all(&worker).await?;
+                info!("worker {worker} is no more; {jobs} of its jobs were given back");
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave(&self) -> Result<(), RedisError> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.give_back_all(&self.worker).await?;
+        self.connection.clone().del(lease_of(&self.worker)).await.map(drop)
+    }
+
+    async fn give_back_all(&self, worker: &str) -> Result<usize, RedisError> {
+        let mut connection = self.connection.clone();
+        let mut jobs = 0;
+        while redis::cmd("LMOVE")
+            .arg(taken_by(worker))
+            .arg(PENDING)
+            .arg("LEFT")
+            .arg("RIGHT")
+            .query_async::<Option<String>>(&mut connection)
+            .await?
+            .is_some()
+        {
+            jobs += 1;
+        }
+        connection.srem(WORKERS, worker).await?;
+        Ok(jobs)
+    }
+}
+
+fn taken_by(worker: &str) -> String {
+    format!("payments:taken:{worker}")
+}
+
+fn lease_of(worker: &str) -> String {
+    format!("payments:lease:{worker}")
+}
+
+fn is_passing(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_timeout() || !matches!(error.retry_method(), RetryMethod::NoRetry)
+}
+
+#[derive(Default)]
+struct Memory {
+    jobs: Mutex<VecDeque<String>>,
+    is_news: Notify,
+}
+
+impl Memory {
+    fn push(&self, job: &str) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push_back(job.to_owned());
+        self.is_news.notify_one();
+    }
+
+    async fn next(&self) -> String {
+        loop {
+            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(job) = job {
+                return job;
+            }
+            self.is_news.notified().await;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Service discovery: others find this instance in a registry. It is taken out first of all, before requests are
+//! drained, so that nobody is sent here any more.
+
+use std::sync::Arc;
+
+use lifecycle::{Acquire, Resource, Result, Skip, Stopping, resource};
+use reqwest::{Method, Url};
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::client::Client;
+use crate::http::Http;
+use crate::settings::Settings;
+
+#[resource(after = [Client, Http, Settings], optional)]
+pub(crate) struct Registration;
+
+impl Resource for Registration {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let (settings, client) = (cx.get::<Settings>(), cx.get::<Client>());
+        let Some(registry) = &settings.registry else { return Err(Skip.into()) };
+        let entry = registry.join(&format!("services/payments/{}", settings.instance))?;
+        let address = json!({ "address": cx.get::<Http>().address });
+        client.request(Method::PUT, entry.clone()).json(&address).send().await?.error_for_status()?;
+        info!("registered");
+        // Not at this resource's turn, which is after the delay, but as soon as the stop begins.
+        let draining = cx.draining();
+        cx.spawn("deregister", |_| deregister(client, entry, draining));
+        Ok(Self)
+    }
+}
+
+async fn deregister(client: Arc<Client>, entry: Url, draining: Stopping) {
+    draining.await;
+    let response = client.request(Method::DELETE, entry).send().await;
+    match response.and_then(reqwest::Response::error_for_status) {
+        Ok(_) => info!("deregistered"),
+        // Who looks there will find out by the health check.
+        Err(error) => warn!("could not deregister: {error}"),
+    }
+}

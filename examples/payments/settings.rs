@@ -1,0 +1,73 @@
+//! What the environment says, read once, and before anything is acquired that costs something.
+
+use std::env::{self, VarError};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use lifecycle::{Acquire, BoxError, Resource, Result, resource};
+use reqwest::Url;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::telemetry::Telemetry;
+
+#[resource(foundation, after = Telemetry)]
+pub(crate) struct Settings {
+    /// Tells this process from all others, also in containers, where every process has the same id.
+    pub(crate) instance: Uuid,
+    pub(crate) address: SocketAddr,
+    pub(crate) database: Option<String>,
+    pub(crate) redis: Option<String>,
+    pub(crate) audit_log: Option<PathBuf>,
+    pub(crate) registry: Option<Url>,
+    pub(crate) receipts: Option<Url>,
+    pub(crate) settle_every: Duration,
+    pub(crate) payment_takes: Duration,
+    pub(crate) receipt_takes: Duration,
+}
+
+impl Resource for Settings {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        let host = read("HOST", "an IP address")?.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let port = read("PORT", "a port")?.unwrap_or(8080);
+        let settle_every = millis("SETTLE_MS")?.unwrap_or(Duration::from_secs(5));
+        if settle_every.is_zero() {
+            return Err("SETTLE_MS must be at least 1".into());
+        }
+        let settings = Self {
+            instance: Uuid::new_v4(),
+            address: SocketAddr::new(host, port),
+            database: read("DATABASE_URL", "text")?,
+            redis: read("REDIS_URL", "text")?,
+            audit_log: read("AUDIT_LOG", "a path")?,
+            registry: read("REGISTRY_URL", "a URL")?,
+            receipts: read("RECEIPTS_URL", "a URL")?,
+            settle_every,
+            payment_takes: millis("PAYMENT_MS")?.unwrap_or_default(),
+            receipt_takes: millis("RECEIPT_MS")?.unwrap_or_default(),
+        };
+        info!("this is instance {}", settings.instance);
+        Ok(settings)
+    }
+}
+
+fn millis(variable: &str) -> Result<Option<Duration>> {
+    Ok(read(variable, "a number of milliseconds")?.map(Duration::from_millis))
+}
+
+/// The variable's value. One that is empty counts as one that is not there.
+fn read<T: FromStr<Err: Into<BoxError>>>(variable: &str, what: &str) -> Result<Option<T>> {
+    let value = match env::var(variable) {
+        Ok(value) if value.is_empty() => return Ok(None),
+        Ok(value) => value,
+        Err(VarError::NotPresent) => return Ok(None),
+        Err(VarError::NotUnicode(value)) => return Err(format!("{variable}={value:?} is not UTF-8").into()),
+    };
+    // A URL may hold a password: the value itself is not repeated.
+    value
+        .parse()
+        .map(Some)
+        .map_err(|error: T::Err| format!("{variable} is not {what}: {}", error.into()).into())
+}

@@ -1,0 +1,34 @@
+//! The log. It is written by a thread of its own, so that a terminal or a pipe that nobody reads holds up no request.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+
+use lifecycle::{Acquire, Release, Resource, Result, resource};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
+
+#[resource(foundation)]
+pub(crate) struct Telemetry {
+    /// Taken when it is released: its drop writes what is still to be written.
+    writer: Mutex<Option<WorkerGuard>>,
+    dropped: ErrorCounter,
+}
+
+impl Resource for Telemetry {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        let stdout = std::io::stdout();
+        let colours = stdout.is_terminal();
+        let (lines, writer) = NonBlocking::new(stdout);
+        let dropped = lines.error_counter();
+        tracing_subscriber::fmt().with_target(false).with_ansi(colours).with_writer(lines).try_init()?;
+        Ok(Self { writer: Mutex::new(Some(writer)), dropped })
+    }
+
+    async fn release(&self, _: &Release) -> Result {
+        let writer = self.writer.lock().map_err(|_| "the writer's lock is poisoned")?.take();
+        tokio::task::spawn_blocking(|| drop(writer)).await?;
+        match self.dropped.dropped_lines() {
+            0 => Ok(()),
+            lines => Err(format!("{lines} lines of the log could not be written in time").into()),
+        }
+    }
+}

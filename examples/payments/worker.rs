@@ -1,0 +1,83 @@
+//! Writes receipts, one after the other. At its turn it finishes the one it is at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifecycle::{Acquire, Resource, Result, Stopping, resource};
+use serde_json::json;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::audit_log::AuditLog;
+use crate::client::Client;
+use crate::database::Database;
+use crate::queue::Queue;
+use crate::settings::Settings;
+
+/// How long to wait after something has failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+#[resource(after = [AuditLog, Client, Database, Queue, Settings], drain_timeout = "15s")]
+pub(crate) struct Worker;
+
+impl Resource for Worker {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let receipts = Receipts {
+            audit_log: cx.get::<AuditLog>(),
+            client: cx.get::<Client>(),
+            database: cx.get::<Database>(),
+            queue: cx.get::<Queue>(),
+            takes: cx.get::<Settings>().receipt_takes,
+        };
+        cx.spawn("receipts", |stopping| receipts.run(stopping));
+        Ok(Self)
+    }
+}
+
+struct Receipts {
+    audit_log: Arc<AuditLog>,
+    client: Arc<Client>,
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    takes: Duration,
+}
+
+impl Receipts {
+    /// A queue or a database that is away for a while is no reason to end.
+    async fn run(self, stopping: Stopping) -> Result {
+        while let Some(next) = stopping.run_until(self.queue.next()).await {
+            let result = match next {
+                Ok(payment) => self.handle(&payment).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                warn!("the worker makes a pause: {error}");
+                stopping.run_until(sleep(PAUSE)).await;
+            }
+        }
+        info!("worker stopped");
+        Ok(())
+    }
+
+    async fn handle(&self, payment: &str) -> Result {
+        match self.write(payment).await {
+            Ok(()) => self.queue.done(payment).await,
+            Err(error) => {
+                self.queue.give_back(payment).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&self, payment: &str) -> Result {
+        if !self.database.is_receipt_owed(payment).await? {
+            return Ok(());
+        }
+        sleep(self.takes).await;
+        self.client.send_receipt(payment).await?;
+        if self.database.receipt_is_written(payment).await? {
+            self.audit_log.record(&json!({ "receipt": payment }));
+        }
+        Ok(())
+    }
+}
