@@ -6,11 +6,7 @@
 
 #![cfg(unix)]
 
-mod examples;
-mod http;
-mod machine;
-mod program;
-mod scratch;
+use lifecycle_tests::harness::{http, machine, program, scratch};
 
 mod clean_shutdown;
 mod configuration;

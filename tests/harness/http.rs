@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::PATIENCE;
+use crate::harness::program::PATIENCE;
 
 /// An answer, read to its last byte.
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) body: String,
+pub struct Response {
+    pub status: u16,
+    pub body: String,
     /// When the last byte was there.
-    pub(crate) at: Instant,
+    pub at: Instant,
 }
 
 impl Response {
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
     }
 }
 
 /// One connection, kept alive for as long as the server likes.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -41,21 +41,21 @@ impl Connection {
     }
 
     /// Sends bytes as they are, in one piece.
-    pub(crate) fn send(&mut self, bytes: &str) -> io::Result<()> {
+    pub fn send(&mut self, bytes: &str) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_bytes())
     }
 
-    pub(crate) fn get(&mut self, path: &str) -> io::Result<Response> {
+    pub fn get(&mut self, path: &str) -> io::Result<Response> {
         self.send(&get(path))?;
         self.read_response()
     }
 
-    pub(crate) fn post_json(&mut self, path: &str, body: &str) -> io::Result<Response> {
+    pub fn post_json(&mut self, path: &str, body: &str) -> io::Result<Response> {
         self.post(path, "Content-Type: application/json\r\n", body)
     }
 
     /// `headers` are whole lines.
-    pub(crate) fn post(&mut self, path: &str, headers: &str, body: &str) -> io::Result<Response> {
+    pub fn post(&mut self, path: &str, headers: &str, body: &str) -> io::Result<Response> {
         let length = body.len();
         self.send(&format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
@@ -63,7 +63,7 @@ impl Connection {
         self.read_response()
     }
 
-    pub(crate) fn read_response(&mut self) -> io::Result<Response> {
+    pub fn read_response(&mut self) -> io::Result<Response> {
         let status_line = self.read_line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| invalid(format!("no status in {status_line:?}")))?;
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// Whether nothing has come that was not read.
-    pub(crate) fn is_silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         let stream = self.stream.get_ref();
         let peek = || {
             stream.set_nonblocking(true)?;
@@ -101,7 +101,7 @@ impl Connection {
 
     /// Waits until the server closes the connection, in good order and without another word.
     #[track_caller]
-    pub(crate) fn wait_until_closed(&mut self) {
+    pub fn wait_until_closed(&mut self) {
         let read = self.stream.read(&mut [0]);
         assert!(matches!(read, Ok(0)), "the connection should have been closed; read {read:?}");
     }
@@ -120,25 +120,25 @@ fn invalid(what: String) -> io::Error {
 }
 
 /// The request as it is sent.
-pub(crate) fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// Opens a connection that must not fail.
 #[track_caller]
-pub(crate) fn connect(address: SocketAddr) -> Connection {
+pub fn connect(address: SocketAddr) -> Connection {
     Connection::open(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
 }
 
 /// An answer that must come.
 #[track_caller]
-pub(crate) fn answered(response: io::Result<Response>) -> Response {
+pub fn answered(response: io::Result<Response>) -> Response {
     response.unwrap_or_else(|error| panic!("no complete answer: {error}"))
 }
 
 /// Connects again and again until the server refuses.
 #[track_caller]
-pub(crate) fn wait_until_refused(address: SocketAddr) {
+pub fn wait_until_refused(address: SocketAddr) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match TcpStream::connect_timeout(&address, PATIENCE) {

@@ -14,22 +14,22 @@ use std::{fs, thread};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::examples;
+use crate::harness::examples;
 
 /// No wait takes longer: what has not happened by then will not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A program that will be run, with nothing of our own environment but the path.
-pub(crate) struct Program {
+pub struct Program {
     command: Command,
 }
 
 impl Program {
-    pub(crate) fn example(name: &str) -> Self {
+    pub fn example(name: &str) -> Self {
         Self::new(examples::executable(name))
     }
 
-    pub(crate) fn new(path: impl AsRef<OsStr>) -> Self {
+    pub fn new(path: impl AsRef<OsStr>) -> Self {
         // Whoever runs the tests may ignore a signal (under nohup, SIGHUP), and processes inherit that.
         let mut command = Command::new("env");
         command.arg("--default-signal").arg(path);
@@ -40,30 +40,30 @@ impl Program {
         Self { command }
     }
 
-    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
         self
     }
 
-    pub(crate) fn env(mut self, variable: &str, value: impl AsRef<OsStr>) -> Self {
+    pub fn env(mut self, variable: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(variable, value);
         self
     }
 
     /// A stdin that never gives anything and does not end, as a terminal's.
-    pub(crate) fn with_open_stdin(mut self) -> Self {
+    pub fn with_open_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());
         self
     }
 
     /// Both output streams into one pipe, whose other end is the caller's.
-    pub(crate) fn with_output(mut self, writer: &PipeWriter) -> Self {
+    pub fn with_output(mut self, writer: &PipeWriter) -> Self {
         let writer = || writer.try_clone().expect("a pipe can be had twice");
         self.command.stdout(writer()).stderr(writer());
         self
     }
 
-    pub(crate) fn spawn(mut self) -> Process {
+    pub fn spawn(mut self) -> Process {
         let mut child =
             self.command.spawn().unwrap_or_else(|error| panic!("cannot run {:?}: {error}", self.command));
         let transcript = Transcript(Arc::default());
@@ -99,7 +99,7 @@ fn wait_without_reaping(pid: Pid) -> bool {
 }
 
 /// A process, killed when this is dropped.
-pub(crate) struct Process {
+pub struct Process {
     child: Killed,
     pid: Pid,
     ended: Receiver<Instant>,
@@ -117,21 +117,21 @@ impl Drop for Killed {
 
 impl Process {
     /// Sends a signal to this process and no other: it has not been reaped, so that the pid is its own.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap_or_else(|error| panic!("cannot send {signal:?}: {error}"));
     }
 
-    pub(crate) fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         self.pid
     }
 
     /// Whether the process has a handler for the signal, by now.
-    pub(crate) fn catches(&self, signal: Signal) -> bool {
+    pub fn catches(&self, signal: Signal) -> bool {
         catches(self.pid, signal)
     }
 
     /// Sends a signal again and again, until the process has ended.
-    pub(crate) fn signal_until_exit(self, signal: Signal) -> Exit {
+    pub fn signal_until_exit(self, signal: Signal) -> Exit {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.signal(signal);
@@ -143,7 +143,7 @@ impl Process {
     }
 
     /// Waits for the first line, on either stream, that contains `text`.
-    pub(crate) fn wait_for_line(&self, text: &str) -> Line {
+    pub fn wait_for_line(&self, text: &str) -> Line {
         let deadline = Instant::now() + PATIENCE;
         let mut log = self.transcript.lock();
         loop {
@@ -158,19 +158,19 @@ impl Process {
     }
 
     /// Whether it has printed a line that contains `text`, so far.
-    pub(crate) fn has_printed(&self, text: &str) -> bool {
+    pub fn has_printed(&self, text: &str) -> bool {
         self.transcript.lock().lines.iter().any(|line| line.text.contains(text))
     }
 
     /// The address in the line "listening on http://…".
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         let Line { text, .. } = self.wait_for_line("listening on http://");
         let address = text.split("http://").last().and_then(|address| address.trim().parse().ok());
         address.unwrap_or_else(|| panic!("no address in {text:?}"))
     }
 
     /// Waits for the end of the process and of its output.
-    pub(crate) fn wait_for_exit(self) -> Exit {
+    pub fn wait_for_exit(self) -> Exit {
         let Ok(at) = self.ended.recv_timeout(PATIENCE) else {
             panic!("the process did not end within {PATIENCE:?}");
         };
@@ -194,7 +194,7 @@ impl Process {
 }
 
 /// Whether a process has a handler for the signal, by now.
-pub(crate) fn catches(pid: Pid, signal: Signal) -> bool {
+pub fn catches(pid: Pid, signal: Signal) -> bool {
     let path = format!("/proc/{}/status", pid.as_raw_pid());
     let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -203,29 +203,29 @@ pub(crate) fn catches(pid: Pid, signal: Signal) -> bool {
 }
 
 /// How a process ended, and all that it printed.
-pub(crate) struct Exit {
+pub struct Exit {
     /// When the end was observed.
-    pub(crate) at: Instant,
+    pub at: Instant,
     status: ExitStatus,
     transcript: Transcript,
 }
 
 impl Exit {
     /// The exit code; `None` if a signal killed the process.
-    pub(crate) fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
     /// The signal that killed the process.
-    pub(crate) fn killed_by(&self) -> Option<i32> {
+    pub fn killed_by(&self) -> Option<i32> {
         self.status.signal()
     }
 
-    pub(crate) fn stdout(&self) -> String {
+    pub fn stdout(&self) -> String {
         self.text(Stream::Stdout)
     }
 
-    pub(crate) fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         self.text(Stream::Stderr)
     }
 
@@ -239,7 +239,7 @@ impl Exit {
 
     /// Asserts that stdout has one line for each of `texts`, and that they come in this order.
     #[track_caller]
-    pub(crate) fn assert_in_order(&self, texts: &[&str]) {
+    pub fn assert_in_order(&self, texts: &[&str]) {
         let stdout = self.stdout();
         let places = texts.iter().map(|&text| {
             let mut lines = stdout.lines().enumerate().filter(|(_, line)| line.contains(text));
@@ -253,17 +253,17 @@ impl Exit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub enum Stream {
     Stdout,
     Stderr,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) stream: Stream,
-    pub(crate) text: String,
+pub struct Line {
+    pub stream: Stream,
+    pub text: String,
     /// When it was read.
-    pub(crate) at: Instant,
+    pub at: Instant,
 }
 
 /// What a process has printed so far. Printed in its turn when the test fails, whatever the assertion.

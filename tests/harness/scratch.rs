@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 /// A directory that is removed with everything in it.
-pub(crate) struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::below(&env::temp_dir())
     }
 
     /// In memory, where there is such a place: for a test that measures a program, and not its disk.
-    pub(crate) fn in_memory() -> Self {
+    pub fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { Self::below(memory) } else { Self::new() }
     }
@@ -26,12 +26,12 @@ impl Scratch {
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// The names of what is in it.
-    pub(crate) fn content(&self) -> Vec<String> {
+    pub fn content(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap_or_else(|error| panic!("cannot read {self:?}: {error}"));
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }

@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-const NAMES: [&str; 3] = ["existing_app", "go_equivalent", "hello"];
+const NAMES: [&str; 4] = ["existing_app", "go_equivalent", "hello", "payments"];
 
 /// The executable of an example. All are built by the first test that asks; the build's lock is cargo's.
-pub(crate) fn executable(name: &str) -> &'static Path {
+pub fn executable(name: &str) -> &'static Path {
     static EXECUTABLES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     let executables = EXECUTABLES.get_or_init(build);
     executables.get(name).unwrap_or_else(|| panic!("there is no example {name}, only {executables:?}"))

@@ -1,0 +1,7 @@
+//! Real processes, what they are asked over sockets, and directories that are theirs.
+
+pub mod examples;
+pub mod http;
+pub mod machine;
+pub mod program;
+pub mod scratch;
