@@ -4,5 +4,10 @@
 
 #![cfg(target_os = "linux")]
 
+use lifecycle_tests::harness::{http, machine, program, scratch};
+
+mod servers;
+
+mod faults_starting;
 mod rolling;
 mod systemd;
