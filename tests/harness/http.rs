@@ -13,6 +13,8 @@ use crate::harness::program::PATIENCE;
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
+    /// The server asks to connect anew for the next request.
+    pub says_close: bool,
     pub body: String,
     /// When the last byte was there.
     pub at: Instant,
@@ -67,7 +69,13 @@ impl Connection {
         let status_line = self.read_line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| invalid(format!("no status in {status_line:?}")))?;
-        let mut length = None;
+        // Whoever heard nothing at all may ask again; whoever heard a part was cut off.
+        self.read_rest(status)
+            .map_err(|error| io::Error::other(format!("after the status {status}: {error}")))
+    }
+
+    fn read_rest(&mut self, status: u16) -> io::Result<Response> {
+        let (mut length, mut says_close) = (None, false);
         loop {
             let header = self.read_line()?;
             if header.is_empty() {
@@ -79,12 +87,13 @@ impl Connection {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().ok();
             }
+            says_close |= name.eq_ignore_ascii_case("connection") && value.trim() == "close";
         }
         let mut body = vec![0; length.ok_or_else(|| invalid("no Content-Length".to_owned()))?];
         self.stream.read_exact(&mut body)?;
         let at = Instant::now();
         let body = String::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
-        Ok(Response { status, body, at })
+        Ok(Response { status, says_close, body, at })
     }
 
     /// Whether nothing has come that was not read.

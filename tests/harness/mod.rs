@@ -3,5 +3,6 @@
 pub mod examples;
 pub mod http;
 pub mod machine;
+pub mod namespace;
 pub mod program;
 pub mod scratch;

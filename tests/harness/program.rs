@@ -177,6 +177,17 @@ impl Process {
         self.reap(at)
     }
 
+    /// Waits for the end, and kills the process if it has not come within this time.
+    pub fn wait_or_kill(mut self, limit: Duration) -> Exit {
+        match self.ended.recv_timeout(limit) {
+            Ok(at) => self.reap(at),
+            Err(_) => {
+                self.child.0.kill().unwrap_or_else(|error| panic!("the process cannot be killed: {error}"));
+                self.wait_for_exit()
+            }
+        }
+    }
+
     /// Takes the end of a process that has ended, and of its output.
     fn reap(self, at: Instant) -> Exit {
         let Self { mut child, pid: _, ended: _, transcript } = self;

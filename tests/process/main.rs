@@ -6,7 +6,7 @@
 
 #![cfg(unix)]
 
-use lifecycle_tests::harness::{http, machine, program, scratch};
+use lifecycle_tests::harness::{http, machine, namespace, program, scratch};
 
 mod clean_shutdown;
 mod configuration;
