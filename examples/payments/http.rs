@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tracing::{info, warn};
 
 use crate::audit_log::AuditLog;
@@ -185,9 +185,14 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
             },
             () = stopping.clone() => break,
         };
-        let Ok(payment) = payment else {
-            goodbye = CloseFrame { code: close_code::AGAIN, reason: "too slow".into() };
-            break;
+        let payment = match payment {
+            Ok(payment) => payment,
+            Err(RecvError::Lagged(_)) => {
+                goodbye = CloseFrame { code: close_code::AGAIN, reason: "too slow".into() };
+                break;
+            }
+            // At the turn, the server may be gone before its feeds are.
+            Err(RecvError::Closed) => break,
         };
         if socket.send(Message::text(json!(payment).to_string())).await.is_err() {
             return;

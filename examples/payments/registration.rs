@@ -2,6 +2,7 @@
 //! drained, so that nobody is sent here any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lifecycle::{Acquire, Resource, Result, Skip, Stopping, resource};
 use reqwest::{Method, Url};
@@ -11,6 +12,9 @@ use tracing::{info, warn};
 use crate::client::Client;
 use crate::http::Http;
 use crate::settings::Settings;
+
+/// How long the registry may take to answer. Requests under way are drained only afterwards, in what is left then.
+const LEAVE: Duration = Duration::from_secs(1);
 
 #[resource(after = [Client, Http, Settings], optional)]
 pub(crate) struct Registration;
@@ -32,7 +36,7 @@ impl Resource for Registration {
 
 async fn deregister(client: Arc<Client>, entry: Url, draining: Stopping) {
     draining.await;
-    let response = client.request(Method::DELETE, entry).send().await;
+    let response = client.request(Method::DELETE, entry).timeout(LEAVE).send().await;
     match response.and_then(reqwest::Response::error_for_status) {
         Ok(_) => info!("deregistered"),
         // Who looks there will find out by the health check.
