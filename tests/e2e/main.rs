@@ -4,10 +4,15 @@
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{http, machine, program, scratch};
+use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
 
 mod servers;
 
+mod docker;
 mod faults_starting;
+mod load;
+mod payments;
+mod pm2;
 mod rolling;
 mod systemd;
+mod systemd_payments;

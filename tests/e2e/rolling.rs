@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::machine;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 const ROLLS: usize = 20;
 /// Longer than HAProxy needs to notice: one check every 100 ms.
@@ -197,6 +199,7 @@ fn exchange(stream: &mut TcpStream, close: &str) -> std::io::Result<String> {
 
 #[test]
 fn twenty_rolling_restarts_lose_no_request() {
+    let _machine = machine::alone();
     let instances: Vec<Instance> = (0..2).map(|_| Instance::start(free_port(), free_port())).collect();
     let haproxy = HaProxy::start(&instances);
     (0..instances.len()).for_each(|place| haproxy.wait_until_up(place));

@@ -1,7 +1,10 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
+pub(crate) mod pm2;
 pub(crate) mod postgres;
 pub(crate) mod redis;
+pub(crate) mod registry;
+pub(crate) mod systemd;
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,0 +1,257 @@
+//! Payments among its neighbours: a registry, a feed's client, its files.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, connect as open};
+
+use crate::http::{answered, connect};
+use crate::machine;
+use crate::program::{PATIENCE, Process, Program};
+use crate::scratch::Scratch;
+use crate::servers::free_port;
+use crate::servers::registry::{Leaving, Registry};
+
+/// On free ports, with temporary files in `scratch`.
+pub(crate) fn with_scratch(program: Program, scratch: &Scratch) -> Program {
+    program.env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0").env("TMPDIR", scratch.path())
+}
+
+fn payments(scratch: &Scratch) -> Program {
+    with_scratch(Program::example("payments"), scratch)
+}
+
+/// Spawns it, and waits until everything runs.
+fn run(program: Program) -> (Process, SocketAddr) {
+    let process = program.spawn();
+    let address = process.address();
+    process.wait_for_line("running: everything was acquired");
+    (process, address)
+}
+
+/// The name of its directory for temporary files.
+fn directory_of(process: &Process) -> String {
+    let line = process.wait_for_line("this is instance ").text;
+    format!("payments-{}", line.rsplit(' ').next().unwrap_or_default())
+}
+
+#[track_caller]
+fn pay(address: SocketAddr, id: &str) {
+    let payment = json!({ "id": id, "amount_cents": 100 });
+    let answer = answered(connect(address).post_json("/payments", &payment.to_string()));
+    assert_eq!((answer.status, answer.json()), (201, payment));
+}
+
+/// A client of the feed.
+pub(crate) struct Feed(WebSocket<MaybeTlsStream<TcpStream>>);
+
+impl Feed {
+    #[track_caller]
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let (socket, _) =
+            open(format!("ws://{address}/feed")).unwrap_or_else(|error| panic!("no feed: {error}"));
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(PATIENCE)).expect("it takes a limit");
+        }
+        Self(socket)
+    }
+
+    #[track_caller]
+    fn next(&mut self) -> Value {
+        let message = self.0.read().unwrap_or_else(|error| panic!("the feed: {error}"));
+        let text = message.to_text().unwrap_or_default();
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {message:?}"))
+    }
+
+    /// Hears that the server is going away, and answers.
+    #[track_caller]
+    pub(crate) fn hears_goodbye(&mut self) {
+        let goodbye = self.0.read();
+        let Ok(Message::Close(Some(frame))) = &goodbye else { panic!("no goodbye, but {goodbye:?}") };
+        assert_eq!(frame.code, CloseCode::Away);
+        let end = self.0.read();
+        assert!(matches!(end, Err(Error::ConnectionClosed)), "no proper end, but {end:?}");
+    }
+}
+
+#[test]
+fn it_leaves_the_registry_first_of_all_and_serves_on_for_the_delay() {
+    let _machine = machine::shared();
+    let (scratch, registry) = (Scratch::new(), Registry::start(Leaving::Answered));
+    let program = payments(&scratch).env("REGISTRY_URL", registry.url());
+    let (process, address) = run(program.env("LIFECYCLE_DRAIN_DELAY", "2s"));
+    let entries = registry.calls();
+    let [entry] = entries.as_slice() else { panic!("it should have entered once: {entries:?}") };
+    assert_eq!(entry.method, "PUT");
+    assert!(entry.path.starts_with("/services/payments/"), "{entry:?}");
+    assert_eq!(entry.body, json!({ "address": address }).to_string());
+
+    process.signal(Signal::TERM);
+    let leave = registry.wait_for_leave();
+    assert_eq!(leave.path, entry.path);
+    let answer = answered(connect(address).get("/"));
+    assert_eq!((answer.status, answer.says_close), (200, true), "it serves on");
+    let exit = process.wait_for_exit();
+    assert_eq!(exit.code(), Some(0));
+    assert!(exit.at > answer.at && answer.at > leave.at);
+    exit.assert_in_order(&["deregistered", "releasing Registration", "releasing Http"]);
+    assert_eq!(registry.calls().len(), 2, "it comes and goes once");
+}
+
+#[test]
+fn a_registry_that_is_down_keeps_nobody_from_starting() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    let (process, address) = run(payments(&scratch).env("REGISTRY_URL", nobody));
+    assert_eq!(answered(connect(address).get("/")).status, 200);
+    process.signal(Signal::TERM);
+    let exit = process.wait_for_exit();
+    assert_eq!(exit.code(), Some(0));
+    assert!(exit.stdout().contains("tolerated: "), "the report does not say what was done without");
+}
+
+#[test]
+fn a_registry_that_hangs_holds_nobody_up_for_long() {
+    let _machine = machine::alone();
+    let (scratch, registry) = (Scratch::new(), Registry::start(Leaving::Hangs));
+    let (process, _) = run(payments(&scratch).env("REGISTRY_URL", registry.url()));
+    process.signal(Signal::TERM);
+    let leave = registry.wait_for_leave();
+    let exit = process.wait_for_exit();
+    let took = exit.at.duration_since(leave.at);
+    println!("it left {took:.1?} after a registry that hangs was told");
+    assert_eq!(exit.code(), Some(0));
+    assert!(exit.stdout().contains("could not deregister: "));
+    assert!(took < Duration::from_secs(3), "it took {took:?}");
+}
+
+#[test]
+fn without_a_registry_there_is_no_registration() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (process, _) = run(payments(&scratch));
+    process.signal(Signal::TERM);
+    let exit = process.wait_for_exit();
+    assert_eq!(exit.code(), Some(0));
+    assert!(exit.stdout().contains("  Registration  skipped "), "the report does not say so");
+}
+
+#[test]
+fn the_feed_tells_of_each_payment_and_says_goodbye() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (process, address) = run(payments(&scratch));
+    let mut feed = Feed::open(address);
+    for id in ["p-1", "p-2"] {
+        pay(address, id);
+        assert_eq!(feed.next(), json!({ "id": id, "amount_cents": 100 }));
+    }
+    process.signal(Signal::TERM);
+    feed.hears_goodbye();
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn all_payments_are_exported_by_way_of_a_file_that_is_removed() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (process, address) = run(payments(&scratch));
+    for id in ["p-2", "p-1", "a \"third\""] {
+        pay(address, id);
+    }
+    let files = || {
+        let directory = fs::read_dir(scratch.path().join(directory_of(&process))).expect("it is there");
+        directory
+            .flatten()
+            .filter(|file| !file.file_name().to_string_lossy().starts_with("payments.db"))
+            .count()
+    };
+    let before = files();
+    let export = answered(connect(address).get("/export"));
+    assert_eq!(
+        (export.status, export.body.as_str()),
+        (200, "\"a \"\"third\"\"\",100\n\"p-1\",100\n\"p-2\",100\n")
+    );
+    assert_eq!(files(), before, "the file of the export is still there");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn temporary_files_go_with_their_process_or_are_swept_by_the_next_one() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let content = || {
+        let mut content = scratch.content();
+        content.retain(|name| name != "payments.lock");
+        content.sort();
+        content
+    };
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let (living, _) = run(payments(&scratch));
+    let (killed, _) = run(payments(&scratch));
+    let (of_living, of_killed) = (directory_of(&living), directory_of(&killed));
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.wait_for_exit().killed_by(), Some(Signal::KILL.as_raw()));
+    assert_eq!(content(), sorted(vec![of_living.clone(), of_killed.clone()]), "nobody has swept yet");
+
+    let (next, _) = run(payments(&scratch));
+    next.wait_for_line(&format!("{of_killed}, which somebody has left behind"));
+    assert_eq!(content(), sorted(vec![of_living, directory_of(&next)]));
+    for process in [living, next] {
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait_for_exit().code(), Some(0));
+    }
+    assert_eq!(content(), Vec::<String>::new());
+}
+
+#[test]
+fn the_audit_log_has_every_payment_and_every_receipt_after_a_stop() {
+    const PAYMENTS: usize = 50;
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let audit_log = scratch.path().join("audit.log");
+    let database = format!("sqlite://{}?mode=rwc", scratch.path().join("ledger.db").display());
+    let start = || {
+        // Receipts take their time: the stop comes when some are written and some are not.
+        let program = payments(&scratch).env("AUDIT_LOG", &audit_log).env("DATABASE_URL", &database);
+        run(program.env("RECEIPT_MS", "10"))
+    };
+    let (process, address) = start();
+    assert_eq!(
+        fs::metadata(&audit_log).map_err(|error| error.kind()).map(|file| file.len()),
+        Ok::<_, ErrorKind>(0)
+    );
+    (0..PAYMENTS).for_each(|number| pay(address, &format!("p-{number}")));
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+
+    let lines = fs::read_to_string(&audit_log).expect("it can be read");
+    let lines: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("each line is complete")).collect();
+    let ids = |of: &str, id: &str| -> Vec<String> {
+        let ids = lines.iter().filter_map(|line| line[of].pointer(id)?.as_str().map(ToOwned::to_owned));
+        ids.collect()
+    };
+    let (paid, receipts) = (ids("payment", "/id"), ids("receipt", ""));
+    println!("{} payments, {} receipts written before the stop", paid.len(), receipts.len());
+    assert_eq!(paid, (0..PAYMENTS).map(|number| format!("p-{number}")).collect::<Vec<_>>());
+    assert_eq!(receipts, paid[..receipts.len()], "in the order of the queue, each once");
+
+    // The ledger agrees.
+    let (process, address) = start();
+    let totals = answered(connect(address).get("/payments")).json();
+    assert_eq!((&totals["count"], &totals["receipts"]), (&json!(PAYMENTS), &json!(receipts.len())));
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
