@@ -42,9 +42,11 @@ pub(crate) fn grace(
 ) -> Option<Grace> {
     let is_set = |variable: &str| env(variable) != Err(VarError::NotPresent);
     let (platform, millis) = if is_set("pm_id") {
-        // PM2 hands its settings down as variables, in milliseconds.
-        let kill_timeout = env("kill_timeout").ok().and_then(|millis| millis.parse().ok());
-        (Platform::Pm2, kill_timeout.unwrap_or(1_600))
+        // PM2 hands an application's settings down as variables, in milliseconds. Its own default is in another one;
+        // where it finds zero, it goes on to the next.
+        let is_given = |millis: &u64| *millis > 0;
+        let millis = |variable: &str| env(variable).ok()?.parse().ok().filter(is_given);
+        (Platform::Pm2, millis("kill_timeout").or_else(|| millis("PM2_KILL_TIMEOUT")).unwrap_or(1_600))
     } else if is_set("KUBERNETES_SERVICE_HOST") {
         (Platform::Kubernetes, 30_000)
     } else if is_set("ECS_CONTAINER_METADATA_URI_V4") || is_set("ECS_CONTAINER_METADATA_URI") {
@@ -93,11 +95,23 @@ mod tests {
         check(&[("pm_id", "0")], &[], Some((Platform::Pm2, 1_600)));
         check(&[("pm_id", "0"), ("kill_timeout", "5000")], &[], Some((Platform::Pm2, 5_000)));
         check(&[("pm_id", "0"), ("kill_timeout", "soon")], &[], Some((Platform::Pm2, 1_600)));
+        check(&[("kill_timeout", "5000")], &[], None);
         check(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")], &[], Some((Platform::Kubernetes, 30_000)));
         check(&[("ECS_CONTAINER_METADATA_URI_V4", "http://…")], &[], Some((Platform::Ecs, 30_000)));
         check(&[("ECS_CONTAINER_METADATA_URI", "http://…")], &[], Some((Platform::Ecs, 30_000)));
         check(&[], &["/.dockerenv"], Some((Platform::Container, 10_000)));
         check(&[], &["/run/.containerenv"], Some((Platform::Container, 10_000)));
+    }
+
+    #[test]
+    fn pm2_takes_zero_for_not_given_and_has_a_default_that_can_be_set() {
+        let pm2 = ("pm_id", "0");
+        let check = |variables: &[_], millis| check(variables, &[], Some((Platform::Pm2, millis)));
+        check(&[pm2, ("kill_timeout", "0")], 1_600);
+        check(&[pm2, ("PM2_KILL_TIMEOUT", "3000")], 3_000);
+        check(&[pm2, ("PM2_KILL_TIMEOUT", "3000"), ("kill_timeout", "0")], 3_000);
+        check(&[pm2, ("PM2_KILL_TIMEOUT", "3000"), ("kill_timeout", "5000")], 5_000);
+        check(&[pm2, ("PM2_KILL_TIMEOUT", "0")], 1_600);
     }
 
     #[test]
