@@ -7,6 +7,7 @@ mod grpc;
 mod http1;
 mod http2;
 mod in_flight;
+mod inherited;
 mod limits;
 mod support;
 mod tls;
