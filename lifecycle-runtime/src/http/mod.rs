@@ -23,6 +23,9 @@
 //! each at the latest until the cut-off of the resource (rule D6): then its I/O fails and it is closed, also if a
 //! handler keeps hold of it. What is counted makes the exit code 124 (rule E1); what is excused is in the report.
 //!
+//! A listening socket that was inherited, such as one of systemd's socket activation, is closed here and stays open at its
+//! owner: what comes after the turn waits in its queue for the next process, and no connection is refused meanwhile.
+//!
 //! Handlers find the notice of the turn, [`Stopping`], in the request's extensions, and the address of the client as
 //! [`Peer`]. A stream ends well if it selects on the notice. So does a WebSocket, here with axum: say that the server is
 //! going away (1001), and go on reading until the client has answered.
