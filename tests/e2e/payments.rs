@@ -158,6 +158,18 @@ fn the_feed_tells_of_each_payment_and_says_goodbye() {
     assert_eq!(process.wait_for_exit().code(), Some(0));
 }
 
+/// At the turn a feed loses its last sender, and is not to take that for having been too slow.
+#[test]
+fn every_feed_hears_that_the_server_goes_away_although_it_goes_first() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (process, address) = run(payments(&scratch));
+    let mut feeds: Vec<Feed> = (0..20).map(|_| Feed::open(address)).collect();
+    process.signal(Signal::TERM);
+    feeds.iter_mut().for_each(Feed::hears_goodbye);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
 #[test]
 fn all_payments_are_exported_by_way_of_a_file_that_is_removed() {
     let _machine = machine::shared();
