@@ -23,7 +23,7 @@ fn build() -> HashMap<String, PathBuf> {
         cargo.env("RUSTUP_TOOLCHAIN", toolchain);
     }
     let output = cargo
-        .args(["build", "--package", "lifecycle-examples", "--message-format=json-render-diagnostics"])
+        .args(["build", "--workspace", "--message-format=json-render-diagnostics"])
         .args(NAMES.iter().flat_map(|name| ["--example", name]))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())
