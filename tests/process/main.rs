@@ -24,6 +24,7 @@ mod hello;
 mod payments;
 mod pid_1;
 mod restarts;
+mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
