@@ -10,7 +10,7 @@
 #     --timeout SECONDS  how long the start may take, and how long the stop (30)
 #     --insecure         accept any certificate
 #     COMMAND            the server. It gets the signal itself, so name the program and not what starts it: with
-#                        `cargo run` or `sh -c`, it is cargo or the shell that would get it
+#                        `sh -c` the shell would get it, and with `cargo run` the time-out begins with the build
 #
 # For example:
 #
