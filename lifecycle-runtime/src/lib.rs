@@ -66,6 +66,11 @@
 //! [`Resource::abort`] is called. A resource is cut off before the deadline by what is *reserved* for the resources
 //! beneath it (`reserve`, one second unless said otherwise), so that one that hangs does not starve the others.
 //!
+//! # Where to go from here
+//!
+//! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to go on serving for each load
+//!   balancer, which exit codes to restart, and how to test it.
+//!
 #![doc = include_str!("guarantees.md")]
 //!
 //! # Configuration
@@ -157,6 +162,7 @@
 //!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
 //!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
+//! * `timeouts`: documentation, no code.
 //! * `simulation` (tests only): random applications and troubles through the engine and the driver.
 //!
 //! Invariants: the engine alone decides; nothing but the driver acts on its commands; a lock is never held across an
@@ -206,6 +212,8 @@ mod stopping;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 mod tasks;
+#[doc = include_str!("timeouts.md")]
+pub mod timeouts {}
 mod watchdog;
 
 use std::error::Error;
