@@ -68,6 +68,8 @@
 //!
 //! # Where to go from here
 //!
+//! * [`adoption`]: from what you have to this crate, step by step: a `select!` with a signal, tokio-util, axum,
+//!   tokio-graceful-shutdown, Go.
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to go on serving for each load
 //!   balancer, which exit codes to restart, and how to test it.
 //!
@@ -162,7 +164,7 @@
 //!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
 //!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
-//! * `timeouts`: documentation, no code.
+//! * `adoption`, `timeouts`: documentation, no code.
 //! * `simulation` (tests only): random applications and troubles through the engine and the driver.
 //!
 //! Invariants: the engine alone decides; nothing but the driver acts on its commands; a lock is never held across an
@@ -174,6 +176,8 @@
 //! add up past the grace period, restarting of failed tasks (that is a supervisor's work, and systemd and Kubernetes do
 //! it), and global state, but for the registry of declarations and the process's signal handlers.
 
+#[doc = include_str!("adoption.md")]
+pub mod adoption {}
 mod app;
 mod body;
 mod budget;
