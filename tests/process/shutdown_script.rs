@@ -35,7 +35,7 @@ fn every_example_stops_gracefully() {
     let examples = EXAMPLES.map(|(name, scheme)| (examples::executable(name), scheme));
     let _machine = machine::shared();
     let scratch = Scratch::new();
-    let scripts = examples.map(|(path, scheme)| test(path, scheme, &[], &scratch));
+    let scripts = examples.map(|(path, scheme)| test(path, scheme, 15, &[], &scratch));
     for ((name, _), script) in EXAMPLES.iter().zip(scripts) {
         println!("{name}");
         passes(&script.wait_for_exit());
@@ -152,19 +152,19 @@ fn a_server_that_was_there_before_is_not_taken_for_the_one_to_test() {
 /// The script under way, with a server of the fixture.
 fn graceless(mode: &str, env: &[(&str, &str)], scratch: &Scratch) -> Process {
     let env: Vec<_> = env.iter().copied().chain([("MODE", mode)]).collect();
-    test(Path::new(env!("CARGO_BIN_EXE_graceless")), Scheme::Http, &env, scratch)
+    test(Path::new(env!("CARGO_BIN_EXE_graceless")), Scheme::Http, 5, &env, scratch)
 }
 
-/// The script under way.
-fn test(server: &Path, scheme: Scheme, env: &[(&str, &str)], scratch: &Scratch) -> Process {
+/// The script under way. Only for what fails does it matter how many seconds of patience it has.
+fn test(server: &Path, scheme: Scheme, timeout: u32, env: &[(&str, &str)], scratch: &Scratch) -> Process {
     let port = free_port();
     let (scheme, options) = match scheme {
         Scheme::Http => ("http", None),
         Scheme::Https => ("https", Some("--insecure")),
     };
     let url = format!("{scheme}://127.0.0.1:{port}/slow?ms=1000");
-    let mut script =
-        Program::new(SCRIPT).args(["--url", &url, "--timeout", "5"]).args(options).arg("--").arg(server);
+    let mut script = Program::new(SCRIPT).args(["--url", &url, "--timeout", &timeout.to_string()]);
+    script = script.args(options).arg("--").arg(server);
     script = script.env("PORT", port.to_string()).env("TMPDIR", scratch.path());
     for (variable, value) in env {
         script = script.env(variable, value);
