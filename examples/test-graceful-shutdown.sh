@@ -5,7 +5,7 @@
 #
 #     test-graceful-shutdown.sh --url URL [--ready URL] [--timeout SECONDS] [--insecure] -- COMMAND [ARGUMENT…]
 #
-#     --url URL          a request that takes a second or two; GET
+#     --url URL          a request that takes two seconds or so; GET
 #     --ready URL        answers 2xx once the server is up; without it, any answer of the root will do
 #     --timeout SECONDS  how long the start may take, and how long the stop (30)
 #     --insecure         accept any certificate
@@ -65,7 +65,7 @@ while [ $# -gt 0 ]; do
         *) refuse "'$option' is no option: the command comes after --" ;;
     esac
 done
-[ -n "$url" ] || refuse "--url is missing: a request that takes a second or two"
+[ -n "$url" ] || refuse "--url is missing: a request that takes two seconds or so"
 [ $# -gt 0 ] || refuse "the command of the server is missing, after --"
 [[ $timeout =~ ^[1-9][0-9]{0,4}$ ]] || refuse "--timeout is '$timeout': it is a number of seconds"
 address='^(https?)://([^][/:?#@]+|\[[0-9a-fA-F:]+\])(:([0-9]{1,5}))?([/?#]|$)'

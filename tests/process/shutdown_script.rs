@@ -51,7 +51,7 @@ fn it_works_where_sigint_is_ignored() {
     let script = Program::new("sh")
         .arg("-c")
         .arg("trap '' INT; exec \"$@\"")
-        .args(["sh", SCRIPT, "--url", &format!("http://127.0.0.1:{port}/slow?ms=300"), "--"])
+        .args(["sh", SCRIPT, "--url", &format!("http://127.0.0.1:{port}/slow?ms=2000"), "--"])
         .arg(example)
         .env("PORT", port.to_string());
     passes(&script.spawn().wait_for_exit());
@@ -162,7 +162,7 @@ fn test(server: &Path, scheme: Scheme, timeout: u32, env: &[(&str, &str)], scrat
         Scheme::Http => ("http", None),
         Scheme::Https => ("https", Some("--insecure")),
     };
-    let url = format!("{scheme}://127.0.0.1:{port}/slow?ms=1000");
+    let url = format!("{scheme}://127.0.0.1:{port}/slow?ms=2000");
     let mut script = Program::new(SCRIPT).args(["--url", &url, "--timeout", &timeout.to_string()]);
     script = script.args(options).arg("--").arg(server);
     script = script.env("PORT", port.to_string()).env("TMPDIR", scratch.path());
