@@ -9,6 +9,8 @@
 //! | `in_flight` | an axum application that keeps its own `axum::serve`, counts requests, and sheds load with 429 |
 //! | `tls` | HTTPS with `tokio-rustls`, by a listener of one's own |
 //! | `websocket` | WebSockets that say goodbye (1001) when the server stops |
+//!
+//! `test-graceful-shutdown.sh`, beside them, tests that a server, any server, finishes what is under way when it is stopped.
 
 /// The code in the README compiles.
 #[cfg(doctest)]
