@@ -14,11 +14,17 @@ use crate::harness::program::PATIENCE;
 pub struct Response {
     pub status: u16,
     pub body: String,
+    headers: Vec<(String, String)>,
     /// When the last byte was there.
     pub at: Instant,
 }
 
 impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
@@ -67,7 +73,7 @@ impl Connection {
         let status_line = self.read_line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| invalid(format!("no status in {status_line:?}")))?;
-        let mut length = None;
+        let (mut length, mut headers) = (None, Vec::new());
         loop {
             let header = self.read_line()?;
             if header.is_empty() {
@@ -79,12 +85,13 @@ impl Connection {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().ok();
             }
+            headers.push((name.to_owned(), value.trim().to_owned()));
         }
         let mut body = vec![0; length.ok_or_else(|| invalid("no Content-Length".to_owned()))?];
         self.stream.read_exact(&mut body)?;
         let at = Instant::now();
         let body = String::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
-        Ok(Response { status, body, at })
+        Ok(Response { status, body, headers, at })
     }
 
     /// Whether nothing has come that was not read.
