@@ -24,11 +24,13 @@ impl Resource for Telemetry {
     }
 
     async fn release(&self, _: &Release) -> Result {
+        // Counted before the writer ends: what somebody says after that is not for this log any more.
+        let dropped = self.dropped.dropped_lines();
         let writer = self.writer.lock().map_err(|_| "the writer's lock is poisoned")?.take();
         tokio::task::spawn_blocking(|| drop(writer)).await?;
-        match self.dropped.dropped_lines() {
+        match dropped {
             0 => Ok(()),
-            lines => Err(format!("{lines} lines of the log could not be written in time").into()),
+            lines => Err(format!("{lines} lines of the log were lost: nobody read them in time").into()),
         }
     }
 }

@@ -98,6 +98,8 @@ async fn a_resource_that_is_switched_off_is_no_failure() {
     assert_eq!(report.failures.len(), 0);
     assert_eq!(report.resource("Cache").unwrap().outcome, Outcome::Skipped);
     assert_eq!(capture::only("Cache is switched off").level, "INFO");
+    let warnings = capture::lines().into_iter().filter(|line| line.level == "WARN");
+    assert_eq!(warnings.filter(|line| line.message.contains("Cache")).count(), 0);
 }
 
 /// S6.

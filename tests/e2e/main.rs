@@ -2,11 +2,14 @@
 //!
 //! Nothing here sleeps in order to synchronise. A test waits for a state, and a wait that takes too long fails loudly.
 //!
-//! `LIFECYCLE_TEST_ROLLS` is how many instances a long rolling deployment restarts: 20, unless it says otherwise.
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `LIFECYCLE_TEST_ROUNDS` | how often `nothing_lost` ends the service | 200 |
+//! | `LIFECYCLE_TEST_ROLLS` | how many instances a long rolling deployment restarts | 20 |
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{http, machine, program, scratch};
+use lifecycle_tests::harness::{http, machine, program};
 
 mod health_check;
 mod load;
@@ -14,5 +17,13 @@ mod played;
 mod servers;
 
 mod faults_starting;
+mod nothing_lost;
 mod rolling;
 mod systemd;
+
+/// The number that a variable holds, if it is there.
+#[track_caller]
+fn number_from_environment(variable: &str, default: u64) -> u64 {
+    let Ok(value) = std::env::var(variable) else { return default };
+    value.parse().unwrap_or_else(|error| panic!("{variable}={value:?} is no number: {error}"))
+}

@@ -1,15 +1,16 @@
 //! The Go-equivalent is killed and restarted again and again under clients that do not give up.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{env, thread};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::http::{Connection, answered, connect};
+use lifecycle_tests::harness::customers::{Closing, Customer, Random, Site};
+use lifecycle_tests::harness::examples;
+
+use crate::http::{answered, connect};
 use crate::machine;
 use crate::program::{PATIENCE, Process, Program};
 use crate::scratch::Scratch;
@@ -20,6 +21,8 @@ const CLIENTS: u64 = 3;
 #[test]
 fn no_acknowledged_payment_is_lost_and_none_is_charged_twice() {
     let _machine = machine::shared();
+    // Built before anybody waits for it.
+    examples::executable("go_equivalent");
     let mut random = Random::new();
     let scratch = Scratch::new();
     let url = format!("sqlite://{}", scratch.path().join("payments.db").display());
@@ -106,132 +109,27 @@ fn payment(id: &str, amount_cents: i64) -> Value {
 
 /// Pays and pays until the site is closed. The payments that were acknowledged: all that were begun.
 fn pay_until_closed(site: &Site, client: u64) -> Vec<(String, i64)> {
-    let mut customer = Customer { site, place: site.place_after(0), connection: None };
+    let mut customer = Customer::of(site);
     let mut acknowledged = Vec::new();
     for number in 0.. {
         if site.is_closed() {
             break;
         }
         let (id, amount_cents) = (format!("{client}-{number}"), 100 + number);
-        customer.pay(&payment(&id, amount_cents), &payment(&id, amount_cents), 201);
+        pay(&mut customer, &payment(&id, amount_cents), &payment(&id, amount_cents), 201);
         // Some ask again, with an error in the amount: they are told what was charged.
         if number % 3 == 0 {
-            customer.pay(&payment(&id, 1), &payment(&id, amount_cents), 200);
+            pay(&mut customer, &payment(&id, 1), &payment(&id, amount_cents), 200);
         }
         acknowledged.push((id, amount_cents));
     }
     acknowledged
 }
 
-/// A client with at most one connection.
-struct Customer<'a> {
-    site: &'a Site,
-    place: Place,
-    connection: Option<Connection>,
-}
-
-impl Customer<'_> {
-    /// Asks until it is answered. The first attempt has to be answered with `status`; a further one may find that
-    /// one before it has been charged.
-    fn pay(&mut self, payment: &Value, expected: &Value, status: u16) {
-        let mut is_first = true;
-        loop {
-            if let Some(connection) = &mut self.connection {
-                if let Ok(response) = connection.post_json("/payments", &payment.to_string()) {
-                    let is_right = response.status == status || (!is_first && response.status == 200);
-                    assert!(is_right, "{payment} was answered with {response:?}");
-                    assert_eq!(&response.json(), expected);
-                    return;
-                }
-                is_first = false;
-            }
-            self.connection = Connection::open(self.place.address).ok();
-            if self.connection.is_none() {
-                self.place = self.site.place_after(self.place.number);
-            }
-        }
-    }
-}
-
-/// Where the server is to be found, while it moves from port to port.
-#[derive(Default)]
-struct Site {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    place: Option<Place>,
-    is_closed: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    number: u64,
-    address: SocketAddr,
-}
-
-impl Site {
-    fn open_at(&self, address: SocketAddr) {
-        let mut state = self.lock();
-        let number = state.place.map_or(1, |place| place.number + 1);
-        state.place = Some(Place { number, address });
-        self.changed.notify_all();
-    }
-
-    /// Waits for a place with a higher number.
-    fn place_after(&self, number: u64) -> Place {
-        let next = |state: &State| state.place.filter(|place| place.number > number);
-        let is_early = |state: &mut State| next(state).is_none() && !state.is_closed;
-        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, is_early);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        next(&state).expect("the server comes back, in time and before the site is closed")
-    }
-
-    fn is_closed(&self) -> bool {
-        self.lock().is_closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Closes the site when it is dropped: no new payments, also if a round has failed.
-struct Closing<'a>(&'a Site);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.lock().is_closed = true;
-        self.0.changed.notify_all();
-    }
-}
-
-/// SplitMix64, so that a run can be repeated: the moments of the signals follow from the seed.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let seed = env::var("RESTARTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
-        println!("to repeat this: RESTARTS_SEED={seed}");
-        Self(seed)
-    }
-
-    fn signal(&mut self) -> Signal {
-        match self.below(3) {
-            0 => Signal::KILL,
-            1 => Signal::TERM,
-            _ => Signal::INT,
-        }
-    }
-
-    /// A number less than `limit`.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
+/// The first attempt has to be answered with `status`; a further one may find that one before it has been charged.
+fn pay(customer: &mut Customer<'_>, payment: &Value, expected: &Value, status: u16) {
+    let (response, is_first) = customer.pay(payment);
+    let is_right = response.status == status || (!is_first && response.status == 200);
+    assert!(is_right, "{payment} was answered with {response:?}");
+    assert_eq!(&response.json(), expected);
 }

@@ -401,7 +401,9 @@ impl Engine {
         self.slots[id].state = State::Gone;
         self.slots[id].times.gone = Some(self.now);
         let outcome = self.slots[id].outcome();
-        let is_worth_a_line = self.slots[id].times.turn.is_some() && outcome != Outcome::Clean;
+        // What was skipped or cancelled has been told as such.
+        let is_news = !matches!(outcome, Outcome::Clean | Outcome::Skipped | Outcome::Cancelled);
+        let is_worth_a_line = self.slots[id].times.turn.is_some() && is_news;
         if is_worth_a_line {
             self.tell(Notice::TurnEnded { id, outcome });
         }

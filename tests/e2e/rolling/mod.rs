@@ -7,7 +7,6 @@ mod kubernetes;
 mod nginx;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
 
 use crate::load::{Connections, Tally};
+use crate::number_from_environment;
 use crate::program::{Process, Program};
 use crate::servers::free_port;
 use crate::servers::postgres::Postgres;
@@ -32,10 +32,7 @@ const FEWEST_PER_ROLL: u64 = 50;
 
 /// How many rolls there are in a long test.
 fn rolls() -> usize {
-    let said = env::var("LIFECYCLE_TEST_ROLLS").ok();
-    said.map_or(20, |said| {
-        said.parse().unwrap_or_else(|_| panic!("LIFECYCLE_TEST_ROLLS={said:?} is no number"))
-    })
+    usize::try_from(number_from_environment("LIFECYCLE_TEST_ROLLS", 20)).expect("nobody waits for so many")
 }
 
 /// What all instances share.

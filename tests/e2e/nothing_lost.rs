@@ -1,0 +1,216 @@
+//! Payments is stopped, cut off and killed again and again, under clients that do not give up. At the end, the ledger
+//! is what was acknowledged, and every receipt was written, once in effect.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use lifecycle_tests::harness::customers::{Closing, Customer, Random, Site};
+use lifecycle_tests::harness::examples;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::machine;
+use crate::number_from_environment;
+use crate::program::{Process, Program};
+use crate::servers::postgres::Postgres;
+use crate::servers::redis::Redis;
+use crate::servers::wait_until;
+
+const CLIENTS: u64 = 4;
+
+/// How a round ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Asked(Signal),
+    /// Asked, with a deadline that payments under way cannot keep.
+    CutOff,
+    Killed,
+}
+
+impl End {
+    fn random(random: &mut Random) -> Self {
+        match random.below(4) {
+            0 => Self::Asked(Signal::TERM),
+            1 => Self::Asked(Signal::INT),
+            2 => Self::CutOff,
+            _ => Self::Killed,
+        }
+    }
+
+    /// A program of which the end is to come, with what it needs for that.
+    fn prepare(self, program: Program) -> Program {
+        match self {
+            Self::CutOff => program.env("LIFECYCLE_SHUTDOWN_TIMEOUT", "100ms").env("PAYMENT_MS", "200"),
+            Self::Asked(_) | Self::Killed => program.env("PAYMENT_MS", "10"),
+        }
+    }
+
+    /// Ends the process, and judges how it ended. Its exit code.
+    fn come(self, server: Process, round: u64) -> Option<i32> {
+        // S1: the handlers are there before the first resource is, which is the log.
+        let has_handlers = server.has_printed("");
+        let signal = match self {
+            Self::Asked(signal) => signal,
+            Self::CutOff => Signal::TERM,
+            Self::Killed => Signal::KILL,
+        };
+        server.signal(signal);
+        let exit = server.wait_for_exit();
+        let was_killed = exit.killed_by() == Some(signal.as_raw());
+        let is_right = match (self, exit.code()) {
+            (Self::Killed, _) => was_killed,
+            (Self::Asked(_), Some(0)) | (Self::CutOff, Some(0 | 124)) => true,
+            _ => !has_handlers && was_killed,
+        };
+        let how = (exit.code(), exit.killed_by());
+        assert!(is_right, "round {round}: {self:?} ended the process with {how:?}:\n{}", exit.stdout());
+        exit.code()
+    }
+}
+
+#[test]
+fn the_ledger_is_what_was_acknowledged_and_every_receipt_is_written() {
+    let _machine = machine::shared();
+    let rounds = number_from_environment("LIFECYCLE_TEST_ROUNDS", 200);
+    // Built before anybody waits for it.
+    examples::executable("payments");
+    let mut random = Random::new();
+    let (postgres, redis, payers) = (Postgres::start(), Redis::start(), Payers::start());
+    let start = |end: End| {
+        let program =
+            Program::example("payments").env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0");
+        let program = program.env("DATABASE_URL", postgres.url()).env("REDIS_URL", redis.url());
+        let program =
+            program.env("RECEIPTS_URL", format!("http://{}/", payers.address)).env("SETTLE_MS", "1000");
+        end.prepare(program).spawn()
+    };
+    let (site, began) = (&Site::default(), Instant::now());
+    let mut ends: HashMap<String, u64> = HashMap::new();
+
+    thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|client| scope.spawn(move || pay_until_closed(site, client))).collect();
+        let closing = Closing(site);
+        for round in 0..rounds {
+            let end = End::random(&mut random);
+            let server = start(end);
+            if random.below(5) > 0 {
+                site.open_at(server.address());
+                server.wait_for_line("running:");
+                thread::sleep(Duration::from_millis(random.below(150)));
+            } else {
+                // In the midst of its start.
+                thread::sleep(Duration::from_millis(random.below(60)));
+            }
+            let code = end.come(server, round);
+            *ends.entry(format!("{end:?} → {code:?}")).or_default() += 1;
+        }
+        let last = End::Asked(Signal::TERM);
+        let server = start(last);
+        site.open_at(server.address());
+        drop(closing);
+        let acknowledged =
+            clients.into_iter().flat_map(|client| client.join().expect("the client is content"));
+        let acknowledged: HashMap<String, i64> = acknowledged.collect();
+        assert!(acknowledged.len() as u64 > 2 * rounds, "too few to prove anything: {}", acknowledged.len());
+
+        let receipts = "SELECT COUNT(*) FROM receipts WHERE written_at IS NULL";
+        wait_until("every receipt that is owed is written", || postgres.query(receipts) == "0");
+        wait_until("the queue is empty", || redis.ask(&["LLEN", "payments:pending"]) == "0");
+        last.come(server, rounds);
+
+        assert_eq!(ledger(&postgres), acknowledged);
+        let told = payers.told();
+        for id in acknowledged.keys() {
+            assert!(told.contains_key(id), "the receipt of {id} was never sent");
+        }
+        assert_eq!(told.len(), acknowledged.len());
+        assert_eq!(postgres.query("SELECT COUNT(*) FROM receipts"), acknowledged.len().to_string());
+        assert_eq!(postgres.clients(), "0", "connections are left");
+        assert_eq!(postgres.query("SELECT COUNT(*) FROM pg_prepared_xacts"), "0");
+        let again = told.values().filter(|&&times| times > 1).count();
+        println!(
+            "{rounds} rounds in {:.1?}, {ends:?}: {} payments acknowledged, as many in the ledger; {again} receipts \
+             were sent more than once, under the same key",
+            began.elapsed(),
+            acknowledged.len(),
+        );
+    });
+}
+
+/// What was charged, by id.
+fn ledger(postgres: &Postgres) -> HashMap<String, i64> {
+    let rows = postgres.query("SELECT id, amount_cents FROM payments");
+    let rows = rows.lines().filter_map(|row| row.split_once('|'));
+    rows.map(|(id, amount)| (id.to_owned(), amount.parse().expect("a number"))).collect()
+}
+
+fn payment(id: &str, amount_cents: i64) -> Value {
+    json!({ "id": id, "amount_cents": amount_cents })
+}
+
+/// Pays and pays until the site is closed. The payments that were acknowledged: all that were begun.
+fn pay_until_closed(site: &Site, client: u64) -> Vec<(String, i64)> {
+    let mut customer = Customer::of(site);
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        if site.is_closed() {
+            break;
+        }
+        let (id, amount_cents) = (format!("{client}-{number}"), 100 + number);
+        let payment = payment(&id, amount_cents);
+        let (response, is_first) = customer.pay(&payment);
+        let is_right = response.status == 201 || (!is_first && response.status == 200);
+        assert!(is_right, "{payment} was answered with {response:?}");
+        assert_eq!(response.json(), payment);
+        // Some ask again, although they were answered.
+        if number % 3 == 0 {
+            let (response, _) = customer.pay(&payment);
+            assert_eq!((response.status, response.json()), (200, payment));
+        }
+        acknowledged.push((id, amount_cents));
+    }
+    acknowledged
+}
+
+/// Who receives receipts, and how often each.
+struct Payers {
+    address: SocketAddr,
+    told: Told,
+    _runtime: tokio::runtime::Runtime,
+}
+
+type Told = Arc<Mutex<HashMap<String, u64>>>;
+
+impl Payers {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime can be made");
+        let told = Told::default();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let routes = Router::new().route("/", post(receive)).with_state(Arc::clone(&told));
+        runtime.spawn(async { axum::serve(listener, routes).await });
+        Self { address, told, _runtime: runtime }
+    }
+
+    fn told(&self) -> HashMap<String, u64> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn receive(State(told): State<Told>, headers: HeaderMap) -> StatusCode {
+    let Some(key) = headers.get("Idempotency-Key").and_then(|key| key.to_str().ok()) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    *told.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default() += 1;
+    StatusCode::NO_CONTENT
+}
