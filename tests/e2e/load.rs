@@ -1,160 +1,249 @@
-//! Clients that ask at a steady pace, while something is done to the server.
+//! Clients that send requests all the time, and notice every one that is not answered as it should be.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use serde_json::json;
 
 use crate::http::{Connection, Response};
 use crate::servers::wait_until;
 
-/// How many clients there are of each kind.
-const CLIENTS: usize = 4;
-/// Requests per second that each client sends.
-const PACE: u64 = 50;
-/// A connection that was not used for so long is not used again. Every client that keeps connections has such a limit.
-const IDLE: Duration = Duration::from_millis(200);
+/// From one request of a client to the next.
+const PACE: Duration = Duration::from_millis(25);
 
-/// What clients of one kind have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    KeepAlive,
+    /// One for each request.
+    Fresh,
+}
+
+/// A load on some addresses, until it is ended.
+pub(crate) struct Load {
+    clients: Vec<JoinHandle<Tally>>,
+    shared: Arc<Shared>,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    answered: AtomicU64,
+    lost: AtomicU64,
+    /// How many responses each server gave, if they say so.
+    served_by: Mutex<HashMap<String, u64>>,
+}
+
+/// What the clients have seen.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) answered: usize,
-    /// Requests on a kept connection that was closed under them without a word, sent again and answered.
-    pub(crate) repeated: usize,
-    pub(crate) slowest: Duration,
-    /// What was refused, reset or cut off.
+    pub(crate) answered: u64,
+    /// Those among them that were sent twice: on a connection that was kept and closed under them without a word, and
+    /// then on another. HTTP/1 has no remedy but this one.
+    pub(crate) repeated: u64,
+    /// What became of those that were not answered as they should be.
     pub(crate) lost: Vec<String>,
-}
-
-impl Tally {
-    fn add(mut self, other: Self) -> Self {
-        self.answered += other.answered;
-        self.repeated += other.repeated;
-        self.slowest = self.slowest.max(other.slowest);
-        self.lost.extend(other.lost);
-        self
-    }
-
-    fn count(&mut self, answer: io::Result<Response>, status: u16, began: Instant) {
-        match answer {
-            Ok(response) if response.status == status => self.answered += 1,
-            Ok(response) => self.lost.push(format!("{response:?}")),
-            Err(error) => self.lost.push(format!("after {:?}: {error}", began.elapsed())),
-        }
-        self.slowest = self.slowest.max(began.elapsed());
-    }
-}
-
-/// What became of everything that was asked.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// Each payment on a connection of its own.
-    pub(crate) fresh: Tally,
-    /// On connections that are kept.
-    pub(crate) kept: Tally,
-}
-
-/// What is going on, for whoever does something to the server.
-#[derive(Default)]
-pub(crate) struct Load {
-    sent: AtomicUsize,
-    is_over: AtomicBool,
+    /// The amount of each payment that was said to be charged.
+    pub(crate) charged: BTreeMap<String, i64>,
+    /// Payments without an answer: they may be charged or not.
+    pub(crate) unknown: BTreeSet<String>,
+    pub(crate) slowest: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Load {
-    /// Waits until so many more requests have been sent.
-    #[track_caller]
-    pub(crate) fn wait_for(&self, requests: usize) {
-        let goal = self.sent.load(Ordering::Relaxed) + requests;
-        wait_until("clients go on asking", || self.sent.load(Ordering::Relaxed) >= goal);
-    }
-}
-
-/// Asks the service at `address` for as long as `act` takes.
-pub(crate) fn during(address: SocketAddr, act: impl FnOnce(&Load)) -> Outcome {
-    let load = Load::default();
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let load = &load;
-                let fresh = scope.spawn(move || ask_afresh(address, client, load));
-                (fresh, scope.spawn(move || ask_again(address, load)))
-            })
-            .collect();
-        let ending = Ending(&load);
-        act(&load);
-        drop(ending);
-        let mut outcome = Outcome { fresh: Tally::default(), kept: Tally::default() };
-        for (fresh, kept) in clients {
-            outcome.fresh = outcome.fresh.add(fresh.join().expect("the client does not panic"));
-            outcome.kept = outcome.kept.add(kept.join().expect("the client does not panic"));
-        }
-        outcome
-    })
-}
-
-/// Ends the load when it is dropped, also if what was done has failed.
-struct Ending<'a>(&'a Load);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The numbers of the requests, each when it is due. The pace is the load that the tests are about.
-fn paced(load: &Load) -> impl Iterator<Item = u64> {
-    let began = Instant::now();
-    (0..).take_while(move |number| {
-        thread::sleep(Duration::from_millis(number * 1_000 / PACE).saturating_sub(began.elapsed()));
-        load.sent.fetch_add(1, Ordering::Relaxed);
-        !load.is_over.load(Ordering::Relaxed)
-    })
-}
-
-fn ask_afresh(address: SocketAddr, client: usize, load: &Load) -> Tally {
-    let mut tally = Tally::default();
-    for number in paced(load) {
-        let began = Instant::now();
-        let payment = json!({ "id": format!("{client}-{number}"), "amount_cents": 1 }).to_string();
-        let pay = |mut connection: Connection| connection.post_json("/payments", &payment);
-        tally.count(Connection::open(address).and_then(pay), 201, began);
-    }
-    tally
-}
-
-fn ask_again(address: SocketAddr, load: &Load) -> Tally {
-    let mut tally = Tally::default();
-    let mut kept: Option<(Connection, Instant)> = None;
-    for _ in paced(load) {
-        let began = Instant::now();
-        // One that was closed meanwhile, or is kept for long already, is of no use.
-        kept = kept.filter(|(connection, last)| last.elapsed() < IDLE && connection.is_silent());
-        if let Some((mut connection, _)) = kept.take() {
-            let answer = connection.get("/");
-            if !answer.as_ref().is_err_and(was_closed) {
-                let is_kept = answer.as_ref().is_ok_and(|response| !response.says_close);
-                kept = is_kept.then(|| (connection, Instant::now()));
-                tally.count(answer, 200, began);
-                continue;
-            }
-            tally.repeated += 1;
-        }
-        let answer = Connection::open(address).and_then(|mut connection| {
-            let response = connection.get("/")?;
-            kept = (!response.says_close).then(|| (connection, Instant::now()));
-            Ok(response)
+    /// Starts this many clients of each kind, which share the addresses out among them.
+    pub(crate) fn start(addresses: &[SocketAddr], clients: &[(Connections, usize)]) -> Self {
+        let shared = Arc::new(Shared::default());
+        let kinds = clients.iter().flat_map(|&(connections, count)| (0..count).map(move |_| connections));
+        let clients = kinds.enumerate().map(|(name, connections)| {
+            let address = addresses[name % addresses.len()];
+            let client = Client { name, address, connections, shared: Arc::clone(&shared) };
+            thread::spawn(move || client.run())
         });
-        tally.count(answer, 200, began);
+        Self { clients: clients.collect(), shared, began: Instant::now() }
     }
-    tally
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many more requests have been answered.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, requests: u64) {
+        let answered = || self.shared.answered.load(Ordering::Relaxed);
+        let goal = answered() + requests;
+        wait_until(&format!("{requests} more requests are answered"), || answered() >= goal);
+    }
+
+    /// Waits until this server gives a response.
+    #[track_caller]
+    pub(crate) fn wait_until_served_by(&self, server: SocketAddr) {
+        let server = server.to_string();
+        let count = || {
+            let served_by = self.shared.served_by.lock().unwrap_or_else(PoisonError::into_inner);
+            served_by.get(&server).copied()
+        };
+        let before = count();
+        wait_until(&format!("{server} gives a response"), || count() > before);
+    }
+
+    /// Ends the load, and gives what all clients have seen.
+    #[track_caller]
+    pub(crate) fn end(self) -> Tally {
+        let Self { clients, shared, began } = self;
+        shared.is_over.store(true, Ordering::Relaxed);
+        let mut all = Tally::default();
+        for client in clients {
+            let Tally { answered, repeated, lost, charged, unknown, slowest, took: _ } =
+                client.join().expect("no client has panicked");
+            all.answered += answered;
+            all.repeated += repeated;
+            all.slowest = all.slowest.max(slowest);
+            all.lost.extend(lost);
+            all.charged.extend(charged);
+            all.unknown.extend(unknown);
+        }
+        all.took = began.elapsed();
+        all
+    }
 }
 
-/// Whether the server has closed the connection before it said a word.
-fn was_closed(error: &io::Error) -> bool {
+impl Tally {
+    /// A line of figures.
+    pub(crate) fn figures(&self) -> String {
+        let Self { answered, repeated, lost, charged, unknown: _, slowest, took } = self;
+        let rate = *answered as f64 / took.as_secs_f64();
+        format!(
+            "{answered} requests answered, {} of them payments, {rate:.0} a second, the slowest in {slowest:.1?}; \
+             {repeated} sent twice; {} lost; {took:.1?}",
+            charged.len(),
+            lost.len()
+        )
+    }
+}
+
+struct Client {
+    name: usize,
+    address: SocketAddr,
+    connections: Connections,
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    fn run(self) -> Tally {
+        let mut tally = Tally::default();
+        let mut connection = None;
+        let mut due = Instant::now();
+        for number in 0.. {
+            if self.shared.is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            // The pace is the load that the test is about. What could not be sent in time is not sent all at once.
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            due = Instant::now().max(due + PACE);
+            self.send(number, &mut connection, &mut tally);
+        }
+        tally
+    }
+
+    /// One request: a payment, one that takes a while, or a quick one.
+    fn send(&self, number: u64, kept: &mut Option<Connection>, tally: &mut Tally) {
+        let payment =
+            number.is_multiple_of(4).then(|| (format!("{}-{number}", self.name), 1 + number as i64 % 1_000));
+        let path = if number % 4 == 1 { "/slow?ms=20" } else { "/" };
+        let began = Instant::now();
+        let (asked, was_repeated) = match self
+            .kept(kept)
+            .map(|connection| self.ask(connection, path, &payment))
+        {
+            Some(Err(error)) if was_closed_without_a_word(&error) => (self.ask_anew(path, &payment), true),
+            Some(asked) => (asked, false),
+            None => (self.ask_anew(path, &payment), false),
+        };
+        tally.slowest = tally.slowest.max(began.elapsed());
+        let why = match asked {
+            Ok((connection, response)) if is_expected(&response, payment.is_some(), was_repeated) => {
+                self.note_server(&response);
+                tally.answered += 1;
+                tally.repeated += u64::from(was_repeated);
+                self.shared.answered.fetch_add(1, Ordering::Relaxed);
+                tally.charged.extend(payment);
+                // A server may close after a response, if it says so.
+                let is_kept = !response.says_close() && self.connections == Connections::KeepAlive;
+                *kept = is_kept.then_some(connection);
+                return;
+            }
+            Ok((_, response)) => format!("{response:?}"),
+            Err(error) => error.to_string(),
+        };
+        let what = if payment.is_some() { "a payment" } else { path };
+        tally.lost.push(format!("{what}, {:?}: {why}", self.connections));
+        tally.unknown.extend(payment.map(|(id, _)| id));
+        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The connection that was kept. One that the server has closed while it was idle is of no use, as every client
+    /// knows that keeps connections.
+    fn kept(&self, kept: &mut Option<Connection>) -> Option<Connection> {
+        kept.take().filter(Connection::is_silent)
+    }
+
+    fn ask_anew(&self, path: &str, payment: &Option<(String, i64)>) -> io::Result<(Connection, Response)> {
+        self.ask(Connection::open(self.address)?, path, payment)
+    }
+
+    fn ask(
+        &self,
+        mut connection: Connection,
+        path: &str,
+        payment: &Option<(String, i64)>,
+    ) -> io::Result<(Connection, Response)> {
+        let close = self.connection_header();
+        let response = match payment {
+            Some((id, amount)) => {
+                let headers = format!("Content-Type: application/json\r\n{close}");
+                let body = format!(r#"{{"id":"{id}","amount_cents":{amount}}}"#);
+                connection.post("/payments", &headers, &body)?
+            }
+            None => {
+                connection.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"))?;
+                connection.read_response()?
+            }
+        };
+        Ok((connection, response))
+    }
+
+    fn connection_header(&self) -> &'static str {
+        match self.connections {
+            Connections::KeepAlive => "",
+            Connections::Fresh => "Connection: close\r\n",
+        }
+    }
+
+    fn note_server(&self, response: &Response) {
+        if let Some(servers) = response.header("X-Served-By") {
+            // Of those that were tried, it is the last one.
+            let server = servers.rsplit(", ").next().unwrap_or(servers).to_owned();
+            let mut served_by = self.shared.served_by.lock().unwrap_or_else(PoisonError::into_inner);
+            *served_by.entry(server).or_default() += 1;
+        }
+    }
+}
+
+/// A payment that was charged before was sent twice: by this client, or by somebody else, which nobody may do.
+fn is_expected(response: &Response, is_payment: bool, was_repeated: bool) -> bool {
+    match response.status {
+        201 => is_payment,
+        200 => !is_payment || was_repeated,
+        _ => false,
+    }
+}
+
+fn was_closed_without_a_word(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
 }

@@ -5,16 +5,19 @@
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `LIFECYCLE_TEST_ROUNDS` | how often `nothing_lost` ends the service | 200 |
+//! | `LIFECYCLE_TEST_ROLLS` | how many instances a long rolling deployment restarts | 20 |
 
 #![cfg(target_os = "linux")]
 
 use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
 
+mod health_check;
+mod load;
+mod played;
 mod servers;
 
 mod docker;
 mod faults_starting;
-mod load;
 mod nothing_lost;
 mod payments;
 mod pm2;

@@ -96,7 +96,7 @@ fn it_leaves_the_registry_first_of_all_and_serves_on_for_the_delay() {
     let leave = registry.wait_for_leave();
     assert_eq!(leave.path, entry.path);
     let answer = answered(connect(address).get("/"));
-    assert_eq!((answer.status, answer.says_close), (200, true), "it serves on");
+    assert_eq!((answer.status, answer.says_close()), (200, true), "it serves on");
     let exit = process.wait_for_exit();
     assert_eq!(exit.code(), Some(0));
     assert!(exit.at > answer.at && answer.at > leave.at);

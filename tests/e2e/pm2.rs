@@ -99,7 +99,7 @@ fn its_kill_timeout_is_followed() {
     payments.pm2.stop();
     println!("`pm2 stop` took {:.1?} with a request of 1.8 s under way", began.elapsed());
     let answer = answered(answer.join().expect("the client does not panic"));
-    assert_eq!((answer.status, answer.says_close), (200, true));
+    assert_eq!((answer.status, answer.says_close()), (200, true));
     payments.ended_with(0);
     let log = payments.pm2.log();
     assert!(log.contains(" of 4.0 s: SIGINT received"), "the budget is not 0.8 of 5 s");

@@ -13,14 +13,23 @@ use crate::harness::program::PATIENCE;
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
-    /// The server asks to connect anew for the next request.
-    pub says_close: bool,
     pub body: String,
+    headers: Vec<(String, String)>,
     /// When the last byte was there.
     pub at: Instant,
 }
 
 impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the server asks to connect anew for the next request.
+    pub fn says_close(&self) -> bool {
+        self.header("Connection").is_some_and(|value| value == "close")
+    }
+
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
@@ -75,7 +84,7 @@ impl Connection {
     }
 
     fn read_rest(&mut self, status: u16) -> io::Result<Response> {
-        let (mut length, mut says_close) = (None, false);
+        let (mut length, mut headers) = (None, Vec::new());
         loop {
             let header = self.read_line()?;
             if header.is_empty() {
@@ -87,13 +96,13 @@ impl Connection {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().ok();
             }
-            says_close |= name.eq_ignore_ascii_case("connection") && value.trim() == "close";
+            headers.push((name.to_owned(), value.trim().to_owned()));
         }
         let mut body = vec![0; length.ok_or_else(|| invalid("no Content-Length".to_owned()))?];
         self.stream.read_exact(&mut body)?;
         let at = Instant::now();
         let body = String::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
-        Ok(Response { status, says_close, body, at })
+        Ok(Response { status, body, headers, at })
     }
 
     /// Whether nothing has come that was not read.

@@ -1,5 +1,7 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
+pub(crate) mod haproxy;
+pub(crate) mod nginx;
 pub(crate) mod pm2;
 pub(crate) mod postgres;
 pub(crate) mod redis;
@@ -72,15 +74,19 @@ impl Server {
 
     /// Sends a signal to the server and to its children.
     pub(crate) fn signal_all(&self, signal: Signal) {
-        let pid = self.0.id();
         // Who is stopped has no more children.
         self.signal(if signal == Signal::CONT { Signal::CONT } else { Signal::STOP });
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw)
-        {
+        for child in self.children() {
             let _ = kill_process(child, signal);
         }
         self.signal(signal);
+    }
+
+    /// The processes that it has started, and that are there now.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        let pid = self.0.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw).collect()
     }
 
     /// Waits for the end of the server.

@@ -1,0 +1,53 @@
+//! Behind HAProxy, which asks `/readyz`.
+
+use std::time::Duration;
+
+use super::{CLIENTS, INSTANCES, Site, ports, rolls};
+use crate::health_check::HealthCheck;
+use crate::load::Load;
+use crate::machine;
+use crate::servers::haproxy::HaProxy;
+use crate::servers::wait_until;
+
+#[test]
+fn twenty_rolling_restarts_lose_no_request() {
+    let _machine = machine::shared();
+    let check = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
+    roll("HAProxy", check, rolls());
+}
+
+/// Three seconds, three failures: the delay is 10 s.
+#[test]
+fn with_slow_checks_the_delay_is_long_and_no_request_is_lost() {
+    let _machine = machine::shared();
+    let check = HealthCheck { interval: Duration::from_secs(3), failures: 3, successes: 2 };
+    roll("HAProxy, inter 3s fall 3 rise 2", check, INSTANCES);
+}
+
+#[track_caller]
+fn roll(what: &str, check: HealthCheck, rolls: usize) {
+    let site = Site::open(check.drain_delay());
+    let mut instances = site.start_all();
+    let haproxy = HaProxy::start(check, &ports(&instances));
+    let load = Load::start(&[haproxy.address()], &CLIENTS);
+    for roll in 0..rolls {
+        let place = roll % INSTANCES;
+        site.restart(&mut instances, place);
+        haproxy.wait_until_up(place);
+    }
+    site.assert_nothing_is_lost(what, rolls, &load.end());
+}
+
+/// What the delay is for: HAProxy sends requests until two checks have failed, to a port that is closed.
+#[test]
+fn without_a_delay_requests_are_lost() {
+    let _machine = machine::shared();
+    let check = HealthCheck { interval: Duration::from_secs(1), failures: 2, successes: 1 };
+    let site = Site::open(Duration::ZERO);
+    let mut instances = site.start_all();
+    let haproxy = HaProxy::start(check, &ports(&instances));
+    let load = Load::start(&[haproxy.address()], &CLIENTS);
+    instances.remove(0).stop(Duration::ZERO);
+    wait_until("a request is lost", || load.lost() > 0);
+    site.assert_something_is_lost("HAProxy, no delay", 1, &load.end());
+}

@@ -1,0 +1,74 @@
+//! HAProxy.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use lifecycle_tests::harness::scratch::Scratch;
+
+use super::{Server, free_port, search_path, spawn, wait_until};
+use crate::health_check::HealthCheck;
+
+/// A proxy that asks `/readyz` of each server on its probe's port, and never repeats a request.
+pub(crate) struct HaProxy {
+    _server: Server,
+    port: u16,
+    scratch: Scratch,
+}
+
+impl HaProxy {
+    /// Starts one. `servers` are the ports of each: where it serves, and where it is probed.
+    #[track_caller]
+    pub(crate) fn start(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+        let (port, scratch) = (free_port(), Scratch::new());
+        let HealthCheck { interval, failures, successes } = check;
+        // What an answer to a check may take has a limit of its own: otherwise that is `inter`, which is too short for
+        // a machine that is busy, if it is short.
+        let mut config = format!(
+            "global\n  stats socket {socket} mode 600 level admin\n\
+             defaults\n  mode http\n  retries 0\n  timeout connect 5s\n  timeout client 30s\n  \
+             timeout server 30s\n  timeout check 5s\n\
+             frontend web\n  bind 127.0.0.1:{port}\n  default_backend payments\n\
+             backend payments\n  option httpchk GET /readyz\n  http-check expect status 200\n  \
+             default-server inter {inter}ms fall {failures} rise {successes}\n",
+            socket = scratch.path().join("stats").display(),
+            inter = interval.as_millis(),
+        );
+        for (place, (port, probe)) in servers.iter().enumerate() {
+            config += &format!("  server s{place} 127.0.0.1:{port} check port {probe}\n");
+        }
+        let file = scratch.path().join("haproxy.cfg");
+        fs::write(&file, config).expect("there is room for a file");
+        let log = File::create(scratch.path().join("log")).expect("there is room for a file");
+        let mut command = Command::new("haproxy");
+        command.env("PATH", search_path()).arg("-db").arg("-f").arg(&file);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let haproxy = Self { _server: Server::new(spawn(&mut command, "haproxy")), port, scratch };
+        (0..servers.len()).for_each(|place| haproxy.wait_until_up(place));
+        haproxy
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Waits until HAProxy sends requests to this server.
+    #[track_caller]
+    pub(crate) fn wait_until_up(&self, place: usize) {
+        let what = format!("HAProxy says that s{place} is up");
+        // "UP 1/3" is a server whose checks have begun to fail.
+        wait_until(&what, || self.status(place).is_ok_and(|status| status.as_deref() == Some("UP")));
+    }
+
+    fn status(&self, place: usize) -> io::Result<Option<String>> {
+        let mut socket = UnixStream::connect(self.scratch.path().join("stats"))?;
+        socket.write_all(b"show stat\n")?;
+        let mut stat = String::new();
+        socket.read_to_string(&mut stat)?;
+        let server = format!("payments,s{place},");
+        let line = stat.lines().find(|line| line.starts_with(&server));
+        Ok(line.and_then(|line| line.split(',').nth(17)).map(str::to_owned))
+    }
+}

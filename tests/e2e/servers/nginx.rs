@@ -1,0 +1,112 @@
+//! nginx.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lifecycle_tests::harness::scratch::Scratch;
+use rustix::process::Signal;
+
+use super::{Server, free_port, search_path, spawn, wait_until};
+
+/// For how long nginx avoids a server after a request to it has failed.
+const FAIL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A proxy without active checks, as the open-source nginx is. Every response says in `X-Served-By` who gave it.
+pub(crate) struct Nginx {
+    server: Server,
+    port: u16,
+    servers: Vec<u16>,
+    scratch: Scratch,
+}
+
+impl Nginx {
+    /// Starts one, and waits until it accepts connections.
+    #[track_caller]
+    pub(crate) fn start(servers: &[u16]) -> Self {
+        let (port, scratch) = (free_port(), Scratch::new());
+        fs::write(scratch.path().join("nginx.conf"), config(port, servers, None))
+            .expect("there is room for a file");
+        let log = File::create(scratch.path().join("log")).expect("there is room for a file");
+        let mut command = Command::new("nginx");
+        command
+            .env("PATH", search_path())
+            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+            .arg(scratch.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let server = Server::new(spawn(&mut command, "nginx-light"));
+        let mut nginx = Self { server, port, servers: servers.to_owned(), scratch };
+        wait_until("nginx accepts connections", || {
+            assert!(!nginx.server.has_ended(), "nginx has ended: {}", nginx.log());
+            TcpStream::connect(nginx.address()).is_ok()
+        });
+        nginx
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Writes this server into the configuration as `down`, or none; reloads, and waits until everything that the old
+    /// configuration had sent is answered.
+    #[track_caller]
+    pub(crate) fn reload(&self, down: Option<u16>) {
+        let before = self.server.children();
+        let config = config(self.port, &self.servers, down);
+        fs::write(self.scratch.path().join("nginx.conf"), config).expect("there is room for a file");
+        // As `nginx -s reload` does.
+        self.server.signal(Signal::HUP);
+        wait_until("the workers with the old configuration have ended", || {
+            let now = self.server.children();
+            !now.is_empty() && before.iter().all(|worker| !now.contains(worker))
+        });
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
+    }
+}
+
+fn config(port: u16, servers: &[u16], down: Option<u16>) -> String {
+    let mut upstream = String::new();
+    for server in servers {
+        let is_down = if down == Some(*server) { " down" } else { "" };
+        let fail_timeout = FAIL_TIMEOUT.as_secs();
+        let _ = writeln!(
+            upstream,
+            "    server 127.0.0.1:{server} max_fails=1 fail_timeout={fail_timeout}s{is_down};"
+        );
+    }
+    // A request that could not be delivered goes to the next server, whatever its method. Without `non_idempotent`, a
+    // POST that was delivered is not repeated, whatever becomes of it.
+    format!(
+        r#"daemon off;
+pid nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  upstream payments {{
+{upstream}    keepalive 8;
+  }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://payments;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_next_upstream error timeout http_503;
+      add_header X-Served-By $upstream_addr always;
+    }}
+  }}
+}}
+"#
+    )
+}
