@@ -8,11 +8,15 @@
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{machine, program};
+use lifecycle_tests::harness::{http, machine, program, scratch};
 
 mod servers;
 
+mod disk;
+mod payments;
+
 mod faults_starting;
+mod faults_stopping;
 mod nothing_lost;
 mod rolling;
 mod systemd;
