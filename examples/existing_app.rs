@@ -1,14 +1,17 @@
 //! An application that was there before: it has its own `#[tokio::main]`, its own server, its own clean-up. It takes
 //! the framework in with a few lines, and keeps the rest.
 //!
-//! Run it with `cargo run --example existing_app`, ask for <http://127.0.0.1:8080>, and press Ctrl-C.
+//! Run it with `cargo run --example existing_app`, ask for <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::routing::get;
 use lifecycle::{Acquire, App, Release, Report, Resource, Result, resource};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 /// New: what used to be opened at the top of `main` and closed, on a good day, at its bottom.
@@ -48,6 +51,17 @@ async fn serve(app: &App) -> Result {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let hit = move || async move { format!("hit {}\n", hits.0.fetch_add(1, Ordering::Relaxed) + 1) };
-    axum::serve(listener, Router::new().route("/", get(hit))).with_graceful_shutdown(app.stopping()).await?;
+    let routes = Router::new().route("/", get(hit)).route("/slow", get(slow));
+    axum::serve(listener, routes).with_graceful_shutdown(app.stopping()).await?;
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct Slow {
+    ms: u64,
+}
+
+async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    "done\n"
 }

@@ -2,16 +2,18 @@
 //! the resource waits for them at its turn, refuses new ones with 503 then, and asks clients to connect elsewhere while
 //! the application is draining. A maximum is tower's own business: a limit and load shedding, mapped to 429.
 //!
-//! Run it with `cargo run --example in_flight`, ask for <http://127.0.0.1:8080/slow> three times at once to see the 429,
-//! and press Ctrl-C while one is under way.
+//! Run it with `cargo run --example in_flight`, ask for <http://127.0.0.1:8080/slow?ms=5000> three times at once to see the
+//! 429, and press Ctrl-C while one is under way.
 
 use std::time::Duration;
 
 use axum::error_handling::HandleErrorLayer;
+use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{BoxError, Router};
 use lifecycle::{Acquire, Resource, Result, resource};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -56,8 +58,13 @@ async fn too_many(_: BoxError) -> (StatusCode, [(&'static str, &'static str); 1]
     (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "too many requests\n")
 }
 
-async fn slow() -> &'static str {
-    tokio::time::sleep(Duration::from_secs(5)).await;
+#[derive(Deserialize)]
+struct Slow {
+    ms: u64,
+}
+
+async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
     "done\n"
 }
 

@@ -2,15 +2,19 @@
 //! gives the handshake as the future. The handshake runs in the connection's task, so that a slow client holds up nobody
 //! else; at the turn, what waits in the accept queue is served as it is without TLS.
 //!
-//! Run it with `cargo run --example tls`, ask with `curl --insecure https://127.0.0.1:8443`, and press Ctrl-C.
+//! Run it with `cargo run --example tls`, ask with `curl --insecure 'https://127.0.0.1:8443/slow?ms=5000'`, and press
+//! Ctrl-C.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::routing::get;
 use lifecycle::http::Listener;
 use lifecycle::{Acquire, Resource, Result, resource};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -57,9 +61,19 @@ impl Resource for Https {
         let inner = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
         println!("listening on https://{}", inner.local_addr()?);
         let listener = TlsListener { inner, tls: TlsAcceptor::from(Arc::new(config()?)) };
-        cx.serve_http(listener, Router::new().route("/", get("OK\n")));
+        cx.serve_http(listener, Router::new().route("/", get("OK\n")).route("/slow", get(slow)));
         Ok(Self)
     }
+}
+
+#[derive(Deserialize)]
+struct Slow {
+    ms: u64,
+}
+
+async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    "done\n"
 }
 
 /// A certificate for this run; a real server reads one from a file.

@@ -66,6 +66,13 @@
 //! [`Resource::abort`] is called. A resource is cut off before the deadline by what is *reserved* for the resources
 //! beneath it (`reserve`, one second unless said otherwise), so that one that hangs does not starve the others.
 //!
+//! # Where to go from here
+//!
+//! * [`adoption`]: from what you have to this crate, step by step: a `select!` with a signal, tokio-util, axum,
+//!   tokio-graceful-shutdown, Go.
+//! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to go on serving for each load
+//!   balancer, which exit codes to restart, and how to test it.
+//!
 #![doc = include_str!("guarantees.md")]
 //!
 //! # Configuration
@@ -88,7 +95,7 @@
 //! | `http` | `Acquire::serve_http`, and the tower layer `InFlight` for other servers: every request is answered, and every connection ends |
 //! | `probe` | `/livez`, `/readyz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | tells systemd what the application is at: see below |
-//! | `testing` | a clock that obeys `tokio::time::pause` ([`Builder::virtual_time`]) and signals from nowhere ([`App::deliver`]) |
+//! | `testing` | a clock that obeys `tokio::time::pause` (`Builder::virtual_time`) and signals from nowhere (`App::deliver`) |
 //!
 //! # In Kubernetes
 //!
@@ -157,6 +164,7 @@
 //!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
 //!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
 //! * `report`, `explain`, `log`, `error`: what is told, and how.
+//! * `adoption`, `timeouts`: documentation, no code.
 //! * `simulation` (tests only): random applications and troubles through the engine and the driver.
 //!
 //! Invariants: the engine alone decides; nothing but the driver acts on its commands; a lock is never held across an
@@ -168,6 +176,8 @@
 //! add up past the grace period, restarting of failed tasks (that is a supervisor's work, and systemd and Kubernetes do
 //! it), and global state, but for the registry of declarations and the process's signal handlers.
 
+#[doc = include_str!("adoption.md")]
+pub mod adoption {}
 mod app;
 mod body;
 mod budget;
@@ -206,6 +216,8 @@ mod stopping;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 mod tasks;
+#[doc = include_str!("timeouts.md")]
+pub mod timeouts {}
 mod watchdog;
 
 use std::error::Error;

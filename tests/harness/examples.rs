@@ -1,13 +1,14 @@
 //! The examples, built as a user builds them.
 
 use std::collections::HashMap;
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-const NAMES: [&str; 4] = ["existing_app", "go_equivalent", "hello", "payments"];
+const NAMES: [&str; 6] = ["existing_app", "go_equivalent", "hello", "in_flight", "payments", "tls"];
 
 /// The executable of an example. All are built by the first test that asks; the build's lock is cargo's.
 pub fn executable(name: &str) -> &'static Path {
@@ -22,8 +23,15 @@ fn build() -> HashMap<String, PathBuf> {
         // Without it, also where this program is run without cargo, a dependency's `rust-toolchain.toml` would count.
         cargo.env("RUSTUP_TOOLCHAIN", toolchain);
     }
+    // What cargo tells this program about its own package is not for the build, in which some (ring's) would be redone.
+    for (variable, _) in env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&variable);
+        }
+    }
     let output = cargo
-        .args(["build", "--package", "lifecycle-examples", "--message-format=json-render-diagnostics"])
+        .args(["build", "--workspace", "--message-format=json-render-diagnostics"])
         .args(NAMES.iter().flat_map(|name| ["--example", name]))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())

@@ -6,7 +6,7 @@
 
 #![cfg(unix)]
 
-use lifecycle_tests::harness::{http, machine, program, scratch};
+use lifecycle_tests::harness::{examples, http, machine, program, scratch};
 
 mod clean_shutdown;
 mod configuration;
@@ -20,6 +20,7 @@ mod hello;
 mod payments;
 mod pid_1;
 mod restarts;
+mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use lifecycle_tests::harness::customers::{Closing, Customer, Random, Site};
+use lifecycle_tests::harness::examples;
 
 use crate::http::{answered, connect};
 use crate::machine;
@@ -20,6 +21,8 @@ const CLIENTS: u64 = 3;
 #[test]
 fn no_acknowledged_payment_is_lost_and_none_is_charged_twice() {
     let _machine = machine::shared();
+    // Built before anybody waits for it.
+    examples::executable("go_equivalent");
     let mut random = Random::new();
     let scratch = Scratch::new();
     let url = format!("sqlite://{}", scratch.path().join("payments.db").display());
