@@ -1,5 +1,6 @@
 //! The ledger: PostgreSQL, or SQLite where there is none.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,8 @@ use lifecycle::{Acquire, Release, Resource, Result, resource};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::Migrator;
-use sqlx::{AnyPool, Error};
+use sqlx::{AnyConnection, AnyPool, Connection, Error};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::scratch::Scratch;
@@ -86,12 +88,23 @@ async fn connect(url: &str) -> Result<AnyPool> {
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(1))
         .without_max_times();
-    (|| options.clone().connect(url))
+    let connect = || async {
+        // A pool would only say that it has waited for a connection, and not why there was none.
+        reach(url).await?;
+        options.clone().connect(url).await
+    };
+    connect
         .retry(backoff)
         .when(is_passing)
         .notify(|error, delay| warn!("no database yet, trying again in {delay:.1?}: {error}"))
         .await
         .map_err(|error| format!("cannot connect to the database: {error}").into())
+}
+
+/// Connects once, to see whether that is possible.
+async fn reach(url: &str) -> Result<(), Error> {
+    let connected = timeout(Duration::from_secs(3), AnyConnection::connect(url)).await;
+    connected.map_err(|_| io::Error::new(ErrorKind::TimedOut, "it does not answer"))??.close().await
 }
 
 fn is_passing(error: &Error) -> bool {

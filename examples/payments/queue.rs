@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
 use lifecycle::{Acquire, Release, Resource, Result, resource};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncTypedCommands, Direction, RedisError, RetryMethod};
@@ -42,7 +42,10 @@ impl Resource for Queue {
 
     async fn release(&self, _: &Release) -> Result {
         match &self.0 {
-            Backend::Redis(redis) => redis.leave().await?,
+            Backend::Redis(redis) => redis
+                .leave()
+                .await
+                .map_err(|error| format!("cannot give back to Redis what was taken from it: {error}"))?,
             Backend::Memory(_) => {}
         }
         info!("queue closed");
@@ -152,9 +155,13 @@ impl Redis {
         Ok(())
     }
 
+    /// Leaves nothing behind. If Redis is away, others adopt what was taken, once the lease has run out.
     async fn leave(&self) -> Result<(), RedisError> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.give_back_all(&self.worker).await?;
+        // A connection that was lost is noticed by who uses it first, and made again for the next.
+        let is_lost = |error: &RedisError| error.is_io_error() && !error.is_timeout();
+        let backoff = ConstantBuilder::default().with_delay(Duration::from_millis(100)).with_max_times(3);
+        (|| self.give_back_all(&self.worker)).retry(backoff).when(is_lost).await?;
         self.connection.clone().del(lease_of(&self.worker)).await.map(drop)
     }
 

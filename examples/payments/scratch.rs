@@ -25,13 +25,22 @@ pub(crate) struct Scratch {
 impl Resource for Scratch {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
         let instance = cx.get::<Settings>().instance;
-        Ok(spawn_blocking(move || Self::make(&env::temp_dir(), instance)).await??)
+        let parent = env::temp_dir();
+        spawn_blocking(move || {
+            let scratch = Self::make(&parent, instance);
+            scratch
+                .map_err(|error| format!("cannot make a directory in {}: {error}", parent.display()).into())
+        })
+        .await?
     }
 
     async fn release(&self, _: &Release) -> Result {
         let path = self.path.clone();
-        spawn_blocking(move || fs::remove_dir_all(path)).await??;
-        Ok(())
+        spawn_blocking(move || {
+            let removed = fs::remove_dir_all(&path);
+            removed.map_err(|error| format!("cannot remove {}: {error}", path.display()).into())
+        })
+        .await?
     }
 }
 

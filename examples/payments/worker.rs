@@ -1,5 +1,6 @@
 //! Writes receipts, one after the other. At its turn it finishes the one it is at.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ impl Receipts {
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
-                warn!("the worker makes a pause: {error}");
+                warn!(error = &*error as &(dyn Error + 'static), "the worker makes a pause");
                 stopping.run_until(sleep(PAUSE)).await;
             }
         }

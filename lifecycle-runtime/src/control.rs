@@ -112,7 +112,7 @@ async fn end_process_if_insisted(driver: &Driver, signals: &mut Signals) {
 }
 
 /// How long the end waits for what is still to be said: a log that blocks must not keep the process.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Brings signals and time to the engine until the application has ended, and all is said that can be.
 pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {

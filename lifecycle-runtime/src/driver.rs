@@ -91,6 +91,8 @@ pub(crate) struct Driver {
     wake: watch::Sender<Option<Duration>>,
     draining: CancellationToken,
     run_main: CancellationToken,
+    /// The report has been said.
+    reported: CancellationToken,
     /// Everything has had its turn.
     ended: CancellationToken,
     /// And everything was said that there was to say.
@@ -153,6 +155,7 @@ impl Driver {
             wake: watch::Sender::new(None),
             draining: CancellationToken::new(),
             run_main: CancellationToken::new(),
+            reported: CancellationToken::new(),
             ended: CancellationToken::new(),
             spoken: CancellationToken::new(),
             finished: CancellationToken::new(),
@@ -196,6 +199,9 @@ impl Driver {
             Notice::LastWord => self.spoken.cancel(),
             notice => {
                 log::tell(&self.plan, &notice, &|id| self.cell(id).counter.in_flight(), || self.report());
+                if let Notice::Report = notice {
+                    self.reported.cancel();
+                }
             }
         };
         self.empty(|core| &mut core.notices, tell);

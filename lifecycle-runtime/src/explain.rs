@@ -94,6 +94,9 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
         if *cut > 0 {
             write!(f, ", {cut} cut off")?;
+            if !resource.aborted_tasks.is_empty() {
+                write!(f, ": {}", resource.aborted_tasks.join(", "))?;
+            }
         }
         if *excused > 0 {
             write!(f, " ({excused} of them streams that were told, or without a request)")?;

@@ -187,9 +187,11 @@ fn tell_plan(plan: &Plan) {
 
 fn tell_start_progress(plan: &Plan, under_way: &[(Id, Duration)], left: Option<Duration>) {
     let describe = |&(id, since): &(Id, Duration)| {
-        let waiting = match plan.dependents(id) {
+        let dependents = plan.dependents(id);
+        let waits = if dependents.len() == 1 { "waits" } else { "wait" };
+        let waiting = match dependents {
             dependents if dependents.is_empty() => String::new(),
-            dependents => format!(" ({} waits for it)", plan.names(dependents)),
+            dependents => format!(" ({} {waits} for it)", plan.names(dependents)),
         };
         format!("{} for {}{waiting}", plan.name(id), Human(since))
     };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write};
-use std::sync::{LazyLock, Mutex, Once};
+use std::sync::{Arc, LazyLock, Mutex, Once};
 
 use tokio::runtime::{Handle, Id};
 use tracing::field::{Field, Visit};
@@ -11,6 +11,11 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// By runtime, since every test has its own, and what it runs on blocking threads belongs to it, too.
 static LINES: LazyLock<Mutex<HashMap<Id, Vec<Line>>>> = LazyLock::new(Mutex::default);
+
+/// What hears each message before it is written down.
+type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
+static LISTENERS: LazyLock<Mutex<HashMap<Id, Listener>>> = LazyLock::new(Mutex::default);
 
 /// One event of the library.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +34,11 @@ pub(crate) fn begin() {
         tracing::subscriber::set_global_default(subscriber).expect("no other subscriber is installed");
     });
     LINES.lock().unwrap().remove(&Handle::current().id());
+}
+
+/// Has every message heard before it is written down, so that the log takes as long as that does.
+pub(crate) fn listen(listener: impl Fn(&str) + Send + Sync + 'static) {
+    LISTENERS.lock().unwrap().insert(Handle::current().id(), Arc::new(listener));
 }
 
 /// What was logged since the test began.
@@ -59,6 +69,10 @@ impl<S: Subscriber> Layer<S> for Ears {
         }
         let mut line = Line { level: event.metadata().level().to_string(), ..Line::default() };
         event.record(&mut line);
+        let listener = LISTENERS.lock().unwrap().get(&runtime.id()).cloned();
+        if let Some(listener) = listener {
+            listener(&line.message);
+        }
         LINES.lock().unwrap().entry(runtime.id()).or_default().push(line);
     }
 }

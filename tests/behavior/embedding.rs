@@ -2,10 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
 use lifecycle::{
     Acquire, App, Operation, Outcome, Phase, Reason, Release, Resource, Result, Signal, resource,
 };
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::capture;
@@ -472,6 +474,66 @@ mod threads {
         assert_eq!(report.resource("Held").unwrap().outcome, Outcome::Clean);
         assert_eq!(report.exit_code, 124);
         drop(end);
+    }
+
+    #[resource(foundation)]
+    struct Logging(Log);
+
+    impl Resource for Logging {
+        async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+            Err("it is supplied".into())
+        }
+
+        async fn release(&self, _: &Release) -> Result {
+            self.0.add("released Logging");
+            Ok(())
+        }
+    }
+
+    #[resource]
+    struct Quick;
+
+    impl Resource for Quick {
+        async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    /// Is released while somebody is busy telling of the release of `Quick`.
+    #[resource]
+    struct Late(Arc<Notify>);
+
+    impl Resource for Late {
+        async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+            Err("it is supplied".into())
+        }
+
+        async fn release(&self, _: &Release) -> Result {
+            self.0.notified().await;
+            Ok(())
+        }
+    }
+
+    /// E2: what is said last is said by whoever is at it, and the log is there until then.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_log_that_takes_its_time_is_still_there_for_the_report() {
+        let stage = Stage::new();
+        let (log, told) = (stage.log.clone(), Arc::new(Notify::new()));
+        let (logging, late) = (Logging(log.clone()), Late(Arc::clone(&told)));
+        capture::listen(move |message| {
+            if message.starts_with("released Quick") {
+                told.notify_one();
+                thread::sleep(ms(20));
+            }
+            if message.starts_with("stopped in") {
+                log.add("the report is said");
+            }
+        });
+        let builder = App::builder().resources::<(Quick, Late, Logging)>().supply(logging).supply(late);
+        let app = builder.start().await.unwrap();
+        app.shutdown("the test is over");
+        let _ = app.run().await;
+        assert_eq!(stage.log.lines(), ["the report is said", "released Logging"]);
     }
 }
 

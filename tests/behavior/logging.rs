@@ -61,14 +61,15 @@ async fn a_clean_life() {
 #[tokio::test(start_paused = true)]
 async fn every_5_s_of_the_start_say_what_is_acquired_and_what_waits_for_it() {
     let stage = Stage::new();
-    stage.acquire::<Db>(takes(12_000)).acquire::<Cache>(takes(7_000));
+    stage.acquire::<Db>(takes(12_000)).acquire::<Cache>(takes(7_000)).acquire::<Jobs>(takes(5_000));
     let _app = stage.start::<(Http, Cache)>().await;
     assert_eq!(
         messages_with("still starting"),
         [
-            "still starting: acquiring Db for 5.0 s (Jobs, Http waits for it), Cache for 5.0 s; \
+            "still starting: acquiring Db for 5.0 s (Jobs, Http wait for it), Cache for 5.0 s; \
              55.0 s until startup_timeout",
-            "still starting: acquiring Db for 10.0 s (Jobs, Http waits for it); 50.0 s until startup_timeout",
+            "still starting: acquiring Db for 10.0 s (Jobs, Http wait for it); 50.0 s until startup_timeout",
+            "still starting: acquiring Jobs for 3.0 s (Http waits for it); 45.0 s until startup_timeout",
         ]
     );
 }

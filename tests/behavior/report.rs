@@ -83,7 +83,7 @@ stopped in 21.6 s of 25.0 s: shutdown requested: deployment; exit code 124
   Db        clean          120 ms    0 ms      30 ms     0
   Cache     failed         0 ms      0 ms      -         0
   Jobs      panicked       0 ms      0 ms      20 ms     0
-  Http      aborted        0 ms      21.5 s    5.0 ms    1, 1 cut off
+  Http      aborted        0 ms      21.5 s    5.0 ms    1, 1 cut off: server
   started along: Config → Db → Jobs → Http
   stopped along: Http → Jobs → Db → Config
   longest drain: Http, 21.5 s of 25.0 s

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lifecycle::{Acquire, Operation, Outcome, Reason, Report, Resource, Result, Signal, resource};
 use tokio::time::{Instant, sleep};
 
+use crate::capture;
 use crate::stage::{Act, Stage, fails, failures, hangs, later, ms, panics, scripted, secs, takes};
 
 scripted! {
@@ -309,6 +310,8 @@ async fn a_signal_during_an_embedded_start_ends_it_with_a_report() {
     assert_eq!(outcome(&report, "Http"), Outcome::NeverStarted);
     assert_eq!(report.failures.len(), 0);
     assert_eq!(report.exit_code, 128 + 2);
+    assert_eq!(capture::only("cancelled the acquisition of Cache").level, "INFO");
+    assert_eq!(capture::messages_with("Cache: cancelled"), [""; 0], "it is said once, and is no trouble");
 }
 
 /// S5: a failure that comes while a signal's roll-back is under way is told all the same.

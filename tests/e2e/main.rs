@@ -11,13 +11,16 @@
 
 use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
 
+mod disk;
 mod health_check;
 mod load;
 mod played;
 mod servers;
+mod service;
 
 mod docker;
 mod faults_starting;
+mod faults_stopping;
 mod nothing_lost;
 mod payments;
 mod pm2;

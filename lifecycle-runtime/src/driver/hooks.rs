@@ -6,10 +6,12 @@ use std::thread;
 
 #[cfg(feature = "probe")]
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Driver, Source, Timing, lock};
 use crate::catch::{CatchPanic, Witness, Witnessed, catch};
+use crate::control::LAST_WORDS;
 use crate::engine::event::Event;
 use crate::error::{Cause, Panic};
 use crate::log;
@@ -46,7 +48,10 @@ impl Driver {
         let Some(instance) = self.cell(id).instance() else { return drop(witness) };
         let driver = Arc::clone(self);
         let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
+        let cut = self.cell(id).cut_release.clone();
+        let cut_while_waiting = cut.clone();
         let future = async move {
+            driver.let_the_report_be_said(&cut_while_waiting).await;
             release.await?;
             let instance = driver.cell(id).take();
             driver.look_for_handles(id, instance.as_ref());
@@ -54,9 +59,21 @@ impl Driver {
             drop(instance);
             Ok(())
         };
-        let cut = self.cell(id).cut_release.clone();
         let future = CatchPanic::new(future);
         self.runtime.spawn(Witnessed::new(poll_once_then_until(future, cut), witness));
+    }
+
+    /// The report has to reach the log, which may be what is released now (rule E2). Another thread may be about to say
+    /// it; but a log that blocks must not keep anybody for long.
+    async fn let_the_report_be_said(&self, cut: &CancellationToken) {
+        if !self.core().engine.report_is_told() || self.reported.is_cancelled() {
+            return;
+        }
+        tokio::select! {
+            () = self.reported.cancelled() => {}
+            () = cut.cancelled() => {}
+            () = sleep(LAST_WORDS) => {}
+        }
     }
 
     /// `abort` is the user's code and must not hold up whoever commands it, nor wait for a runtime whose threads

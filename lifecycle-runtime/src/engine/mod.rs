@@ -320,6 +320,11 @@ impl Engine {
         self.tasks.values().filter(|task| task.owner == id).map(|task| task.name.clone()).collect()
     }
 
+    /// Whether the report was given to be said.
+    pub(crate) fn report_is_told(&self) -> bool {
+        self.report_is_told
+    }
+
     /// Whether a turn left something behind that does not end.
     pub(crate) fn is_stuck(&self) -> bool {
         self.slots.iter().any(|slot| !slot.stuck_tasks.is_empty())

@@ -18,9 +18,14 @@ impl Redis {
     /// Starts one, and waits until it answers.
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let mut redis = Self { server: None, port: free_port(), scratch: Scratch::new() };
+        let mut redis = Self::prepare();
         redis.boot();
         redis
+    }
+
+    /// One that does not run yet.
+    pub(crate) fn prepare() -> Self {
+        Self { server: None, port: free_port(), scratch: Scratch::new() }
     }
 
     #[track_caller]
