@@ -1,6 +1,7 @@
 //! Every kind of connection of HTTP/1 ends: by itself if it can, and at the cut-off if not.
 
 use std::convert::Infallible;
+use std::io::Write;
 
 use axum::body::{Body, Bytes};
 use axum::response::sse::{Event, Sse};
@@ -8,10 +9,11 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures_util::stream;
 use lifecycle::Stopping;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::support::{Gate, bounded, impatient, patient, serve};
+use super::support::{Gate, Peer, bounded, impatient, patient, serve};
 
 fn root() -> Router {
     Router::new().route("/", get("OK"))
@@ -38,6 +40,30 @@ async fn an_idle_connection_is_closed_at_the_turn() {
         let idle = running.known().await;
         running.stop().await;
         idle.sees_close().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// The reactor of this runtime has heard of neither request when the turn begins.
+#[tokio::test]
+async fn what_an_idle_connection_has_sent_just_before_the_turn_is_answered() {
+    bounded(async {
+        let running = serve(patient(), root()).await;
+        let mut peers = Vec::new();
+        for _ in 0..10 {
+            peers.push(running.known().await.0.into_std().unwrap());
+        }
+        for peer in &mut peers {
+            peer.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+        }
+        running.app.shutdown("the test says so");
+        for peer in peers {
+            let mut peer = Peer(TcpStream::from_std(peer).unwrap());
+            let answer = peer.answer().await;
+            assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
+            peer.sees_close().await;
+        }
         running.ends_clean().await;
     })
     .await;

@@ -11,7 +11,7 @@
 //!
 //! | a connection that | until its end | cut off, it is |
 //! |---|---|---|
-//! | waits for its next request | is closed at once | |
+//! | waits for its next request | is closed at once, if nothing has arrived by then | |
 //! | has sent nothing | has 1s from its accept, then is closed | excused |
 //! | is sending the head of a request | may finish it, and is answered | excused |
 //! | has a request under way | has a complete response, then is closed | counted |

@@ -1,7 +1,7 @@
 //! One connection from its accept to its end.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use super::socket::Socket;
 use super::{Limits, Listener, TARGET};
 use crate::BoxError;
 use crate::catch::CatchPanic;
+use crate::stopping::Stopping;
 use crate::tasks::{Tasks, Unit};
 
 /// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
@@ -123,16 +124,20 @@ impl Server {
             .keep_alive_interval(self.limits.keep_alive_ping)
             .keep_alive_timeout(PONG);
         let mut http = pin!(builder.serve_connection_with_upgrades(stream, exchanges));
-        let mut stopping = self.notices.stopping.clone();
+        let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep(Duration::ZERO));
-        let mut is_told = false;
+        let (mut is_stopping, mut is_told) = (false, false);
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(result);
                 }
-                let is_stopping = is_told || Pin::new(&mut stopping).poll(cx).is_ready();
+                if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
+                    is_stopping = true;
+                    // What has arrived by now is read first.
+                    continue;
+                }
                 let (stage, requests) = connection.stage();
                 clock.see(stage, requests, is_stopping);
                 // Whoever is sending a head, or is about to, shall have an answer first.
@@ -158,6 +163,15 @@ impl Server {
         })
         .await
     }
+}
+
+/// Until the turn has come, and the runtime has asked the system after that what has arrived on connections. One that
+/// looks idle may have a request in its buffer already; it would be reset.
+///
+/// A timer does it: before the runtime fires timers, it asks for I/O.
+async fn stopping_is_heard(stopping: Stopping) {
+    stopping.await;
+    sleep(Duration::from_millis(1)).await;
 }
 
 impl Stage {
