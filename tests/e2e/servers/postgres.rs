@@ -49,7 +49,16 @@ impl Postgres {
         let log = File::options().create(true).append(true).open(log).expect("there is room for a log");
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.scratch.path());
-        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-c", "fsync=off"]);
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-c",
+            "fsync=off",
+            "-c",
+            "dynamic_shared_memory_type=mmap",
+        ]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut server = Server::new(spawn(&mut command, "postgresql"));
         wait_until("PostgreSQL is ready", || {
