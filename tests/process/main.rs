@@ -6,6 +6,7 @@
 
 #![cfg(unix)]
 
+mod cargo;
 mod examples;
 mod http;
 mod machine;
@@ -21,6 +22,7 @@ mod exit_codes;
 mod failed_start;
 mod failures;
 mod hello;
+mod panic_abort;
 mod payments;
 mod pid_1;
 mod restarts;
