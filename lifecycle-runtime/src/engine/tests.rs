@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::Notice;
+use super::command::{Insistence, Notice};
 use super::event::Cut;
 use super::*;
 use crate::phase::Signal;
@@ -73,6 +73,30 @@ fn a_ctrl_c_at_a_terminal_has_no_delay() {
     assert_eq!(delay_after(&mut running_at(true, given), Signal::Interrupt), Duration::ZERO);
     assert_eq!(delay_after(&mut running_at(true, given), Signal::Terminate), DELAY);
     assert_eq!(delay_after(&mut running_at(false, given), Signal::Interrupt), DELAY);
+}
+
+/// What the signals, a second apart, are answered with about the next Ctrl-C.
+fn next_interrupts(at_terminal: bool, signals: &[Signal]) -> Vec<Option<Insistence>> {
+    let mut engine = running_at(at_terminal, Delay::Given(Duration::ZERO));
+    let times = (0..).map(Duration::from_secs);
+    let answers = times.zip(signals).map(|(now, &signal)| engine.handle(now, Event::Signal(signal)));
+    let told = answers.map(|commands| {
+        commands.iter().find_map(|command| match command {
+            Command::Tell(Notice::NextInterrupt(next)) => Some(*next),
+            _ => None,
+        })
+    });
+    told.collect()
+}
+
+#[test]
+fn at_a_terminal_each_signal_that_counts_says_what_the_next_ctrl_c_does() {
+    use Signal::{Interrupt, Quit, Terminate};
+    let hurries = Some(Insistence::Hurries);
+    let ends = Some(Insistence::Ends);
+    assert_eq!(next_interrupts(true, &[Interrupt, Interrupt, Interrupt]), [hurries, ends, None]);
+    assert_eq!(next_interrupts(true, &[Terminate, Terminate, Quit]), [hurries, None, ends]);
+    assert_eq!(next_interrupts(false, &[Interrupt, Interrupt, Interrupt]), [None, None, None]);
 }
 
 /// The exit code when so many units were in flight at the cut-off, of which so many were excused.
