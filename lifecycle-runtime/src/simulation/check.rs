@@ -236,26 +236,40 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
+    /// S2: a resource is acquired once, after everything that it needs, and as soon as that is there.
     fn is_acquired_after_what_it_needs(&self, id: Id) -> Verdict {
-        let Some(place) = self.place(|entry| *entry == Entry::Done(Command::Acquire(id))) else {
-            return Ok(());
-        };
+        let acquire = self.place(|entry| *entry == Entry::Done(Command::Acquire(id)));
         if self.count(&Command::Acquire(id)) > 1 {
             return Err(format!("r{id} was acquired twice"));
         }
-        for &beneath in &self.after[id] {
-            let optional = self.scenario.resources[beneath].optional;
-            let is_settled = |entry: &Entry| match entry {
-                Entry::Seen(Seen::Acquired(of) | Seen::AcquireSkipped(of)) => *of == beneath,
-                Entry::Seen(Seen::AcquireFailed(of)) => optional && *of == beneath,
-                Entry::Done(Command::CancelAcquire(of)) => optional && *of == beneath,
-                _ => false,
-            };
-            if self.place(is_settled).is_none_or(|settled| settled > place) {
+        let settled = self.after[id].iter().map(|&beneath| (beneath, self.settled(beneath)));
+        let settled: Vec<(Id, Option<usize>)> = settled.collect();
+        for (beneath, settled) in &settled {
+            if acquire.is_some_and(|acquire| settled.is_none_or(|settled| settled > acquire)) {
                 return Err(format!("r{id} was acquired before r{beneath}"));
             }
         }
-        Ok(())
+        let places: Option<Vec<usize>> = settled.into_iter().map(|(_, settled)| settled).collect();
+        let Some(places) = places else { return Ok(()) };
+        let due = places.into_iter().max().map_or(Duration::ZERO, |last| self.log.entries[last].0);
+        let is_on_time = acquire.is_some_and(|acquire| self.log.entries[acquire].0 == due);
+        let is_stopping = self.trigger.is_some_and(|trigger| trigger <= due);
+        if is_on_time || is_stopping {
+            Ok(())
+        } else {
+            Err(format!("r{id} was not acquired at {due:?}, when all that it needs was there"))
+        }
+    }
+
+    /// From where in the log on the dependents of a resource may begin.
+    fn settled(&self, id: Id) -> Option<usize> {
+        let is_optional = self.scenario.resources[id].optional;
+        self.place(|entry| match entry {
+            Entry::Seen(Seen::Acquired(of) | Seen::AcquireSkipped(of)) => *of == id,
+            Entry::Seen(Seen::AcquireFailed(of)) => is_optional && *of == id,
+            Entry::Done(Command::CancelAcquire(of)) => is_optional && *of == id,
+            _ => false,
+        })
     }
 
     fn is_given_back_exactly_once(&self, id: Id) -> Verdict {
@@ -323,7 +337,69 @@ impl<'a> Book<'a> {
             self.is_over(above, turn)
                 .map_err(|why| format!("the turn of r{id} came before r{above} was done: {why}"))?;
         }
-        Ok(())
+        if !self.body_is_over(turn) {
+            return Err(format!("the turn of r{id} came before the body of main was done"));
+        }
+        let turn = self.log.entries[turn].0;
+        match self.turn_is_due(id) {
+            Some(due) if due < turn => {
+                Err(format!("the turn of r{id} came at {turn:?}, and could have come at {due:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When everything above a resource was done, if all of it was done by itself.
+    fn turn_is_due(&self, id: Id) -> Option<Duration> {
+        let mut due = self.done(&Command::Enter(Phase::Stopping))?;
+        for above in (0..self.scenario.resources.len()).filter(|&above| self.after[above].contains(&id)) {
+            if self.count(&Command::Acquire(above)) == 1 {
+                due = due.max(self.turn_ended(above)?);
+            }
+        }
+        let was_begun = self.count(&Command::RunMain) == 1;
+        if was_begun && self.scenario.settings.body != BodyKind::Empty {
+            due = due.max(self.when(|entry| matches!(entry, Entry::Seen(Seen::BodyEnded(_))))?);
+        }
+        Some(due)
+    }
+
+    /// When the turn of a resource whose acquisition was begun was over, if it came to its end by itself.
+    fn turn_ended(&self, id: Id) -> Option<Duration> {
+        let turn = self.done(&Command::Drain(id))?;
+        if self.seen(&Seen::Acquired(id)).is_some() {
+            let ended = |entry: &Entry| match entry {
+                Entry::Seen(Seen::Released(of, is_well)) => *of == id && *is_well,
+                Entry::Seen(Seen::Aborted(of, _)) => *of == id,
+                _ => false,
+            };
+            return self.when(ended);
+        }
+        let ends = self.log.entries.iter().filter_map(|(at, entry)| match entry {
+            Entry::Seen(
+                Seen::AcquireFailed(of)
+                | Seen::AcquireDropped(of)
+                | Seen::AcquireSkipped(of)
+                | Seen::TaskEnded(of, _),
+            ) => (*of == id).then_some(*at),
+            _ => None,
+        });
+        let is_left = !acquisition_has_ended(&self.log.entries, id) || has_tasks(&self.log.entries, id);
+        if is_left { None } else { ends.chain([turn]).max() }
+    }
+
+    /// Whether the body of `main`, which comes after everything, was not there any more at a place in the log, or had
+    /// its time.
+    fn body_is_over(&self, place: usize) -> bool {
+        let now = self.log.entries[place].0;
+        let entries = &self.log.entries[..place];
+        let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
+        let main = self.scenario.resources.len();
+        let was_begun = has(&|entry| *entry == Entry::Done(Command::RunMain));
+        let has_ended = has(&|entry| matches!(entry, Entry::Seen(Seen::BodyEnded(_))));
+        let is_cut_off =
+            now + Duration::from_micros(1) >= self.deadline(now).saturating_sub(self.tails[main]);
+        !was_begun || has_ended || is_cut_off
     }
 
     /// Whether the turn of a resource whose acquisition was begun is over at a place in the log.
@@ -333,12 +409,7 @@ impl<'a> Book<'a> {
         let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
         let is_cut_off = now >= self.deadline(now).saturating_sub(self.tails[id] + Duration::from_micros(1));
         let has_instance = has(&|entry| *entry == Entry::Seen(Seen::Acquired(id)));
-        let is_acquiring = !has_instance
-            && !has(&|entry| {
-                matches!(entry, Entry::Seen(
-                    Seen::AcquireFailed(of) | Seen::AcquireDropped(of) | Seen::AcquireSkipped(of),
-                ) if *of == id)
-            });
+        let is_acquiring = !acquisition_has_ended(entries, id);
         if is_acquiring && !is_cut_off {
             return Err("its acquisition was under way".to_owned());
         }
@@ -383,7 +454,11 @@ impl<'a> Book<'a> {
                 ));
             }
         }
-        if let Some(abort) = self.done(&Command::AbortTasks(id)) {
+        if let Some(place) = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id))) {
+            let (abort, entries) = (self.log.entries[place].0, &self.log.entries[..place]);
+            if acquisition_has_ended(entries, id) && !has_tasks(entries, id) {
+                return Err(format!("the tasks of r{id} were aborted, and there were none"));
+            }
             let spec = &self.scenario.resources[id];
             let own = spec.drain_timeout.map_or(Duration::MAX, |timeout| turn + timeout);
             let limit = match self.hurried {
@@ -553,4 +628,16 @@ fn has_tasks(entries: &[(Duration, Entry)], id: Id) -> bool {
     let started = count(&|entry| *entry == Entry::Seen(Seen::TaskStarted(id)));
     let ended = count(&|entry| matches!(entry, Entry::Seen(Seen::TaskEnded(of, _)) if *of == id));
     started > ended
+}
+
+/// Whether the future of an acquisition that was begun is gone at the end of a part of the log.
+fn acquisition_has_ended(entries: &[(Duration, Entry)], id: Id) -> bool {
+    entries.iter().any(|(_, entry)| {
+        matches!(entry, Entry::Seen(
+                Seen::Acquired(of)
+                    | Seen::AcquireFailed(of)
+                    | Seen::AcquireDropped(of)
+                    | Seen::AcquireSkipped(of),
+            ) if *of == id)
+    })
 }
