@@ -5,13 +5,19 @@ use std::time::Duration;
 use super::scenario::{Dying, Outside, Scenario};
 use super::world::{Entry, How, Log, Seen};
 use crate::engine::BodyKind;
-use crate::engine::command::Command;
+use crate::engine::command::{Command, Notice};
 use crate::phase::{Phase, Signal};
 use crate::plan::Id;
 use crate::report::Outcome;
 
 /// Two signals within this time are one (rule D8).
 const SAME: Duration = Duration::from_millis(500);
+
+/// How long an answer to `CutRelease` is waited for at the least.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What rounding makes of a time.
+const HAIR: Duration = Duration::from_micros(1);
 
 type Verdict = Result<(), String>;
 
@@ -25,11 +31,14 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
     book.ends_for_a_reason()?;
     for id in 0..scenario.resources.len() {
         book.is_acquired_after_what_it_needs(id)?;
+        book.is_acquired_in_time(id)?;
         book.is_given_back_exactly_once(id)?;
         book.has_its_turn_after_its_dependents(id)?;
         book.has_its_reserve(id)?;
+        book.is_cut_off_on_time(id)?;
         book.is_reported_as_it_was(id)?;
     }
+    book.progress_is_told()?;
     book.exit_code_follows_the_rule()
 }
 
@@ -261,6 +270,57 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// S3: an acquisition that is under way is cancelled when its time is up, and not before.
+    fn is_acquired_in_time(&self, id: Id) -> Verdict {
+        let Some(began) = self.done(&Command::Acquire(id)) else { return Ok(()) };
+        let own = self.scenario.resources[id].acquire_timeout.map(|timeout| began + timeout);
+        let whole = self.scenario.settings.startup_timeout;
+        let limit = own.into_iter().chain(whole).min().unwrap_or(Duration::MAX).max(began);
+        let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
+        let cancel = self.place(|entry| *entry == Entry::Done(Command::CancelAcquire(id)));
+        if let Some(cancel) = cancel.filter(|cancel| draining.is_none_or(|draining| *cancel < draining)) {
+            let at = self.log.entries[cancel].0;
+            let is_on_time = at == limit;
+            return if is_on_time {
+                Ok(())
+            } else {
+                Err(format!("r{id} was timed out at {at:?}, not at {limit:?}"))
+            };
+        }
+        let in_time = self.log.entries.iter().take_while(|(at, _)| *at <= limit).count();
+        let has_ended = acquisition_has_ended(&self.log.entries[..in_time], id);
+        let is_stopping = self.trigger.is_some_and(|trigger| trigger <= limit);
+        if has_ended || is_stopping { Ok(()) } else { Err(format!("r{id} was not timed out at {limit:?}")) }
+    }
+
+    /// S3, D11: every five seconds of the start and of each phase of the stop, and at no other time.
+    fn progress_is_told(&self) -> Verdict {
+        const EVERY: Duration = Duration::from_secs(5);
+        let is_start =
+            |entry: &Entry| matches!(entry, Entry::Done(Command::Tell(Notice::StartProgress { .. })));
+        let started = self.done(&Command::Enter(Phase::Running)).or(self.trigger).unwrap_or_default();
+        let due = started.as_nanos().div_ceil(EVERY.as_nanos()).saturating_sub(1);
+        // What is said before the foundations are there is in the log later, but it is there.
+        let told = self.log.entries.iter().filter(|(_, entry)| is_start(entry)).count();
+        if told as u128 != due {
+            return Err(format!("the progress of a start of {started:?} was told {told} times"));
+        }
+        let mut last = None;
+        for (at, entry) in &self.log.entries {
+            let is_told = match entry {
+                Entry::Done(Command::Tell(Notice::StopProgress { .. })) => true,
+                Entry::Done(Command::Enter(Phase::Draining | Phase::Stopping | Phase::Stopped)) => false,
+                _ => continue,
+            };
+            let gap = *at - last.unwrap_or(*at);
+            if gap > EVERY || is_told && gap < EVERY {
+                return Err(format!("{gap:?} of the stop went by, and its progress was told: {is_told}"));
+            }
+            last = Some(*at);
+        }
+        Ok(())
+    }
+
     /// From where in the log on the dependents of a resource may begin.
     fn settled(&self, id: Id) -> Option<usize> {
         let is_optional = self.scenario.resources[id].optional;
@@ -310,7 +370,7 @@ impl<'a> Book<'a> {
 
     /// Deadlines are kept but for the moments in which answers are awaited where there is no reserve.
     fn slack(&self) -> Duration {
-        Duration::from_millis(self.after.len() as u64) + Duration::from_micros(1)
+        Duration::from_millis(self.after.len() as u64) + HAIR
     }
 
     /// D5: a turn begins once everything that comes after the resource has had its own.
@@ -397,8 +457,7 @@ impl<'a> Book<'a> {
         let main = self.scenario.resources.len();
         let was_begun = has(&|entry| *entry == Entry::Done(Command::RunMain));
         let has_ended = has(&|entry| matches!(entry, Entry::Seen(Seen::BodyEnded(_))));
-        let is_cut_off =
-            now + Duration::from_micros(1) >= self.deadline(now).saturating_sub(self.tails[main]);
+        let is_cut_off = now + HAIR >= self.deadline(now).saturating_sub(self.tails[main]);
         !was_begun || has_ended || is_cut_off
     }
 
@@ -407,7 +466,7 @@ impl<'a> Book<'a> {
         let now = self.log.entries[place].0;
         let entries = &self.log.entries[..place];
         let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
-        let is_cut_off = now >= self.deadline(now).saturating_sub(self.tails[id] + Duration::from_micros(1));
+        let is_cut_off = now >= self.deadline(now).saturating_sub(self.tails[id] + HAIR);
         let has_instance = has(&|entry| *entry == Entry::Seen(Seen::Acquired(id)));
         let is_acquiring = !acquisition_has_ended(entries, id);
         if is_acquiring && !is_cut_off {
@@ -468,6 +527,48 @@ impl<'a> Book<'a> {
             if abort > limit + slack || abort + slack < limit {
                 return Err(format!("the tasks of r{id} were aborted at {abort:?}, and not at {limit:?}"));
             }
+        }
+        Ok(())
+    }
+
+    /// D6, D7: a release is cut off when only the time for its `abort` is left, and the answer to that is waited for
+    /// during half of what is left then.
+    fn is_cut_off_on_time(&self, id: Id) -> Verdict {
+        let Some(release) = self.done(&Command::Release(id)) else { return Ok(()) };
+        let share = Duration::from_millis(100).min(self.reserves[id] / 10);
+        // A deadline that has become an earlier one may have cut off what it then finds.
+        let limit = |at: Duration, share: Duration, earliest: Duration| {
+            let hurried = self.hurried.map_or(Duration::ZERO, |(hurried, _)| hurried);
+            let earliest = if hurried <= at { earliest.max(hurried) } else { earliest };
+            self.deadline(at).saturating_sub(self.tails[id] + share).max(earliest)
+        };
+        let is_answer = |entry: &Entry| match entry {
+            Entry::Seen(Seen::Released(of, _) | Seen::ReleaseDropped(of)) => *of == id,
+            _ => false,
+        };
+        let answer = self.place(is_answer);
+        let Some(cut) = self.place(|entry| *entry == Entry::Done(Command::CutRelease(id))) else {
+            let answered = answer.map(|answer| self.log.entries[answer].0);
+            return match answered.filter(|at| *at > limit(*at, share, release) + HAIR) {
+                Some(at) => Err(format!("the release of r{id} ended at {at:?}, and was not cut off before")),
+                None => Ok(()),
+            };
+        };
+        let cut = self.log.entries[cut].0;
+        let due = limit(cut, share, release);
+        if cut.abs_diff(due) > HAIR {
+            return Err(format!("the release of r{id} was cut off at {cut:?}, and not at {due:?}"));
+        }
+        let Some(abort) = self.place(|entry| *entry == Entry::Done(Command::Abort(id))) else {
+            return Ok(());
+        };
+        let at = self.log.entries[abort].0;
+        let due = match answer.filter(|answer| *answer < abort) {
+            Some(answer) => self.log.entries[answer].0,
+            None => limit(at, share / 2, cut + MOMENT),
+        };
+        if at.abs_diff(due) > HAIR {
+            return Err(format!("r{id} was aborted at {at:?}, and not at {due:?}"));
         }
         Ok(())
     }
