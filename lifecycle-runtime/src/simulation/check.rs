@@ -428,12 +428,11 @@ impl<'a> Book<'a> {
     fn turn_ended(&self, id: Id) -> Option<Duration> {
         let turn = self.done(&Command::Drain(id))?;
         if self.seen(&Seen::Acquired(id)).is_some() {
-            let ended = |entry: &Entry| match entry {
-                Entry::Seen(Seen::Released(of, is_well)) => *of == id && *is_well,
-                Entry::Seen(Seen::Aborted(of, _)) => *of == id,
-                _ => false,
+            return if self.count(&Command::Abort(id)) == 0 {
+                self.seen(&Seen::Released(id, true))
+            } else {
+                self.when(|entry| matches!(entry, Entry::Seen(Seen::Aborted(of, _)) if *of == id))
             };
-            return self.when(ended);
         }
         let ends = self.log.entries.iter().filter_map(|(at, entry)| match entry {
             Entry::Seen(
@@ -484,7 +483,10 @@ impl<'a> Book<'a> {
             return Err("its tasks were there".to_owned());
         }
         if has_instance {
-            let is_released = has(&|entry| *entry == Entry::Seen(Seen::Released(id, true)));
+            // What comes when `abort` was called already is no end of the turn: that is the return of `abort`.
+            let mut answered =
+                entries.iter().take_while(|(_, entry)| *entry != Entry::Done(Command::Abort(id)));
+            let is_released = answered.any(|(_, entry)| *entry == Entry::Seen(Seen::Released(id, true)));
             let is_aborted = has(&|entry| matches!(entry, Entry::Seen(Seen::Aborted(of, _)) if *of == id));
             if !(is_released || is_aborted || is_cut_off) {
                 return Err("its release was under way".to_owned());
