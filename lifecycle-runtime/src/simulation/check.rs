@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::scenario::{Dying, Outside, Scenario};
 use super::world::{Entry, How, Log, Seen};
-use crate::engine::BodyKind;
 use crate::engine::command::{Command, Notice};
+use crate::engine::{BodyKind, Delay};
 use crate::phase::{Phase, Signal};
 use crate::plan::Id;
 use crate::report::Outcome;
@@ -39,7 +39,9 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
         book.is_cut_off_on_time(id)?;
         book.is_reported_as_it_was(id)?;
     }
+    book.delay_is_kept()?;
     book.progress_is_told()?;
+    book.report_is_told()?;
     book.exit_code_follows_the_rule()
 }
 
@@ -242,6 +244,31 @@ impl<'a> Book<'a> {
             if self.exit.is_none() && !has_ended_the_delay && !is_the_trigger {
                 return Err("it went on after a failure".to_owned());
             }
+        }
+        Ok(())
+    }
+
+    /// D4: the delay lasts as long as was asked for, or half of what the reserves leave, unless something ends it.
+    fn delay_is_kept(&self) -> Verdict {
+        let (draining, stopping) = (Command::Enter(Phase::Draining), Command::Enter(Phase::Stopping));
+        let (Some(draining), Some(stopping)) = (self.done(&draining), self.done(&stopping)) else {
+            return Ok(());
+        };
+        let settings = &self.scenario.settings;
+        let reason = &self.log.report.reason;
+        let is_ctrl_c = settings.at_terminal && *reason == crate::Reason::Signal(Signal::Interrupt);
+        let was_running = self.done(&Command::Enter(Phase::Running)).is_some();
+        let asked = match settings.drain_delay {
+            Delay::Given(delay) if was_running && !is_ctrl_c && *reason != crate::Reason::Finished => delay,
+            Delay::Given(_) | Delay::IfServing(_) => Duration::ZERO,
+        };
+        let paths = self.reserves.iter().zip(&self.tails).map(|(reserve, tail)| *reserve + *tail);
+        let left = settings.shutdown_timeout.saturating_sub(paths.max().unwrap_or_default());
+        let (delay, took) = (asked.min(left / 2), stopping - draining);
+        let is_ended_early = self.hurried.is_some_and(|(hurried, _)| hurried <= stopping)
+            || self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
+        if took > delay + HAIR || took + HAIR < delay && !is_ended_early {
+            return Err(format!("the delay took {took:?}, and not {delay:?}"));
         }
         Ok(())
     }

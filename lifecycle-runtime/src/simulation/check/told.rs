@@ -33,6 +33,27 @@ impl Book<'_> {
         Ok(())
     }
 
+    /// E2: once, when everything but the foundations is released.
+    pub(super) fn report_is_told(&self) -> Verdict {
+        let is_report = |entry: &Entry| *entry == Entry::Done(Command::Tell(Notice::Report));
+        let told = self.log.entries.iter().filter(|(_, entry)| is_report(entry)).count();
+        if self.exit.is_some() && told == 0 {
+            return Ok(());
+        }
+        if told != 1 {
+            return Err(format!("the report was told {told} times"));
+        }
+        let report = self.place(is_report);
+        let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
+        for (id, spec) in self.scenario.resources.iter().enumerate() {
+            let release = self.place(|entry| *entry == Entry::Done(Command::Release(id)));
+            if release.is_some() && release > draining && spec.foundation != (report < release) {
+                return Err(format!("the report was told at the wrong time for r{id}"));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn is_reported_as_it_was(&self, id: Id) -> Verdict {
         let report = &self.log.report.resources[id];
         let outcome = report.outcome;
