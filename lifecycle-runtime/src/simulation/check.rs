@@ -40,6 +40,7 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
         book.is_reported_as_it_was(id)?;
     }
     book.delay_is_kept()?;
+    book.is_heard()?;
     book.progress_is_told()?;
     book.report_is_told()?;
     book.exit_code_follows_the_rule()

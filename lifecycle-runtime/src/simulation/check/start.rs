@@ -54,7 +54,7 @@ impl Book<'_> {
     }
 
     /// From where in the log on the dependents of a resource may begin.
-    fn settled(&self, id: Id) -> Option<usize> {
+    pub(super) fn settled(&self, id: Id) -> Option<usize> {
         let is_optional = self.scenario.resources[id].optional;
         self.place(|entry| match entry {
             Entry::Seen(Seen::Acquired(of) | Seen::AcquireSkipped(of)) => *of == id,

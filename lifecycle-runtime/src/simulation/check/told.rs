@@ -33,6 +33,22 @@ impl Book<'_> {
         Ok(())
     }
 
+    /// The log may be a foundation: nothing is said before these are there, or will not be.
+    pub(super) fn is_heard(&self) -> Verdict {
+        let foundations =
+            (0..self.scenario.resources.len()).filter(|&id| self.scenario.resources[id].foundation);
+        let settled = foundations.map(|id| self.settled(id).map(|place| self.log.entries[place].0));
+        let settled: Option<Vec<Duration>> = settled.collect();
+        let settled = settled.map(|times| times.into_iter().max().unwrap_or_default());
+        let heard = settled.into_iter().chain(self.trigger).min();
+        let said = self.when(|entry| matches!(entry, Entry::Done(Command::Tell(_))));
+        if said == heard {
+            Ok(())
+        } else {
+            Err(format!("the first word came at {said:?}, and not at {heard:?}"))
+        }
+    }
+
     /// E2: once, when everything but the foundations is released.
     pub(super) fn report_is_told(&self) -> Verdict {
         let is_report = |entry: &Entry| *entry == Entry::Done(Command::Tell(Notice::Report));
@@ -46,8 +62,11 @@ impl Book<'_> {
         let report = self.place(is_report);
         let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
         for (id, spec) in self.scenario.resources.iter().enumerate() {
+            let turn = self.place(|entry| *entry == Entry::Done(Command::Drain(id)));
             let release = self.place(|entry| *entry == Entry::Done(Command::Release(id)));
-            if release.is_some() && release > draining && spec.foundation != (report < release) {
+            // An optional foundation that was not there had its turn before, and may have come after all.
+            let is_in_its_place = turn > draining;
+            if is_in_its_place && release.is_some() && spec.foundation != (report < release) {
                 return Err(format!("the report was told at the wrong time for r{id}"));
             }
         }
@@ -76,6 +95,9 @@ impl Book<'_> {
             _ => false,
         };
         let first = self.place(is_trouble).map(|place| &self.log.entries[place].1);
+        if first == Some(&Entry::Seen(Seen::AcquireSkipped(id))) && outcome != Outcome::Skipped {
+            return Err(format!("r{id} was skipped, but is reported {outcome}"));
+        }
         let has_failed_first = matches!(first, Some(Entry::Seen(seen)) if *seen != Seen::AcquireSkipped(id));
         if has_failed_first && !matches!(outcome, Outcome::Failed | Outcome::Panicked) {
             return Err(format!("r{id} failed first of all, but is reported {outcome}"));
@@ -151,7 +173,8 @@ impl Book<'_> {
         let ids = 0..main;
         let was_cut = host_was_left
             || body_was_cut
-            || ids.clone().any(|id| self.tasks_were_cut_by_the_deadline(id) || self.release_was_cut(id));
+            || ids.clone().any(|id| self.tasks_were_cut_by_the_deadline(id) || self.release_was_cut(id))
+            || ids.clone().any(|id| self.was_left_behind(id));
         // Whether an acquisition that was slow to go was gone in time is in the log, but not in one line of it.
         // So it is with a task of an optional resource that was aborted before the shutdown, and may not have gone.
         let may_be_left = |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id);
@@ -179,6 +202,13 @@ impl Book<'_> {
         } else {
             Err(format!("the exit code is {code}, and should be {expected}"))
         }
+    }
+
+    /// Whether something of a resource was still there at the very end.
+    fn was_left_behind(&self, id: Id) -> bool {
+        let entries = &self.log.entries;
+        self.count(&Command::Acquire(id)) == 1
+            && (!acquisition_has_ended(entries, id) || has_tasks(entries, id))
     }
 
     fn tasks_were_cut(&self, id: Id) -> bool {
