@@ -168,12 +168,10 @@ impl<'a> Book<'a> {
     fn is_left(&self, id: Id, place: usize) -> bool {
         let has = |wanted: &Entry| self.log.entries[..place].iter().any(|(_, entry)| entry == wanted);
         if id == self.scenario.resources.len() {
-            let has_ended =
-                self.log.entries[..place].iter().any(|(_, e)| matches!(e, Entry::Seen(Seen::BodyEnded(_))));
             let is_running = has(&Entry::Done(Command::Enter(Phase::Running)));
             let is_draining = has(&Entry::Done(Command::Drain(id)));
             let is_empty = self.scenario.settings.body == BodyKind::Empty;
-            return is_running && !(is_draining && (has_ended || is_empty));
+            return is_running && !(is_draining && (is_empty || self.body_is_over(place)));
         }
         let was_begun = has(&Entry::Done(Command::Acquire(id)));
         was_begun && (!has(&Entry::Done(Command::Drain(id))) || self.is_over(id, place).is_err())

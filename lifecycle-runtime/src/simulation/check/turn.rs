@@ -188,7 +188,7 @@ impl Book<'_> {
 
     /// Whether the body of `main`, which comes after everything, was not there any more at a place in the log, or had
     /// its time.
-    fn body_is_over(&self, place: usize) -> bool {
+    pub(super) fn body_is_over(&self, place: usize) -> bool {
         let now = self.log.entries[place].0;
         let entries = &self.log.entries[..place];
         let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
