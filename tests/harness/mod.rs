@@ -1,5 +1,6 @@
 //! Real processes, what they are asked over sockets, and directories that are theirs.
 
+pub mod cargo;
 pub mod customers;
 pub mod examples;
 pub mod http;

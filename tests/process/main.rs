@@ -6,7 +6,7 @@
 
 #![cfg(unix)]
 
-use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
+use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
 
 mod clean_shutdown;
 mod configuration;
@@ -17,6 +17,7 @@ mod exit_codes;
 mod failed_start;
 mod failures;
 mod hello;
+mod panic_abort;
 mod payments;
 mod pid_1;
 mod restarts;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::Notice;
+use super::command::{Insistence, Notice};
 use super::event::Cut;
 use super::*;
 use crate::phase::Signal;
@@ -75,14 +75,44 @@ fn a_ctrl_c_at_a_terminal_has_no_delay() {
     assert_eq!(delay_after(&mut running_at(false, given), Signal::Interrupt), DELAY);
 }
 
-/// The exit code when so many units were in flight at the cut-off, of which so many were excused.
-fn check_cut(in_flight: usize, excused: usize, expected: u8) {
+/// What the signals, a second apart, are answered with about the next Ctrl-C.
+fn next_interrupts(at_terminal: bool, signals: &[Signal]) -> Vec<Option<Insistence>> {
+    let mut engine = running_at(at_terminal, Delay::Given(Duration::ZERO));
+    let times = (0..).map(Duration::from_secs);
+    let answers = times.zip(signals).map(|(now, &signal)| engine.handle(now, Event::Signal(signal)));
+    let told = answers.map(|commands| {
+        commands.iter().find_map(|command| match command {
+            Command::Tell(Notice::NextInterrupt(next)) => Some(*next),
+            _ => None,
+        })
+    });
+    told.collect()
+}
+
+#[test]
+fn at_a_terminal_each_signal_that_counts_says_what_the_next_ctrl_c_does() {
+    use Signal::{Interrupt, Quit, Terminate};
+    let hurries = Some(Insistence::Hurries);
+    let ends = Some(Insistence::Ends);
+    assert_eq!(next_interrupts(true, &[Interrupt, Interrupt, Interrupt]), [hurries, ends, None]);
+    assert_eq!(next_interrupts(true, &[Terminate, Terminate, Quit]), [hurries, None, ends]);
+    assert_eq!(next_interrupts(false, &[Interrupt, Interrupt, Interrupt]), [None, None, None]);
+}
+
+/// The turn of the resource has begun, with so many units in flight.
+fn draining(in_flight: usize) -> Engine {
     let mut engine = running(Delay::Given(Duration::ZERO));
     engine.handle(Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
     engine.handle(Duration::ZERO, Event::Signal(Signal::Terminate));
     let main = engine.plan().main();
     engine.handle(Duration::ZERO, Event::DrainBegan(main, 0));
     engine.handle(Duration::ZERO, Event::DrainBegan(0, in_flight));
+    engine
+}
+
+/// The exit code when so many units were in flight at the cut-off, of which so many were excused.
+fn check_cut(in_flight: usize, excused: usize, expected: u8) {
+    let mut engine = draining(in_flight);
     let cut = engine.handle(CUT, Event::Tick);
     assert!(cut.contains(&Command::AbortTasks(0)), "{cut:?}");
     engine.handle(CUT, Event::Cut(0, Cut { in_flight, excused }));
@@ -98,4 +128,31 @@ fn what_is_excused_does_not_count_at_the_cut_off() {
     check_cut(1, 0, 124);
     check_cut(3, 2, 124);
     check_cut(3, 3, 0);
+}
+
+/// A release in blocking code may end when nobody counts on it any more.
+#[test]
+fn what_a_release_answers_after_abort_was_called_changes_nothing() {
+    for answer in [Ok(()), Err(Cause::Error("it broke".into()))] {
+        let mut engine = draining(0);
+        let late = Duration::from_millis(24_900);
+        assert!(engine.handle(late, Event::Tick).contains(&Command::CutRelease(0)));
+        let later = Duration::from_millis(24_950);
+        assert!(engine.handle(later, Event::Tick).contains(&Command::Abort(0)));
+        assert_eq!(engine.handle(later, Event::Released(0, answer)), []);
+        assert!(engine.handle(later, Event::Aborted(0, Ok(()))).contains(&Command::End));
+        assert_eq!(engine.exit_code(), 124);
+    }
+}
+
+/// Only its turn is a reason to drop a task.
+#[test]
+fn a_task_that_is_lost_while_the_application_runs_is_a_failure() {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    let name = "worker".to_owned();
+    let started = Event::TaskStarted { task: 0, owner: 0, name, kind: TaskKind::Supervised };
+    engine.handle(Duration::ZERO, started);
+    let lost = engine.handle(Duration::ZERO, Event::TaskEnded(0, TaskEnd::Dropped, Rest::Unknown));
+    assert!(lost.contains(&Command::Enter(Phase::Draining)), "{lost:?}");
+    assert_eq!(engine.exit_code(), 1);
 }

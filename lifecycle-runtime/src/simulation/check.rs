@@ -1,17 +1,24 @@
 //! The rules, read off the log. Nothing here asks the engine or its budget.
 
+mod start;
+mod told;
+mod turn;
+
 use std::time::Duration;
 
 use super::scenario::{Dying, Outside, Scenario};
 use super::world::{Entry, How, Log, Seen};
-use crate::engine::BodyKind;
-use crate::engine::command::Command;
+use crate::engine::command::{Command, Notice};
+use crate::engine::{BodyKind, Delay};
 use crate::phase::{Phase, Signal};
 use crate::plan::Id;
 use crate::report::Outcome;
 
 /// Two signals within this time are one (rule D8).
 const SAME: Duration = Duration::from_millis(500);
+
+/// What rounding makes of a time.
+const HAIR: Duration = Duration::from_micros(1);
 
 type Verdict = Result<(), String>;
 
@@ -25,11 +32,17 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
     book.ends_for_a_reason()?;
     for id in 0..scenario.resources.len() {
         book.is_acquired_after_what_it_needs(id)?;
+        book.is_acquired_in_time(id)?;
         book.is_given_back_exactly_once(id)?;
         book.has_its_turn_after_its_dependents(id)?;
         book.has_its_reserve(id)?;
+        book.is_cut_off_on_time(id)?;
         book.is_reported_as_it_was(id)?;
     }
+    book.delay_is_kept()?;
+    book.is_heard()?;
+    book.progress_is_told()?;
+    book.report_is_told()?;
     book.exit_code_follows_the_rule()
 }
 
@@ -155,12 +168,10 @@ impl<'a> Book<'a> {
     fn is_left(&self, id: Id, place: usize) -> bool {
         let has = |wanted: &Entry| self.log.entries[..place].iter().any(|(_, entry)| entry == wanted);
         if id == self.scenario.resources.len() {
-            let has_ended =
-                self.log.entries[..place].iter().any(|(_, e)| matches!(e, Entry::Seen(Seen::BodyEnded(_))));
             let is_running = has(&Entry::Done(Command::Enter(Phase::Running)));
             let is_draining = has(&Entry::Done(Command::Drain(id)));
             let is_empty = self.scenario.settings.body == BodyKind::Empty;
-            return is_running && !(is_draining && (has_ended || is_empty));
+            return is_running && !(is_draining && (is_empty || self.body_is_over(place)));
         }
         let was_begun = has(&Entry::Done(Command::Acquire(id)));
         was_begun && (!has(&Entry::Done(Command::Drain(id))) || self.is_over(id, place).is_err())
@@ -236,48 +247,27 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    fn is_acquired_after_what_it_needs(&self, id: Id) -> Verdict {
-        let Some(place) = self.place(|entry| *entry == Entry::Done(Command::Acquire(id))) else {
+    /// D4: the delay lasts as long as was asked for, or half of what the reserves leave, unless something ends it.
+    fn delay_is_kept(&self) -> Verdict {
+        let (draining, stopping) = (Command::Enter(Phase::Draining), Command::Enter(Phase::Stopping));
+        let (Some(draining), Some(stopping)) = (self.done(&draining), self.done(&stopping)) else {
             return Ok(());
         };
-        if self.count(&Command::Acquire(id)) > 1 {
-            return Err(format!("r{id} was acquired twice"));
-        }
-        for &beneath in &self.after[id] {
-            let optional = self.scenario.resources[beneath].optional;
-            let is_settled = |entry: &Entry| match entry {
-                Entry::Seen(Seen::Acquired(of) | Seen::AcquireSkipped(of)) => *of == beneath,
-                Entry::Seen(Seen::AcquireFailed(of)) => optional && *of == beneath,
-                Entry::Done(Command::CancelAcquire(of)) => optional && *of == beneath,
-                _ => false,
-            };
-            if self.place(is_settled).is_none_or(|settled| settled > place) {
-                return Err(format!("r{id} was acquired before r{beneath}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_given_back_exactly_once(&self, id: Id) -> Verdict {
-        let has_instance = self.seen(&Seen::Acquired(id)).is_some();
-        let releases = self.count(&Command::Release(id));
-        let aborts = self.count(&Command::Abort(id));
-        let has_ended_well = self.release_was_answered(id, true);
-        if releases > 1 || aborts > 1 {
-            return Err(format!("r{id} was released {releases} times and aborted {aborts} times"));
-        }
-        if !has_instance && releases + aborts > 0 {
-            return Err(format!("r{id} was given back, but was never there"));
-        }
-        if has_ended_well && aborts > 0 {
-            return Err(format!("r{id} was aborted although it was released"));
-        }
-        let is_exited = self.exit.is_some();
-        if has_instance && releases + aborts == 0 && !is_exited {
-            return Err(format!("r{id} was never given back"));
-        }
-        if releases == 1 && !has_ended_well && aborts == 0 && !is_exited {
-            return Err(format!("the release of r{id} did not complete, and abort was not called"));
+        let settings = &self.scenario.settings;
+        let reason = &self.log.report.reason;
+        let is_ctrl_c = settings.at_terminal && *reason == crate::Reason::Signal(Signal::Interrupt);
+        let was_running = self.done(&Command::Enter(Phase::Running)).is_some();
+        let asked = match settings.drain_delay {
+            Delay::Given(delay) if was_running && !is_ctrl_c && *reason != crate::Reason::Finished => delay,
+            Delay::Given(_) | Delay::IfServing(_) => Duration::ZERO,
+        };
+        let paths = self.reserves.iter().zip(&self.tails).map(|(reserve, tail)| *reserve + *tail);
+        let left = settings.shutdown_timeout.saturating_sub(paths.max().unwrap_or_default());
+        let (delay, took) = (asked.min(left / 2), stopping - draining);
+        let is_ended_early = self.hurried.is_some_and(|(hurried, _)| hurried <= stopping)
+            || self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
+        if took > delay + HAIR || took + HAIR < delay && !is_ended_early {
+            return Err(format!("the delay took {took:?}, and not {delay:?}"));
         }
         Ok(())
     }
@@ -296,246 +286,7 @@ impl<'a> Book<'a> {
 
     /// Deadlines are kept but for the moments in which answers are awaited where there is no reserve.
     fn slack(&self) -> Duration {
-        Duration::from_millis(self.after.len() as u64) + Duration::from_micros(1)
-    }
-
-    /// D5: a turn begins once everything that comes after the resource has had its own.
-    fn has_its_turn_after_its_dependents(&self, id: Id) -> Verdict {
-        let Some(turn) = self.place(|entry| *entry == Entry::Done(Command::Drain(id))) else { return Ok(()) };
-        // An optional resource that is not there has its turn at once: nobody has it.
-        let is_early = self.log.entries[turn].0 < self.trigger.unwrap_or(Duration::MAX)
-            || self
-                .place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)))
-                .is_none_or(|t| t > turn);
-        if is_early {
-            return if self.scenario.resources[id].optional && self.count(&Command::Release(id)) == 0
-                || self.seen(&Seen::Acquired(id)).is_some() && self.count(&Command::CancelAcquire(id)) == 1
-            {
-                Ok(())
-            } else {
-                Err(format!("the turn of r{id} came before there was a reason"))
-            };
-        }
-        for above in (0..self.scenario.resources.len()).filter(|&above| self.after[above].contains(&id)) {
-            if self.count(&Command::Acquire(above)) == 0 {
-                continue;
-            }
-            self.is_over(above, turn)
-                .map_err(|why| format!("the turn of r{id} came before r{above} was done: {why}"))?;
-        }
-        Ok(())
-    }
-
-    /// Whether the turn of a resource whose acquisition was begun is over at a place in the log.
-    fn is_over(&self, id: Id, place: usize) -> Verdict {
-        let now = self.log.entries[place].0;
-        let entries = &self.log.entries[..place];
-        let has = |matches: &dyn Fn(&Entry) -> bool| entries.iter().any(|(_, entry)| matches(entry));
-        let is_cut_off = now >= self.deadline(now).saturating_sub(self.tails[id] + Duration::from_micros(1));
-        let has_instance = has(&|entry| *entry == Entry::Seen(Seen::Acquired(id)));
-        let is_acquiring = !has_instance
-            && !has(&|entry| {
-                matches!(entry, Entry::Seen(
-                    Seen::AcquireFailed(of) | Seen::AcquireDropped(of) | Seen::AcquireSkipped(of),
-                ) if *of == id)
-            });
-        if is_acquiring && !is_cut_off {
-            return Err("its acquisition was under way".to_owned());
-        }
-        if has_instance && !has(&|entry| *entry == Entry::Done(Command::Release(id))) && !is_acquiring {
-            // An instance that came when the turn was over is aborted, in place of a release.
-            return if has(&|entry| *entry == Entry::Done(Command::Abort(id))) {
-                Ok(())
-            } else {
-                Err("it was there".to_owned())
-            };
-        }
-        if !has_instance && has_tasks(entries, id) && !is_cut_off {
-            return Err("its tasks were there".to_owned());
-        }
-        if has_instance {
-            let is_released = has(&|entry| *entry == Entry::Seen(Seen::Released(id, true)));
-            let is_aborted = has(&|entry| matches!(entry, Entry::Seen(Seen::Aborted(of, _)) if *of == id));
-            if !(is_released || is_aborted || is_cut_off) {
-                return Err("its release was under way".to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// D6: whoever is beneath begins its turn with its whole reserve left, and its release with a part of it.
-    fn has_its_reserve(&self, id: Id) -> Verdict {
-        let slack = self.slack();
-        let Some(turn) = self.done(&Command::Drain(id)) else { return Ok(()) };
-        if self.trigger.is_none_or(|trigger| turn < trigger) {
-            return Ok(());
-        }
-        let latest = |at: Duration, share: Duration| self.deadline(at).saturating_sub(self.tails[id] + share);
-        if turn > latest(turn, self.reserves[id]) + slack {
-            return Err(format!("r{id} was starved: its turn began at {turn:?}, too late for its reserve"));
-        }
-        // An instance that came although its acquisition was cancelled may come with little time left.
-        let is_late = self.count(&Command::CancelAcquire(id)) == 1;
-        if let Some(release) = self.done(&Command::Release(id)).filter(|_| !is_late) {
-            if release > latest(release, self.reserves[id] / 4) + slack {
-                return Err(format!(
-                    "r{id} was starved: its release began at {release:?}, too late for a quarter of its reserve"
-                ));
-            }
-        }
-        if let Some(abort) = self.done(&Command::AbortTasks(id)) {
-            let spec = &self.scenario.resources[id];
-            let own = spec.drain_timeout.map_or(Duration::MAX, |timeout| turn + timeout);
-            let limit = match self.hurried {
-                Some((hurried, _)) if hurried <= abort => hurried.max(turn),
-                _ => latest(abort, self.reserves[id] / 2).min(own).max(turn),
-            };
-            if abort > limit + slack || abort + slack < limit {
-                return Err(format!("the tasks of r{id} were aborted at {abort:?}, and not at {limit:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_reported_as_it_was(&self, id: Id) -> Verdict {
-        let report = &self.log.report.resources[id];
-        let outcome = report.outcome;
-        let was_begun = self.count(&Command::Acquire(id)) == 1;
-        if was_begun == (outcome == Outcome::NeverStarted) {
-            return Err(format!("r{id} is reported {outcome}, but was begun: {was_begun}"));
-        }
-        let was_skipped = self.seen(&Seen::AcquireSkipped(id)).is_some();
-        if outcome == Outcome::Skipped && !was_skipped {
-            return Err(format!("r{id} is reported skipped, but was not"));
-        }
-        let is_trouble = |entry: &Entry| match entry {
-            Entry::Seen(
-                Seen::AcquireFailed(of) | Seen::TaskEnded(of, How::Failed) | Seen::Released(of, false),
-            ) => *of == id,
-            Entry::Done(Command::AbortTasks(of) | Command::CancelAcquire(of) | Command::CutRelease(of)) => {
-                *of == id
-            }
-            Entry::Seen(Seen::AcquireSkipped(of)) => *of == id,
-            _ => false,
-        };
-        let first = self.place(is_trouble).map(|place| &self.log.entries[place].1);
-        let has_failed_first = matches!(first, Some(Entry::Seen(seen)) if *seen != Seen::AcquireSkipped(id));
-        if has_failed_first && !matches!(outcome, Outcome::Failed | Outcome::Panicked) {
-            return Err(format!("r{id} failed first of all, but is reported {outcome}"));
-        }
-        let has_failed =
-            [Seen::AcquireFailed(id), Seen::TaskEnded(id, How::Failed), Seen::Released(id, false)]
-                .iter()
-                .any(|seen| self.seen(seen).is_some());
-        let is_clean = was_begun
-            && !has_failed
-            && !was_skipped
-            && self.seen(&Seen::AcquireDropped(id)).is_none()
-            && self.count(&Command::CancelAcquire(id)) == 0
-            && !self.release_was_cut(id)
-            && !self.tasks_were_cut(id)
-            && self.seen(&Seen::Aborted(id, false)).is_none();
-        if is_clean != (outcome == Outcome::Clean)
-            && self.exit.is_none()
-            && self.count(&Command::CancelAcquire(id)) == 0
-        {
-            return Err(format!("r{id} is reported {outcome}, but was clean: {is_clean}"));
-        }
-        let failures =
-            self.log.report.failures.iter().filter(|failure| failure.resource() == format!("r{id}")).count();
-        let seen = self.log.entries.iter().filter(|(_, entry)| match entry {
-            Entry::Seen(Seen::AcquireFailed(of) | Seen::Released(of, false) | Seen::Aborted(of, false)) => {
-                *of == id
-            }
-            Entry::Seen(Seen::TaskEnded(of, How::Failed)) => *of == id,
-            _ => false,
-        });
-        // Errors that came when they could not matter any more are the only ones that may be missing: of a release
-        // that was cut off.
-        let late = self.count(&Command::CutRelease(id));
-        let seen = seen.count();
-        if failures < seen.saturating_sub(late) {
-            return Err(format!("{seen} failures of r{id} were seen, {failures} reported"));
-        }
-        Ok(())
-    }
-
-    fn tasks_were_cut(&self, id: Id) -> bool {
-        let Some(cut) = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id))) else {
-            return false;
-        };
-        let entries = &self.log.entries[..cut];
-        has_tasks(entries, id)
-    }
-
-    fn tasks_were_cut_by_the_deadline(&self, id: Id) -> bool {
-        let trigger = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
-        let abort = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id)));
-        abort > trigger && self.tasks_were_cut(id)
-    }
-
-    fn exit_code_follows_the_rule(&self) -> Verdict {
-        if self.exit.is_some() {
-            return Ok(());
-        }
-        let settings = &self.scenario.settings;
-        let main = self.scenario.resources.len();
-        let body = self.scenario.body;
-        let has_run = self.count(&Command::RunMain) == 1;
-        let first_signal = self.log.entries.iter().find_map(|(at, entry)| match entry {
-            Entry::Seen(Seen::Signal(signal)) if Some(*at) == self.trigger => Some(*signal),
-            _ => None,
-        });
-        let first_outside = self.scenario.outside.iter().find(|(at, _)| Some(*at) == self.trigger);
-        let signal = first_signal.filter(|_| matches!(first_outside, Some((_, Outside::Signal(_)))));
-        let signal = signal.filter(|_| matches!(self.log.report.reason, crate::Reason::Signal(_)));
-        let body_ended = self.when(|entry| matches!(entry, Entry::Seen(Seen::BodyEnded(_))));
-        let was_interrupted = settings.body != BodyKind::Empty
-            && (!has_run
-                || (settings.body == BodyKind::Written
-                    && !body.listens
-                    && self.seen(&Seen::BodyEnded(How::Dropped)).is_some()));
-        let hurried_by = self.hurried.and_then(|(_, by)| by);
-        let host_was_left = settings.body == BodyKind::Host && has_run && body_ended.is_none();
-        let body_was_cut = settings.body != BodyKind::Empty
-            && has_run
-            && self.count(&Command::AbortTasks(main)) == 1
-            && (settings.body == BodyKind::Host || body.listens);
-        let acquisition_was_left = |id: Id| {
-            self.count(&Command::CancelAcquire(id)) == 1
-                && self.scenario.resources[id].cancel != Dying::AtOnce
-        };
-        let ids = 0..main;
-        let was_cut = host_was_left
-            || body_was_cut
-            || ids.clone().any(|id| self.tasks_were_cut_by_the_deadline(id) || self.release_was_cut(id));
-        // Whether an acquisition that was slow to go was gone in time is in the log, but not in one line of it.
-        // So it is with a task of an optional resource that was aborted before the shutdown, and may not have gone.
-        let may_be_left = |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id);
-        let may_be_cut = was_cut || ids.clone().any(may_be_left);
-        let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
-        let should_have_failed = ids.clone().any(|id| {
-            let spec = &self.scenario.resources[id];
-            !spec.optional
-                && (self.seen(&Seen::AcquireFailed(id)).is_some()
-                    || self.seen(&Seen::TaskEnded(id, How::Failed)).is_some())
-        });
-        if should_have_failed && !has_failed {
-            return Err("a failure is missing from the report".to_owned());
-        }
-        let code = self.log.report.exit_code;
-        let expected = match (hurried_by, signal.filter(|_| was_interrupted)) {
-            (Some(signal), _) | (None, Some(signal)) => 128 + signal.number(),
-            (None, None) if was_cut => 124,
-            (None, None) if may_be_cut && code == 124 => 124,
-            (None, None) if has_failed => 1,
-            (None, None) => 0,
-        };
-        if code == expected {
-            Ok(())
-        } else {
-            Err(format!("the exit code is {code}, and should be {expected}"))
-        }
+        Duration::from_millis(self.after.len() as u64) + HAIR
     }
 }
 
@@ -553,4 +304,16 @@ fn has_tasks(entries: &[(Duration, Entry)], id: Id) -> bool {
     let started = count(&|entry| *entry == Entry::Seen(Seen::TaskStarted(id)));
     let ended = count(&|entry| matches!(entry, Entry::Seen(Seen::TaskEnded(of, _)) if *of == id));
     started > ended
+}
+
+/// Whether the future of an acquisition that was begun is gone at the end of a part of the log.
+fn acquisition_has_ended(entries: &[(Duration, Entry)], id: Id) -> bool {
+    entries.iter().any(|(_, entry)| {
+        matches!(entry, Entry::Seen(
+                Seen::Acquired(of)
+                    | Seen::AcquireFailed(of)
+                    | Seen::AcquireDropped(of)
+                    | Seen::AcquireSkipped(of),
+            ) if *of == id)
+    })
 }

@@ -64,6 +64,7 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
         spec.acquire.0 = spec.acquire.0.max(Duration::from_millis(1));
         spec.cancel = Dying::AtOnce;
         spec.cut = Dying::AtOnce;
+        spec.abort = Dying::AtOnce;
         spec.abort_panics = false;
         for task in &mut spec.tasks {
             task.abort = Dying::AtOnce;

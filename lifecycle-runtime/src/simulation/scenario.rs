@@ -35,6 +35,8 @@ pub(super) struct Spec {
     pub(super) release: (Duration, End),
     /// How it takes to being cut off.
     pub(super) cut: Dying,
+    /// How long `abort` takes.
+    pub(super) abort: Dying,
     pub(super) abort_panics: bool,
 }
 
@@ -156,11 +158,11 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
         rarely(ms(1..5_000)),
         rarely(ms(0..5_000)),
     );
-    let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false), dying());
+    let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false), dying(), dying());
     (flags, limits, hooks, edges).prop_map(|(flags, limits, hooks, edges)| {
         let (optional, foundation, abort_panics) = flags;
         let (reserve, acquire_timeout, drain_timeout) = limits;
-        let (acquire, cancel, tasks, release, cut) = hooks;
+        let (acquire, cancel, tasks, release, cut, abort) = hooks;
         let after = Vec::new();
         let spec = Spec {
             after,
@@ -174,6 +176,7 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
             tasks,
             release,
             cut,
+            abort,
             abort_panics,
         };
         (spec, edges)

@@ -397,7 +397,7 @@ impl World<'_> {
                     self.plan_in(takes, Planned::Released(id, end));
                 }
             }
-            Command::Abort(id) => self.plan_in(Duration::ZERO, Planned::Aborted(id)),
+            Command::Abort(id) => self.dies(scenario.resources[id].abort, Planned::Aborted(id)),
         }
     }
 
