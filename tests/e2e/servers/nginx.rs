@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one, and waits until it accepts connections.
+    /// Starts one, and waits until it works.
     #[track_caller]
     pub(crate) fn start(servers: &[u16]) -> Self {
         let (port, scratch) = (free_port(), Scratch::new());
@@ -38,9 +38,10 @@ impl Nginx {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let server = Server::new(spawn(&mut command, "nginx-light"));
         let mut nginx = Self { server, port, servers: servers.to_owned(), scratch };
-        wait_until("nginx accepts connections", || {
+        // It listens before it has handlers for signals, and has them before there is a worker.
+        wait_until("nginx has a worker", || {
             assert!(!nginx.server.has_ended(), "nginx has ended: {}", nginx.log());
-            TcpStream::connect(nginx.address()).is_ok()
+            !nginx.server.children().is_empty()
         });
         nginx
     }
