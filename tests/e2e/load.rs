@@ -11,8 +11,24 @@ use std::time::{Duration, Instant};
 use crate::http::{Connection, Response};
 use crate::servers::wait_until;
 
-/// From one request of a client to the next.
-const PACE: Duration = Duration::from_millis(25);
+/// What clients ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// Payments, and other requests, some of which take a while.
+    Mixed,
+    /// As many small requests as one machine can be asked for, where everything runs on it.
+    Quick,
+}
+
+impl Work {
+    /// From one request of a client to the next.
+    fn pace(self) -> Duration {
+        match self {
+            Self::Mixed => Duration::from_millis(25),
+            Self::Quick => Duration::from_micros(6_600),
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Connections {
@@ -57,11 +73,16 @@ pub(crate) struct Tally {
 impl Load {
     /// Starts this many clients of each kind, which share the addresses out among them.
     pub(crate) fn start(addresses: &[SocketAddr], clients: &[(Connections, usize)]) -> Self {
+        Self::of(Work::Mixed, addresses, clients)
+    }
+
+    /// The same for clients that ask for something else.
+    pub(crate) fn of(work: Work, addresses: &[SocketAddr], clients: &[(Connections, usize)]) -> Self {
         let shared = Arc::new(Shared::default());
         let kinds = clients.iter().flat_map(|&(connections, count)| (0..count).map(move |_| connections));
         let clients = kinds.enumerate().map(|(name, connections)| {
             let address = addresses[name % addresses.len()];
-            let client = Client { name, address, connections, shared: Arc::clone(&shared) };
+            let client = Client { name, work, address, connections, shared: Arc::clone(&shared) };
             thread::spawn(move || client.run())
         });
         Self { clients: clients.collect(), shared, began: Instant::now() }
@@ -113,10 +134,15 @@ impl Load {
 }
 
 impl Tally {
+    /// Requests answered per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.answered as f64 / self.took.as_secs_f64()
+    }
+
     /// A line of figures.
     pub(crate) fn figures(&self) -> String {
         let Self { answered, repeated, lost, charged, unknown: _, slowest, took } = self;
-        let rate = *answered as f64 / took.as_secs_f64();
+        let rate = self.rate();
         format!(
             "{answered} requests answered, {} of them payments, {rate:.0} a second, the slowest in {slowest:.1?}; \
              {repeated} sent twice; {} lost; {took:.1?}",
@@ -128,6 +154,7 @@ impl Tally {
 
 struct Client {
     name: usize,
+    work: Work,
     address: SocketAddr,
     connections: Connections,
     shared: Arc<Shared>,
@@ -144,7 +171,7 @@ impl Client {
             }
             // The pace is the load that the test is about. What could not be sent in time is not sent all at once.
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            due = Instant::now().max(due + PACE);
+            due = Instant::now().max(due + self.work.pace());
             self.send(number, &mut connection, &mut tally);
         }
         tally
@@ -152,9 +179,13 @@ impl Client {
 
     /// One request: a payment, one that takes a while, or a quick one.
     fn send(&self, number: u64, kept: &mut Option<Connection>, tally: &mut Tally) {
-        let payment =
-            number.is_multiple_of(4).then(|| (format!("{}-{number}", self.name), 1 + number as i64 % 1_000));
-        let path = if number % 4 == 1 { "/slow?ms=20" } else { "/" };
+        let (payment, path) = match (self.work, number % 4) {
+            (Work::Mixed, 0) => {
+                (Some((format!("{}-{number}", self.name), 1 + number as i64 % 1_000)), "/payments")
+            }
+            (Work::Mixed, 1) => (None, "/slow?ms=20"),
+            _ => (None, "/"),
+        };
         let began = Instant::now();
         let (asked, was_repeated) = match self
             .kept(kept)
@@ -180,8 +211,7 @@ impl Client {
             Ok((_, response)) => format!("{response:?}"),
             Err(error) => error.to_string(),
         };
-        let what = if payment.is_some() { "a payment" } else { path };
-        tally.lost.push(format!("{what}, {:?}: {why}", self.connections));
+        tally.lost.push(format!("{path}, {:?}: {why}", self.connections));
         tally.unknown.extend(payment.map(|(id, _)| id));
         self.shared.lost.fetch_add(1, Ordering::Relaxed);
     }
@@ -207,7 +237,7 @@ impl Client {
             Some((id, amount)) => {
                 let headers = format!("Content-Type: application/json\r\n{close}");
                 let body = format!(r#"{{"id":"{id}","amount_cents":{amount}}}"#);
-                connection.post("/payments", &headers, &body)?
+                connection.post(path, &headers, &body)?
             }
             None => {
                 connection.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"))?;

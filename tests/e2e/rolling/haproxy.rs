@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CLIENTS, INSTANCES, Site, ports, rolls};
 use crate::health_check::HealthCheck;
-use crate::load::Load;
+use crate::load::{Connections, Load, Work};
 use crate::machine;
 use crate::servers::haproxy::HaProxy;
 use crate::servers::wait_until;
@@ -14,6 +14,26 @@ fn twenty_rolling_restarts_lose_no_request() {
     let _machine = machine::shared();
     let check = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
     roll("HAProxy", check, rolls());
+}
+
+/// Two instances, with as many requests as one machine can be asked for.
+#[test]
+fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
+    let _machine = machine::alone();
+    let check = HealthCheck { interval: Duration::from_millis(100), failures: 1, successes: 1 };
+    let site = Site::open(check.drain_delay());
+    let mut instances = vec![site.start_anywhere(), site.start_anywhere()];
+    let haproxy = HaProxy::start(check, &ports(&instances));
+    let clients = [(Connections::KeepAlive, 12), (Connections::Fresh, 4)];
+    let load = Load::of(Work::Quick, &[haproxy.address()], &clients);
+    for roll in 0..rolls() {
+        let place = roll % instances.len();
+        site.restart(&mut instances, place);
+        haproxy.wait_until_up(place);
+    }
+    let tally = load.end();
+    site.assert_nothing_is_lost("HAProxy, two instances", rolls(), &tally);
+    assert!(tally.rate() >= 2_000.0, "only {:.0} requests a second", tally.rate());
 }
 
 /// Three seconds, three failures: the delay is 10 s.
