@@ -37,8 +37,7 @@ impl Resource for Scratch {
     async fn release(&self, _: &Release) -> Result {
         let path = self.path.clone();
         spawn_blocking(move || {
-            let removed = fs::remove_dir_all(&path);
-            removed.map_err(|error| format!("cannot remove {}: {error}", path.display()).into())
+            remove(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()).into())
         })
         .await?
     }
@@ -46,9 +45,7 @@ impl Resource for Scratch {
 
 impl Scratch {
     fn make(parent: &Path, instance: Uuid) -> io::Result<Self> {
-        // One at a time: what is made but not locked yet would look like something left behind.
-        let turnstile = File::create(parent.join("payments.lock"))?;
-        turnstile.lock()?;
+        let _turn = turnstile(parent)?;
         sweep(parent)?;
         let path = parent.join(format!("{PREFIX}{instance}"));
         fs::create_dir(&path)?;
@@ -65,6 +62,18 @@ impl Scratch {
     pub(crate) fn file(&self) -> TemporaryFile {
         TemporaryFile(self.path.join(Uuid::new_v4().to_string()))
     }
+}
+
+/// One at a time: what is made but not locked yet, or removed but for a part, would look like something left behind.
+fn turnstile(parent: &Path) -> io::Result<File> {
+    let turnstile = File::create(parent.join("payments.lock"))?;
+    turnstile.lock()?;
+    Ok(turnstile)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let _turn = path.parent().map(turnstile).transpose()?;
+    fs::remove_dir_all(path)
 }
 
 /// Removes the directories of processes that are no more.
