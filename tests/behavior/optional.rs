@@ -92,9 +92,11 @@ async fn a_resource_that_is_switched_off_is_no_failure() {
     let stage = Stage::new();
     let app = start_with_cache(&stage, skips()).await;
     assert!(stage.log.has("Http has no cache"));
+    sleep(secs(1)).await;
     app.shutdown("the test is over");
     let report = app.run().await;
     assert!(report.is_clean());
+    assert_eq!(report.stop_path, ["Http", "Db"], "nobody has waited for what was not there");
     assert_eq!(report.failures.len(), 0);
     assert_eq!(report.resource("Cache").unwrap().outcome, Outcome::Skipped);
     assert_eq!(capture::only("Cache is switched off").level, "INFO");

@@ -127,7 +127,13 @@ impl Engine {
 
     /// From the resource whose turn ended last, back along what each waited for.
     fn stop_path(&self) -> Vec<Id> {
-        let had_a_turn = |id: &Id| *id != self.plan.main() && self.slots[*id].times.turn.is_some();
+        let began = self.shutdown.as_ref().map(|shutdown| shutdown.began);
+        // Nobody waits for what was gone before the stop began, such as an optional resource that was not acquired.
+        let had_a_turn = |id: &Id| {
+            let times = self.slots[*id].times;
+            let was_gone = times.gone.is_some_and(|gone| Some(gone) < began);
+            *id != self.plan.main() && times.turn.is_some() && !was_gone
+        };
         let gone = |id: &Id| self.slots[*id].times.gone;
         let mut path: Vec<Id> = Vec::new();
         // Of several that ended at the same time, the one that is beneath the others was waited for last.
