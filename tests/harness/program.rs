@@ -81,6 +81,7 @@ impl Program {
             None => transcript.record(Stream::Stderr, io::empty()),
         }
         let pid = Pid::from_child(&child);
+        wait_until_signals_count(pid);
         let (end, ended) = mpsc::channel();
         thread::spawn(move || {
             if wait_without_reaping(pid) {
@@ -88,6 +89,16 @@ impl Program {
             }
         });
         Process { child: Killed(child), pid, ended, transcript }
+    }
+}
+
+/// Waits until `env` has made way for the program: what was ignored is ignored until then, and a signal would be lost.
+fn wait_until_signals_count(pid: Pid) {
+    let path = format!("/proc/{}/cmdline", pid.as_raw_pid());
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read(&path).is_ok_and(|command| command.starts_with(b"env\0")) {
+        assert!(Instant::now() < deadline, "`env` has not made way within {PATIENCE:?}");
+        thread::yield_now();
     }
 }
 
