@@ -19,7 +19,7 @@ impl Resource for Cache {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
         let cache = Self { amounts: quick_cache::sync::Cache::new(CAPACITY), hits: AtomicU64::new(0) };
         // Not empty from the beginning: after a deployment, that is when clients ask again.
-        for payment in cx.get::<Database>().payments_after("", 1_000).await? {
+        for payment in cx.get::<Database>().latest_payments(1_000).await? {
             cache.insert(payment);
         }
         Ok(cache)

@@ -31,6 +31,12 @@ pub(crate) struct Payment {
     pub(crate) amount_cents: i64,
 }
 
+impl From<(String, i64)> for Payment {
+    fn from((id, amount_cents): (String, i64)) -> Self {
+        Self { id, amount_cents }
+    }
+}
+
 /// What became of a payment that was asked for.
 pub(crate) enum Charge {
     New,
@@ -193,7 +199,15 @@ impl Database {
         let query = "SELECT id, amount_cents FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
         let payments: Vec<(String, i64)> =
             sqlx::query_as(query).bind(id).bind(limit).fetch_all(&self.pool).await?;
-        Ok(payments.into_iter().map(|(id, amount_cents)| Payment { id, amount_cents }).collect())
+        Ok(payments.into_iter().map(Payment::from).collect())
+    }
+
+    /// The payments that were charged last.
+    pub(crate) async fn latest_payments(&self, limit: i64) -> Result<Vec<Payment>, Error> {
+        let query = "SELECT id, amount_cents FROM payments JOIN receipts ON payment_id = id \
+                     ORDER BY owed_since DESC LIMIT $1";
+        let payments: Vec<(String, i64)> = sqlx::query_as(query).bind(limit).fetch_all(&self.pool).await?;
+        Ok(payments.into_iter().map(Payment::from).collect())
     }
 }
 

@@ -11,3 +11,6 @@ CREATE TABLE receipts (
     owed_since BIGINT NOT NULL,
     written_at BIGINT
 );
+
+-- For what is owed the longest, and for what was charged last.
+CREATE INDEX receipts_owed_since ON receipts (owed_since);
