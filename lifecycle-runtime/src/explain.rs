@@ -108,9 +108,7 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     write_path(f, "started", &report.start_path)?;
     write_path(f, "stopped", &report.stop_path)?;
-    let had_something =
-        |resource: &&ResourceReport| resource.outcome != Outcome::Skipped && resource.drain.is_some();
-    let longest = report.resources.iter().filter(had_something).max_by_key(|resource| resource.drain);
+    let longest = report.resources.iter().filter(|resource| resource.drain.is_some()).max_by_key(|r| r.drain);
     if let Some(ResourceReport { name, drain: Some(drain), .. }) = longest {
         writeln!(f, "  longest drain: {name}, {} of {}", Human(*drain), Human(report.shutdown_timeout))?;
     }
