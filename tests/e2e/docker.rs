@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 
 use crate::http::{connect, get};
-use crate::payments::{Feed, with_scratch};
+use crate::payments::Feed;
 use crate::program::Program;
 use crate::scratch::Scratch;
+use crate::service::on_free_ports;
 use crate::{examples, machine, namespace};
 
 /// What `docker stop` gives.
@@ -23,7 +24,7 @@ fn contained(preparation: &str) -> Program {
 #[track_caller]
 fn is_stopped_in_time(program: Program) {
     let scratch = Scratch::new();
-    let process = with_scratch(program, &scratch).spawn();
+    let process = on_free_ports(program, &scratch).spawn();
     let address = process.address();
     process.wait_for_line("running: everything was acquired");
     let mut endless = connect(address);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::disk::Disk;
 use crate::machine;
+use crate::program::wait_until;
 use crate::servers::dns::SilentDns;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
-use crate::servers::wait_until;
 use crate::service::{Payments, Setup};
 
 /// How late a server comes that is late.

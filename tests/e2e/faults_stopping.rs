@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::machine;
+use crate::program::wait_until;
 use crate::servers::dns::SilentDns;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
-use crate::servers::{spawn, wait_until};
+use crate::servers::spawn;
 use crate::service::{End, Payments, Setup};
 
 const DEADLINE: Duration = Duration::from_secs(4);

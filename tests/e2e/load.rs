@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::http::{Connection, Response};
-use crate::servers::wait_until;
+use crate::program::wait_until;
 
 /// What clients ask for.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `LIFECYCLE_TEST_ROUNDS` | how often `nothing_lost` ends the service | 200 |
 //! | `LIFECYCLE_TEST_ROLLS` | how many instances a long rolling deployment restarts | 20 |
+//! | `LIFECYCLE_TEST_SEED` | from which the moments and kinds of these ends follow, to repeat a run | the clock |
 
 #![cfg(target_os = "linux")]
 
@@ -27,10 +28,3 @@ mod pm2;
 mod rolling;
 mod systemd;
 mod systemd_payments;
-
-/// The number that a variable holds, if it is there.
-#[track_caller]
-fn number_from_environment(variable: &str, default: u64) -> u64 {
-    let Ok(value) = std::env::var(variable) else { return default };
-    value.parse().unwrap_or_else(|error| panic!("{variable}={value:?} is no number: {error}"))
-}

@@ -11,18 +11,17 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use lifecycle_tests::harness::customers::{Closing, Customer, Random, Site};
-use lifecycle_tests::harness::examples;
+use lifecycle_tests::harness::customers::{Closing, Random, Site, pay_until_closed};
+use lifecycle_tests::harness::{examples, number_from_environment};
 use rustix::process::Signal;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::machine;
-use crate::number_from_environment;
-use crate::program::{Process, Program};
+use crate::program::{Process, Program, wait_until};
+use crate::scratch::Scratch;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
-use crate::servers::wait_until;
+use crate::service::on_free_ports;
 
 const CLIENTS: u64 = 4;
 
@@ -84,9 +83,9 @@ fn the_ledger_is_what_was_acknowledged_and_every_receipt_is_written() {
     examples::executable("payments");
     let mut random = Random::new();
     let (postgres, redis, payers) = (Postgres::start(), Redis::start(), Payers::start());
+    let scratch = Scratch::new();
     let start = |end: End| {
-        let program =
-            Program::example("payments").env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0");
+        let program = on_free_ports(Program::example("payments"), &scratch);
         let program = program.env("DATABASE_URL", postgres.url()).env("REDIS_URL", redis.url());
         let program =
             program.env("RECEIPTS_URL", format!("http://{}/", payers.address)).env("SETTLE_MS", "1000");
@@ -151,34 +150,6 @@ fn ledger(postgres: &Postgres) -> HashMap<String, i64> {
     let rows = postgres.query("SELECT id, amount_cents FROM payments");
     let rows = rows.lines().filter_map(|row| row.split_once('|'));
     rows.map(|(id, amount)| (id.to_owned(), amount.parse().expect("a number"))).collect()
-}
-
-fn payment(id: &str, amount_cents: i64) -> Value {
-    json!({ "id": id, "amount_cents": amount_cents })
-}
-
-/// Pays and pays until the site is closed. The payments that were acknowledged: all that were begun.
-fn pay_until_closed(site: &Site, client: u64) -> Vec<(String, i64)> {
-    let mut customer = Customer::of(site);
-    let mut acknowledged = Vec::new();
-    for number in 0.. {
-        if site.is_closed() {
-            break;
-        }
-        let (id, amount_cents) = (format!("{client}-{number}"), 100 + number);
-        let payment = payment(&id, amount_cents);
-        let (response, is_first) = customer.pay(&payment);
-        let is_right = response.status == 201 || (!is_first && response.status == 200);
-        assert!(is_right, "{payment} was answered with {response:?}");
-        assert_eq!(response.json(), payment);
-        // Some ask again, although they were answered.
-        if number % 3 == 0 {
-            let (response, _) = customer.pay(&payment);
-            assert_eq!((response.status, response.json()), (200, payment));
-        }
-        acknowledged.push((id, amount_cents));
-    }
-    acknowledged
 }
 
 /// Who receives receipts, and how often each.

@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::http::{answered, connect, get};
+use crate::program::wait_until;
 use crate::scratch::Scratch;
+use crate::servers::free_port;
 use crate::servers::pm2::Pm2;
-use crate::servers::{free_port, wait_until};
 use crate::{examples, machine};
 
 /// Payments under a PM2 of its own.

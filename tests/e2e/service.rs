@@ -38,6 +38,11 @@ const RESOURCES: [&str; 12] = [
     "Settlement",
 ];
 
+/// With temporary files in `scratch`.
+pub(crate) fn on_free_ports(program: Program, scratch: &Scratch) -> Program {
+    program.env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0").env("TMPDIR", scratch.path())
+}
+
 /// The program, with a temporary directory of its own.
 pub(crate) struct Setup {
     program: Program,
@@ -59,9 +64,8 @@ impl Setup {
 
     fn of(program: Program) -> Self {
         let scratch = Scratch::new();
-        let program = program.env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0");
-        // Once at the start, and never again.
-        let program = program.env("TMPDIR", scratch.path()).env("SETTLE_MS", "3600000");
+        // It settles once at the start, and never again.
+        let program = on_free_ports(program, &scratch).env("SETTLE_MS", "3600000");
         Self { program, scratch }
     }
 
@@ -107,9 +111,7 @@ impl Payments {
     /// What the probe answers on this path.
     #[track_caller]
     pub(crate) fn probe(&self, path: &str) -> u16 {
-        let line = self.process.wait_for_line("the probe answers at http://").text;
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-        let address: SocketAddr = address.unwrap_or_else(|| panic!("no address in {line:?}"));
+        let address = self.process.address_after("the probe answers at http://");
         answered(connect(address).get(path)).status
     }
 

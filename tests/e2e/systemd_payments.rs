@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::http::{answered, connect, get};
 use crate::load::{Connections, Load, Tally};
+use crate::program::wait_until;
 use crate::scratch::Scratch;
+use crate::servers::free_port;
 use crate::servers::systemd::Systemd;
-use crate::servers::{free_port, wait_until};
 use crate::{examples, machine};
 
 const SERVICE: &str = "payments.service";

@@ -1,15 +1,15 @@
 //! Clients that do not give up while the server is killed and restarted.
 
-use std::env;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::http::{Connection, Response};
+use crate::harness::number_from_environment;
 use crate::harness::program::PATIENCE;
 
 /// A client with at most one connection.
@@ -47,6 +47,35 @@ impl<'a> Customer<'a> {
             }
         }
     }
+}
+
+/// A payment as it is asked for, and acknowledged.
+pub fn payment(id: &str, amount_cents: i64) -> Value {
+    json!({ "id": id, "amount_cents": amount_cents })
+}
+
+/// Pays and pays until the site is closed. The payments that were acknowledged: all that were begun.
+pub fn pay_until_closed(site: &Site, client: u64) -> Vec<(String, i64)> {
+    let mut customer = Customer::of(site);
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        if site.is_closed() {
+            break;
+        }
+        let (id, amount_cents) = (format!("{client}-{number}"), 100 + number);
+        let payment = payment(&id, amount_cents);
+        let (response, is_first) = customer.pay(&payment);
+        let is_right = response.status == 201 || (!is_first && response.status == 200);
+        assert!(is_right, "{payment} was answered with {response:?}");
+        assert_eq!(response.json(), payment);
+        // Some ask again, although they were answered.
+        if number % 3 == 0 {
+            let (response, _) = customer.pay(&payment);
+            assert_eq!((response.status, response.json()), (200, payment));
+        }
+        acknowledged.push((id, amount_cents));
+    }
+    acknowledged
 }
 
 /// Where the server is to be found, while it moves from port to port.
@@ -109,9 +138,9 @@ pub struct Random(u64);
 
 impl Random {
     pub fn new() -> Self {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let seed = env::var("RESTARTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
-        println!("to repeat this: RESTARTS_SEED={seed}");
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let seed = number_from_environment("LIFECYCLE_TEST_SEED", clock);
+        println!("to repeat this: LIFECYCLE_TEST_SEED={seed}");
         Self(seed)
     }
 

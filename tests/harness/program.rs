@@ -19,6 +19,17 @@ use crate::harness::examples;
 /// No wait takes longer: what has not happened by then will not.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Waits until something holds, and says what did not.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        // Not to synchronise, only to leave the processor to others.
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A program that will be run, with nothing of our own environment but the path.
 pub struct Program {
     command: Command,
@@ -158,6 +169,7 @@ impl Process {
     }
 
     /// Waits for the first line, on either stream, that contains `text`.
+    #[track_caller]
     pub fn wait_for_line(&self, text: &str) -> Line {
         let deadline = Instant::now() + PATIENCE;
         let mut log = self.transcript.lock();
@@ -178,10 +190,25 @@ impl Process {
     }
 
     /// The address in the line "listening on http://…".
+    #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        let Line { text, .. } = self.wait_for_line("listening on http://");
-        let address = text.split("http://").last().and_then(|address| address.trim().parse().ok());
-        address.unwrap_or_else(|| panic!("no address in {text:?}"))
+        self.address_after("listening on http://")
+    }
+
+    /// Waits for the first line that contains `text`, and takes the address that follows it.
+    #[track_caller]
+    pub fn address_after(&self, text: &str) -> SocketAddr {
+        let Line { text: line, .. } = self.wait_for_line(text);
+        let address = line.split(text).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        address.unwrap_or_else(|| panic!("no address in {line:?}"))
+    }
+
+    /// Writes a line to its stdin, which has to be open.
+    #[track_caller]
+    pub fn write_line(&self, line: &str) {
+        let mut stdin = self.child.0.stdin.as_ref().expect("it was given an open stdin");
+        io::Write::write_all(&mut stdin, format!("{line}\n").as_bytes())
+            .unwrap_or_else(|error| panic!("cannot write {line:?}: {error}"));
     }
 
     /// Waits for the end of the process and of its output.

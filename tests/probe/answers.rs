@@ -9,7 +9,7 @@ use crate::process::start;
 
 #[test]
 fn during_the_start() {
-    let mut process = start(&[("HOLD", "acquire")]);
+    let process = start(&[("HOLD", "acquire")]);
     let probe = process.probe();
     process.line("acquiring Db");
     assert_eq!(get(probe, "/livez").code, 200);
@@ -27,7 +27,7 @@ fn during_the_start() {
 
 #[test]
 fn readiness_is_over_with_the_trigger_while_the_drain_goes_on() {
-    let mut process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "300ms")]);
+    let process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "300ms")]);
     let probe = process.probe();
     process.line("body runs");
     assert_eq!(get(probe, "/readyz").code, 200);
@@ -41,13 +41,13 @@ fn readiness_is_over_with_the_trigger_while_the_drain_goes_on() {
     let status = get(probe, "/status").body;
     assert!(status.contains(r#""phase":"stopping""#) && status.contains(r#""left_ms":1"#), "{status}");
     process.order("go drain");
-    let (code, rest) = process.end();
-    assert_eq!(code, Some(0), "{rest}");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
 fn liveness_ends_when_every_worker_is_stuck_and_comes_back() {
-    let mut process = start(&[]);
+    let process = start(&[]);
     let probe = process.probe();
     process.line("body runs");
     assert_eq!(get(probe, "/livez").code, 200);
@@ -68,7 +68,7 @@ fn liveness_ends_when_every_worker_is_stuck_and_comes_back() {
 
 #[test]
 fn stuck_workers_do_not_make_a_stop_look_dead() {
-    let mut process = start(&[]);
+    let process = start(&[]);
     let probe = process.probe();
     process.line("body runs");
     process.order("block workers");
@@ -80,7 +80,7 @@ fn stuck_workers_do_not_make_a_stop_look_dead() {
 
 #[test]
 fn the_form_of_an_answer() {
-    let mut process = start(&[]);
+    let process = start(&[]);
     let probe = process.probe();
     process.line("body runs");
     for path in ["/livez", "/readyz", "/startupz", "/status", "/nothing"] {

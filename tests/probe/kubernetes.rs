@@ -49,8 +49,8 @@ fn a_hook_on_prestop_loses_no_request_and_the_delay_is_not_repeated() {
 /// Runs a pod, sends it traffic, deletes it; how long the deletion took.
 #[track_caller]
 fn play(variables: &[(&str, &str)], hook: &Hook) -> Duration {
-    let mut pod = start_program(env!("CARGO_BIN_EXE_pod"), variables);
-    let (probe, web) = (pod.probe(), pod.address("web at http://"));
+    let pod = start_program(env!("CARGO_BIN_EXE_pod"), variables);
+    let (probe, web) = (pod.probe(), pod.web());
     get_until(probe, "/startupz", |answer| answer.code == 200);
     get_until(probe, "/readyz", |answer| answer.code == 200);
     let is_routed = Arc::new(AtomicBool::new(true));
@@ -81,9 +81,9 @@ fn play(variables: &[(&str, &str)], hook: &Hook) -> Duration {
 /// Waits for the end, which has to come before the kubelet would kill.
 #[track_caller]
 fn end(pod: Process, deleted: Instant) -> Duration {
-    let (code, rest) = pod.end();
+    let (code, printed) = pod.end();
     let took = deleted.elapsed();
-    assert_eq!(code, Some(0), "{rest}");
+    assert_eq!(code, Some(0), "{printed}");
     assert!(took < GRACE_PERIOD, "it would have been killed: it took {took:?}");
     took
 }

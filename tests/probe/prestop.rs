@@ -10,7 +10,7 @@ use crate::process::start;
 
 #[test]
 fn it_makes_unready_and_answers_when_the_delay_is_over() {
-    let mut process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "1s")]);
+    let process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "1s")]);
     let probe = process.probe();
     process.line("body runs");
     assert_eq!(get(probe, "/readyz").code, 200);
@@ -32,13 +32,13 @@ fn it_makes_unready_and_answers_when_the_delay_is_over() {
     process.signal(Signal::TERM);
     process.line("server drains");
     assert!(began.elapsed() < Duration::from_millis(900), "the turns began after {:?}", began.elapsed());
-    let (code, rest) = process.end();
-    assert_eq!(code, Some(0), "{rest}");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
 fn a_signal_that_comes_early_leaves_the_rest_of_the_delay() {
-    let mut process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "2s")]);
+    let process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "2s")]);
     let probe = process.probe();
     process.line("body runs");
     let began = Instant::now();
@@ -49,13 +49,13 @@ fn a_signal_that_comes_early_leaves_the_rest_of_the_delay() {
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(4), "it was {took:?}");
     assert_eq!(hook.join().ok(), Some(200));
-    let (code, rest) = process.end();
-    assert_eq!(code, Some(0), "{rest}");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
 fn it_has_nothing_to_wait_for_while_the_application_does_not_run() {
-    let mut process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "8s"), ("HOLD", "acquire")]);
+    let process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "8s"), ("HOLD", "acquire")]);
     let probe = process.probe();
     process.line("acquiring Db");
     let began = Instant::now();

@@ -9,7 +9,7 @@ use crate::process::start;
 
 #[test]
 fn every_field_that_is_documented_is_there() {
-    let mut process = start(&[("HOLD", "acquire")]);
+    let process = start(&[("HOLD", "acquire")]);
     let probe = process.probe();
     process.line("acquiring Db");
     let starting = json(probe);
@@ -39,7 +39,7 @@ fn every_field_that_is_documented_is_there() {
 #[test]
 fn no_answer_holds_a_credential_unless_it_was_asked_for() {
     for (options, is_shown) in [("", false), ("errors", true)] {
-        let mut process = start(&[("PROBE", options)]);
+        let process = start(&[("PROBE", options)]);
         let probe = process.probe();
         process.line("body runs");
         process.order("check fail");
@@ -59,7 +59,7 @@ fn only_this_machine_sees_it_unless_all_may() {
         return;
     };
     for (options, code) in [("", 403), ("all", 200)] {
-        let mut process = start(&[("PROBE", options), ("LIFECYCLE_PROBE_ADDR", "0.0.0.0:0")]);
+        let process = start(&[("PROBE", options), ("LIFECYCLE_PROBE_ADDR", "0.0.0.0:0")]);
         let port = process.probe().port();
         process.line("body runs");
         let outside = SocketAddr::new(address, port);

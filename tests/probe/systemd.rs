@@ -1,5 +1,6 @@
 //! What systemd is told, heard on a datagram socket in its place.
 
+use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
@@ -67,11 +68,18 @@ fn hear(socket: &UnixDatagram, text: &str) -> Vec<String> {
 }
 
 fn receive(socket: &UnixDatagram, time: Duration) -> Option<String> {
-    let time = time.max(Duration::from_millis(1));
-    socket.set_read_timeout(Some(time)).unwrap_or_else(|error| panic!("no time-out can be set: {error}"));
+    let deadline = Instant::now() + time;
     let mut bytes = [0; 4096];
-    let length = socket.recv(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        socket.set_read_timeout(Some(left)).unwrap_or_else(|error| panic!("no time-out can be set: {error}"));
+        match socket.recv(&mut bytes) {
+            Ok(length) => return Some(String::from_utf8_lossy(&bytes[..length]).into_owned()),
+            // Whoever was stopped, and continued, waits again.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// The values of one variable in all messages.
@@ -83,7 +91,7 @@ fn values(messages: &[String], variable: &str) -> Vec<String> {
 #[test]
 fn every_phase_is_told_in_order() {
     let manager = Manager::new();
-    let mut process = start(&[("NOTIFY_SOCKET", manager.path()), ("HOLD", "acquire drain")]);
+    let process = start(&[("NOTIFY_SOCKET", manager.path()), ("HOLD", "acquire drain")]);
     let starting = manager.hear("STATUS=starting: acquiring Db");
     assert!(values(&starting, "READY").is_empty(), "{starting:?}");
     process.line("acquiring Db");
@@ -103,8 +111,8 @@ fn every_phase_is_told_in_order() {
     process.order("go drain");
     let stopped = manager.hear("STATUS=stopped");
     assert!(values(&stopped, "READY").is_empty() && values(&stopped, "STOPPING").is_empty(), "{stopped:?}");
-    let (code, rest) = process.end();
-    assert_eq!(code, Some(0), "{rest}");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
@@ -116,7 +124,7 @@ fn more_time_is_asked_for_again_and_again_and_not_past_the_deadline() {
         ("LIFECYCLE_STARTUP_TIMEOUT", "1h"),
         ("LIFECYCLE_SHUTDOWN_TIMEOUT", "6s"),
     ];
-    let mut process = start(&variables);
+    let process = start(&variables);
     for _ in 0..2 {
         assert_eq!(values(&manager.hear("EXTEND_TIMEOUT_USEC"), "EXTEND_TIMEOUT_USEC"), ["5000000"]);
     }
@@ -134,14 +142,14 @@ fn more_time_is_asked_for_again_and_again_and_not_past_the_deadline() {
         assert!(until < deadline + Duration::from_millis(500), "{:?} past the deadline", until - deadline);
     }
     process.order("go drain");
-    let (code, rest) = process.end();
-    assert_eq!(code, Some(0), "{rest}");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
 fn the_watchdog_hears_nothing_while_every_worker_is_stuck() {
     let manager = Manager::new();
-    let mut process = start(&[("NOTIFY_SOCKET", manager.path()), ("WATCHDOG_USEC", "2000000")]);
+    let process = start(&[("NOTIFY_SOCKET", manager.path()), ("WATCHDOG_USEC", "2000000")]);
     process.line("body runs");
     manager.hear("READY=1");
     for _ in 0..2 {
@@ -171,7 +179,7 @@ fn the_watchdog_hears_nothing_while_every_worker_is_stuck() {
 fn a_watchdog_of_another_process_is_none_of_ours() {
     let manager = Manager::new();
     let variables = [("NOTIFY_SOCKET", manager.path()), ("WATCHDOG_USEC", "200000"), ("WATCHDOG_PID", "1")];
-    let mut process = start(&variables);
+    let process = start(&variables);
     process.line("body runs");
     let heard = manager.hear("STATUS=running");
     assert!(values(&heard, "WATCHDOG").is_empty(), "{heard:?}");
@@ -185,7 +193,7 @@ fn an_abstract_address_is_an_address() {
     let address = SocketAddr::from_abstract_name(&name);
     let socket = address.and_then(|address| UnixDatagram::bind_addr(&address));
     let socket = socket.unwrap_or_else(|error| panic!("cannot bind @{name}: {error}"));
-    let mut process = start(&[("NOTIFY_SOCKET", &format!("@{name}"))]);
+    let process = start(&[("NOTIFY_SOCKET", &format!("@{name}"))]);
     hear(&socket, "READY=1");
     process.line("body runs");
     process.stop();
@@ -195,7 +203,7 @@ fn an_abstract_address_is_an_address() {
 fn a_socket_that_nobody_reads_holds_up_nothing() {
     let manager = Manager::new();
     while fill(&manager) {}
-    let mut process = start(&[("NOTIFY_SOCKET", manager.path())]);
+    let process = start(&[("NOTIFY_SOCKET", manager.path())]);
     process.line("body runs");
     let began = Instant::now();
     process.stop();
@@ -210,7 +218,7 @@ fn fill(manager: &Manager) -> bool {
 
 #[test]
 fn a_socket_that_is_not_there_is_told_and_no_more() {
-    let mut process = start(&[("NOTIFY_SOCKET", "/nowhere/notify")]);
+    let process = start(&[("NOTIFY_SOCKET", "/nowhere/notify")]);
     process.line("systemd cannot be notified: NOTIFY_SOCKET is \"/nowhere/notify\", which cannot be used");
     process.line("body runs");
     process.stop();

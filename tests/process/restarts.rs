@@ -5,9 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
 
-use lifecycle_tests::harness::customers::{Closing, Customer, Random, Site};
+use lifecycle_tests::harness::customers::{Closing, Random, Site, pay_until_closed, payment};
 use lifecycle_tests::harness::examples;
 
 use crate::http::{answered, connect};
@@ -101,35 +100,4 @@ fn check(server: &Process, acknowledged: &HashMap<String, i64>) {
         assert_eq!((again.status, again.json()), (200, payment(id, *amount_cents)));
     }
     assert_eq!(answered(connection.get("/payments")).json()["total_cents"], total);
-}
-
-fn payment(id: &str, amount_cents: i64) -> Value {
-    json!({"id": id, "amount_cents": amount_cents})
-}
-
-/// Pays and pays until the site is closed. The payments that were acknowledged: all that were begun.
-fn pay_until_closed(site: &Site, client: u64) -> Vec<(String, i64)> {
-    let mut customer = Customer::of(site);
-    let mut acknowledged = Vec::new();
-    for number in 0.. {
-        if site.is_closed() {
-            break;
-        }
-        let (id, amount_cents) = (format!("{client}-{number}"), 100 + number);
-        pay(&mut customer, &payment(&id, amount_cents), &payment(&id, amount_cents), 201);
-        // Some ask again, with an error in the amount: they are told what was charged.
-        if number % 3 == 0 {
-            pay(&mut customer, &payment(&id, 1), &payment(&id, amount_cents), 200);
-        }
-        acknowledged.push((id, amount_cents));
-    }
-    acknowledged
-}
-
-/// The first attempt has to be answered with `status`; a further one may find that one before it has been charged.
-fn pay(customer: &mut Customer<'_>, payment: &Value, expected: &Value, status: u16) {
-    let (response, is_first) = customer.pay(payment);
-    let is_right = response.status == status || (!is_first && response.status == 200);
-    assert!(is_right, "{payment} was answered with {response:?}");
-    assert_eq!(&response.json(), expected);
 }

@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::runtime;
 use crate::health_check::HealthCheck;
-use crate::servers::wait_until;
+use crate::program::wait_until;
 
 /// How long a health check may take: the default.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);

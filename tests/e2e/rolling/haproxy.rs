@@ -6,8 +6,8 @@ use super::{CLIENTS, INSTANCES, Site, ports, rolls};
 use crate::health_check::HealthCheck;
 use crate::load::{Connections, Load, Work};
 use crate::machine;
+use crate::program::wait_until;
 use crate::servers::haproxy::HaProxy;
-use crate::servers::wait_until;
 
 #[test]
 fn twenty_rolling_restarts_lose_no_request() {

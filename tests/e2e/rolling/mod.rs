@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use lifecycle_tests::harness::number_from_environment;
 use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
 
 use crate::load::{Connections, Tally};
-use crate::number_from_environment;
 use crate::program::{Process, Program};
 use crate::servers::free_port;
 use crate::servers::postgres::Postgres;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::scratch::Scratch;
 
-use super::PATIENCE;
+use crate::program::PATIENCE;
 
 pub(crate) struct SilentDns {
     socket: UdpSocket,

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use lifecycle_tests::harness::scratch::Scratch;
 
-use super::{Server, free_port, search_path, spawn, wait_until};
+use super::{Server, free_port, search_path, spawn};
 use crate::health_check::HealthCheck;
+use crate::program::wait_until;
 
 /// A proxy that asks `/readyz` of each server on its probe's port, and never repeats a request.
 pub(crate) struct HaProxy {

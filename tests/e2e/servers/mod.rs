@@ -13,13 +13,11 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// No wait takes longer: what has not happened by then will not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::program::wait_until;
 
 /// Starts a program, or says which package has it.
 #[track_caller]
@@ -42,17 +40,6 @@ pub(crate) fn free_port() -> u16 {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
-    }
-}
-
-/// Waits until something holds, and says what did not.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        // Not to synchronise, only to leave the processor to others.
-        thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
 
-use super::{Server, free_port, search_path, spawn, wait_until};
+use super::{Server, free_port, search_path, spawn};
+use crate::program::wait_until;
 
 /// For how long nginx avoids a server after a request to it has failed.
 const FAIL_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
-use super::wait_until;
+use crate::program::wait_until;
 
 /// What PM2 calls the application.
 const NAME: &str = "payments";

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
 
-use super::{Server, as_user, free_port, search_path, spawn, wait_until};
+use super::{Server, as_user, free_port, search_path, spawn};
+use crate::program::wait_until;
 
 /// A cluster, whose only user needs no password.
 pub(crate) struct Postgres {

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
 
-use super::{Server, free_port, spawn, wait_until};
+use super::{Server, free_port, spawn};
+use crate::program::wait_until;
 
 /// A server that keeps everything in memory: what is killed forgets.
 pub(crate) struct Redis {

@@ -11,7 +11,7 @@ use axum::http::{Method, Uri};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::wait_until;
+use crate::program::wait_until;
 
 pub(crate) struct Registry {
     address: SocketAddr,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use lifecycle_tests::harness::scratch::Scratch;
 
-use super::{PATIENCE, wait_until};
+use crate::program::{PATIENCE, wait_until};
 
 /// A systemd, and the units that a test gives it.
 pub(crate) struct Systemd {
