@@ -8,6 +8,14 @@
 //! Run it with `LIFECYCLE_DRAIN_DELAY=2s cargo run --example grpc` (without a delay, the stream ends at once), ask with
 //! `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
 //!
+//! `test-graceful-shutdown.sh` tests it by a stream: an empty message (`printf '\0\0\0\0\0' > empty`) is a valid request.
+//!
+//! ```text
+//! LIFECYCLE_DRAIN_DELAY=2s examples/test-graceful-shutdown.sh --url http://127.0.0.1:50051/grpc.health.v1.Health/Watch \
+//!     --curl --http2-prior-knowledge --curl --header --curl 'content-type: application/grpc' \
+//!     --curl --data-binary --curl @empty -- target/debug/examples/grpc
+//! ```
+//!
 //! tonic's own server can stay, with the layer [`InFlight`](lifecycle::InFlight) and a task of the resource:
 //!
 //! ```ignore

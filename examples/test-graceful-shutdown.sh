@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Tests that a server stops gracefully: a request that is under way when the signal arrives is answered in full, and the
 # server then ends with exit code 0. There are two rounds: SIGTERM, as at a deployment, and SIGINT, as by Ctrl-C. The
-# server may be any that speaks HTTP/1.1; nothing is needed but bash and curl.
+# server may be any that curl can ask; nothing is needed but bash and curl.
 #
-#     test-graceful-shutdown.sh --url URL [--ready URL] [--timeout SECONDS] [--insecure] -- COMMAND [ARGUMENT…]
+#     test-graceful-shutdown.sh --url URL [--ready URL] [--timeout SECONDS] [--insecure] [--curl ARGUMENT]… -- COMMAND [ARGUMENT…]
 #
-#     --url URL          a request that takes two seconds or so; GET
+#     --url URL          a request that takes two seconds or so; GET by HTTP/1.1, unless --curl says otherwise
 #     --ready URL        answers 2xx once the server is up; without it, any answer of the root will do
 #     --timeout SECONDS  how long the start may take, and how long the stop (30)
 #     --insecure         accept any certificate
+#     --curl ARGUMENT    one more argument for the curl that sends this request; for a header it takes two:
+#                        --curl --header --curl 'Authorization: Bearer …'
 #     COMMAND            the server. It gets the signal itself, so name the program and not what starts it: with
 #                        `sh -c` the shell would get it, and with `cargo run` the time-out begins with the build
 #
@@ -35,23 +37,24 @@ say() {
 
 refuse() {
     say "$*" >&2
-    say "usage: $NAME --url URL [--ready URL] [--timeout SECONDS] [--insecure] -- COMMAND [ARGUMENT…]; --help tells more" >&2
+    say "usage: $NAME --url URL [--ready URL] [--timeout SECONDS] [--insecure] [--curl ARGUMENT]… -- COMMAND [ARGUMENT…]; --help tells more" >&2
     exit 2
 }
 
 # ---- what is asked for
 
-url='' ready='' timeout=30 insecure=''
+url='' ready='' timeout=30 insecure='' more=()
 while [ $# -gt 0 ]; do
     option=$1
     shift
     case $option in
-        --url | --ready | --timeout)
+        --url | --ready | --timeout | --curl)
             [ $# -gt 0 ] && [ "$1" != -- ] || refuse "$option needs a value"
             case $option in
                 --url) url=$1 ;;
                 --ready) ready=$1 ;;
                 --timeout) timeout=$1 ;;
+                --curl) more+=("$1") ;;
             esac
             shift
             ;;
@@ -176,7 +179,7 @@ is_up() {
 
 send() {
     ask --verbose --max-time "$((2 * timeout))" --output "$directory/body" \
-        --write-out '%{http_code} %{size_download}' "$url" >"$directory/answer" 2>"$directory/curl" &
+        --write-out '%{http_code} %{size_download}' ${more[@]+"${more[@]}"} "$url" >"$directory/answer" 2>"$directory/curl" &
     request=$!
 }
 

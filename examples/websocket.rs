@@ -1,13 +1,18 @@
 //! WebSockets that end well: when the server stops, clients hear 1001 ("going away") and can connect anew, instead of
 //! finding the connection broken (1006).
 //!
-//! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C.
+//! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C. Requests beside
+//! the WebSockets, such as <http://127.0.0.1:8080/slow?ms=5000>, are answered as ever.
 
+use std::time::Duration;
+
+use axum::extract::Query;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use lifecycle::{Acquire, Resource, Result, Stopping, resource};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 #[resource(foundation)]
@@ -28,7 +33,7 @@ impl Resource for Http {
         let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
         let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
         tracing::info!("listening on ws://{}/echo", listener.local_addr()?);
-        cx.serve_http(listener, Router::new().route("/echo", get(upgrade)));
+        cx.serve_http(listener, Router::new().route("/echo", get(upgrade)).route("/slow", get(slow)));
         Ok(Self)
     }
 }
@@ -49,6 +54,16 @@ async fn echo(mut socket: WebSocket, stopping: Stopping) {
     let goodbye = CloseFrame { code: close_code::AWAY, reason: "restarting".into() };
     let _ = socket.send(Message::Close(Some(goodbye))).await;
     while let Some(Ok(_)) = socket.recv().await {}
+}
+
+#[derive(Deserialize)]
+struct Slow {
+    ms: u64,
+}
+
+async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    "OK\n"
 }
 
 #[lifecycle::main]

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use crate::harness::cargo;
 
-const NAMES: [&str; 6] = ["existing_app", "go_equivalent", "hello", "in_flight", "payments", "tls"];
+const NAMES: [&str; 8] =
+    ["existing_app", "go_equivalent", "grpc", "hello", "in_flight", "payments", "tls", "websocket"];
 
 /// The executable of an example. All are built by the first test that asks; the build's lock is cargo's.
 pub fn executable(name: &str) -> &'static Path {

@@ -1,5 +1,6 @@
 //! `examples/test-graceful-shutdown.sh`: the examples pass it, and servers that stop badly do not.
 
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process;
@@ -14,33 +15,43 @@ use crate::scratch::Scratch;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/test-graceful-shutdown.sh");
 
-/// Every example that answers plain requests. `websocket` and `grpc` have none: how their connections end is tested with
-/// clients that speak their protocols.
-const EXAMPLES: [(&str, Scheme); 5] = [
-    ("existing_app", Scheme::Http),
-    ("go_equivalent", Scheme::Http),
-    ("in_flight", Scheme::Http),
-    ("payments", Scheme::Http),
-    ("tls", Scheme::Https),
-];
+/// Every example that serves.
+const EXAMPLES: [&str; 7] =
+    ["existing_app", "go_equivalent", "grpc", "in_flight", "payments", "tls", "websocket"];
 
-#[derive(Clone, Copy)]
-enum Scheme {
-    Http,
-    Https,
-}
+const SLOW: &str = "/slow?ms=2000";
 
 #[test]
 fn every_example_stops_gracefully() {
     // Built first: the script has limits of time.
-    let examples = EXAMPLES.map(|(name, scheme)| (examples::executable(name), scheme));
+    let examples = EXAMPLES.map(|name| (name, examples::executable(name)));
     let _machine = machine::shared();
     let scratch = Scratch::new();
-    let scripts = examples.map(|(path, scheme)| test(path, scheme, 15, &[], &scratch));
-    for ((name, _), script) in EXAMPLES.iter().zip(scripts) {
+    let scripts = examples.map(|(name, server)| {
+        let script = match name {
+            "grpc" => watching(&scratch),
+            "tls" => script("https", SLOW, 15, &scratch).arg("--insecure"),
+            _ => script("http", SLOW, 15, &scratch),
+        };
+        script.arg("--").arg(server).spawn()
+    });
+    for (name, script) in EXAMPLES.iter().zip(scripts) {
         println!("{name}");
         passes(&script.wait_for_exit());
     }
+}
+
+/// Asks for a stream of gRPC, which goes on until the server's turn.
+fn watching(scratch: &Scratch) -> Program {
+    // An empty message, not compressed.
+    let message = scratch.path().join("message");
+    fs::write(&message, [0; 5]).expect("there is room");
+    let message = format!("@{}", message.display());
+    let script =
+        script("http", "/grpc.health.v1.Health/Watch", 15, scratch).env("LIFECYCLE_DRAIN_DELAY", "1s");
+    let curl =
+        ["--http2-prior-knowledge", "--header", "content-type: application/grpc", "--data-binary", &message];
+    script.args(curl.into_iter().flat_map(|argument| ["--curl", argument]))
 }
 
 /// Shells start jobs in the background with SIGINT ignored, and processes inherit that.
@@ -115,8 +126,9 @@ fn interrupted_it_leaves_no_process_behind() {
 
 #[test]
 fn bad_usage_exits_2_and_says_what_is_wrong() {
-    const CASES: [(&[&str], &str); 9] = [
+    const CASES: [(&[&str], &str); 10] = [
         (&[], "--url is missing"),
+        (&["--curl"], "--curl needs a value"),
         (&["--url"], "--url needs a value"),
         (&["--url", "--", "true"], "--url needs a value"),
         (&["--url", "http://localhost/"], "the command of the server is missing"),
@@ -152,27 +164,19 @@ fn a_server_that_was_there_before_is_not_taken_for_the_one_to_test() {
 
 /// The script under way, with a server of the fixture.
 fn graceless(mode: &str, env: &[(&str, &str)], scratch: &Scratch) -> Process {
-    let env: Vec<_> = env.iter().copied().chain([("MODE", mode)]).collect();
-    test(Path::new(env!("CARGO_BIN_EXE_graceless")), Scheme::Http, 5, &env, scratch)
+    let script =
+        script("http", SLOW, 5, scratch).arg("--").arg(env!("CARGO_BIN_EXE_graceless")).env("MODE", mode);
+    env.iter().fold(script, |script, (variable, value)| script.env(variable, value)).spawn()
 }
 
-/// The script under way. Only for what fails does it matter how many seconds of patience it has.
-fn test(server: &Path, scheme: Scheme, timeout: u32, env: &[(&str, &str)], scratch: &Scratch) -> Process {
+/// The script, but for the server. Only for what fails does it matter how many seconds of patience it has.
+fn script(scheme: &str, path: &str, timeout: u32, scratch: &Scratch) -> Program {
     let port = free_port();
-    let (scheme, options) = match scheme {
-        Scheme::Http => ("http", None),
-        Scheme::Https => ("https", Some("--insecure")),
-    };
-    let url = format!("{scheme}://127.0.0.1:{port}/slow?ms=2000");
-    let mut script = Program::new(SCRIPT).args(["--url", &url, "--timeout", &timeout.to_string()]);
-    script = script.args(options).arg("--").arg(server);
-    script = script.env("PORT", port.to_string()).env("TMPDIR", scratch.path());
+    let url = format!("{scheme}://127.0.0.1:{port}{path}");
+    let script = Program::new(SCRIPT).args(["--url", &url, "--timeout", &timeout.to_string()]);
+    let script = script.env("PORT", port.to_string()).env("TMPDIR", scratch.path());
     // For the one that has a probe.
-    script = script.env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0");
-    for (variable, value) in env {
-        script = script.env(variable, value);
-    }
-    script.spawn()
+    script.env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0")
 }
 
 /// A port that is free, and outside of what the system gives to whoever asks for any.
