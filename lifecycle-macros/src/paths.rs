@@ -3,6 +3,8 @@
 use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
+use crate::ctxt::Ctxt;
+
 /// A path without generic arguments: `Db`, `crate::db::Db`, `::remote::Db`.
 pub(crate) struct Path {
     tokens: TokenStream,
@@ -63,6 +65,21 @@ impl ToTokens for Path {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.tokens.to_tokens(tokens);
     }
+}
+
+/// Leaves each path once, and complains of the others.
+pub(crate) fn remove_repeated(cx: &Ctxt, paths: &mut Vec<Path>) {
+    let mut seen = Vec::new();
+    paths.retain(|path| {
+        let text = path.text();
+        let is_new = !seen.contains(&text);
+        if is_new {
+            seen.push(text);
+        } else {
+            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
+        }
+        is_new
+    });
 }
 
 /// Where the runtime crate is: `::lifecycle`, or what `crate = …` says.

@@ -21,7 +21,7 @@ use crate::program::{Process, Program, wait_until};
 use crate::scratch::Scratch;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
-use crate::service::on_free_ports;
+use crate::service::{ledger, on_free_ports};
 
 const CLIENTS: u64 = 4;
 
@@ -143,13 +143,6 @@ fn the_ledger_is_what_was_acknowledged_and_every_receipt_is_written() {
             acknowledged.len(),
         );
     });
-}
-
-/// What was charged, by id.
-fn ledger(postgres: &Postgres) -> HashMap<String, i64> {
-    let rows = postgres.query("SELECT id, amount_cents FROM payments");
-    let rows = rows.lines().filter_map(|row| row.split_once('|'));
-    rows.map(|(id, amount)| (id.to_owned(), amount.parse().expect("a number"))).collect()
 }
 
 /// Who receives receipts, and how often each.

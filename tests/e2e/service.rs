@@ -1,5 +1,6 @@
 //! The example `payments`, as the tests of its faults run it, and how they look at its end.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -41,6 +42,16 @@ const RESOURCES: [&str; 12] = [
 /// With temporary files in `scratch`.
 pub(crate) fn on_free_ports(program: Program, scratch: &Scratch) -> Program {
     program.env("PORT", "0").env("LIFECYCLE_PROBE_ADDR", "127.0.0.1:0").env("TMPDIR", scratch.path())
+}
+
+/// What was charged, by the id of the payment.
+pub(crate) fn ledger(postgres: &Postgres) -> HashMap<String, i64> {
+    let rows = postgres.query("SELECT id, amount_cents FROM payments");
+    let rows = rows.lines().map(|row| {
+        let (id, amount) = row.split_once('|').expect("a row has two columns");
+        (id.to_owned(), amount.parse().expect("an amount is a number"))
+    });
+    rows.collect()
 }
 
 /// The program, with a temporary directory of its own.

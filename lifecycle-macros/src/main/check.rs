@@ -5,13 +5,14 @@ use proc_macro2::TokenStream;
 use super::Function;
 use super::model::{Entry, Flavor, StartupTimeout};
 use crate::ctxt::Ctxt;
+use crate::paths::remove_repeated;
 
 pub(super) fn check(cx: &Ctxt, entry: &mut Entry, function: &Function) {
     check_function(cx, function);
     check_parameters(cx, function);
     check_limits(cx, entry);
     check_prestop(cx, entry);
-    check_resources(cx, entry);
+    remove_repeated(cx, &mut entry.resources);
     check_threads(cx, entry);
 }
 
@@ -62,20 +63,6 @@ fn check_prestop(cx: &Ctxt, entry: &Entry) {
     if let (Some(span), None) = (entry.prestop, &entry.probe) {
         cx.error(span, "`prestop` is a path of the probe; say where that is: `probe = \"0.0.0.0:8081\"`");
     }
-}
-
-fn check_resources(cx: &Ctxt, entry: &mut Entry) {
-    let mut seen = Vec::new();
-    entry.resources.retain(|path| {
-        let text = path.text();
-        let is_new = !seen.contains(&text);
-        if is_new {
-            seen.push(text);
-        } else {
-            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
-        }
-        is_new
-    });
 }
 
 fn check_threads(cx: &Ctxt, entry: &mut Entry) {

@@ -2,6 +2,7 @@
 
 use super::{Declaration, Kind};
 use crate::ctxt::Ctxt;
+use crate::paths::remove_repeated;
 
 pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
     check_subject(cx, declaration);
@@ -38,21 +39,14 @@ fn check_subject(cx: &Ctxt, declaration: &Declaration) {
 
 fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
     let subject = &declaration.subject;
-    let mut seen = Vec::new();
     declaration.after.retain(|path| {
-        if let Some(name) = subject.name.as_ref().filter(|name| path.is_local(name)) {
+        let itself = subject.name.as_ref().filter(|name| path.is_local(name));
+        if let Some(name) = itself {
             cx.error_spanned(path, format_args!("`{name}` cannot come after itself; take it out of `after`"));
-            return false;
         }
-        let text = path.text();
-        let is_new = !seen.contains(&text);
-        if is_new {
-            seen.push(text);
-        } else {
-            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
-        }
-        is_new
+        itself.is_none()
     });
+    remove_repeated(cx, &mut declaration.after);
 }
 
 fn check_name(cx: &Ctxt, declaration: &mut Declaration) {

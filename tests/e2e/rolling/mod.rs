@@ -6,7 +6,6 @@ mod haproxy;
 mod kubernetes;
 mod nginx;
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use crate::program::{Process, Program};
 use crate::servers::free_port;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
+use crate::service::ledger;
 
 const INSTANCES: usize = 3;
 
@@ -90,12 +90,7 @@ impl Site {
     /// Every payment that a client was told of is in the ledger, and nothing else.
     #[track_caller]
     fn assert_ledger(&self, tally: &Tally) {
-        let rows = self.postgres.query("SELECT id, amount_cents FROM payments");
-        let rows = rows.lines().map(|row| {
-            let (id, amount) = row.split_once('|').expect("a row has two columns");
-            (id.to_owned(), amount.parse().expect("an amount is a number"))
-        });
-        let mut ledger: BTreeMap<String, i64> = rows.collect();
+        let mut ledger = ledger(&self.postgres);
         ledger.retain(|id, _| !tally.unknown.contains(id));
         let missing: Vec<_> =
             tally.charged.iter().filter(|(id, amount)| ledger.get(*id) != Some(amount)).collect();
