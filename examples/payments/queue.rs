@@ -62,6 +62,14 @@ impl Queue {
         Ok(())
     }
 
+    /// How many jobs nobody has taken yet.
+    pub(crate) async fn waiting(&self) -> Result<usize> {
+        match &self.0 {
+            Backend::Redis(redis) => Ok(redis.connection.clone().llen(PENDING).await?),
+            Backend::Memory(memory) => Ok(memory.waiting()),
+        }
+    }
+
     /// Waits for a job. Every job that this gives is then `done` or given back.
     pub(crate) async fn next(&self) -> Result<String> {
         match &self.0 {
@@ -206,6 +214,10 @@ impl Memory {
     fn push(&self, job: &str) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push_back(job.to_owned());
         self.is_news.notify_one();
+    }
+
+    fn waiting(&self) -> usize {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     async fn next(&self) -> String {

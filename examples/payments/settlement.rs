@@ -15,6 +15,10 @@ use crate::settings::Settings;
 /// A receipt that has not been written after this time may be forgotten.
 const OVERDUE: Duration = Duration::from_secs(10);
 
+/// With so many jobs in the queue, what is overdue is most likely one of them: to enqueue it again would give workers
+/// that are late still more to do.
+const BACKLOG: usize = 100;
+
 #[resource(after = [Database, Queue, Settings])]
 pub(crate) struct Settlement;
 
@@ -45,9 +49,15 @@ async fn settle(database: &Database, queue: &Queue) -> Result {
         info!("{settled} payments settled");
     }
     let overdue = database.receipts_owed_for(OVERDUE).await?;
-    if !overdue.is_empty() {
-        info!("{} receipts are overdue and enqueued again", overdue.len());
+    if overdue.is_empty() {
+        return Ok(());
     }
+    let waiting = queue.waiting().await?;
+    if waiting >= BACKLOG {
+        info!("{} receipts or more are overdue, and {waiting} jobs wait for a worker", overdue.len());
+        return Ok(());
+    }
+    info!("{} receipts are overdue and enqueued again", overdue.len());
     for payment in overdue {
         queue.push(&payment).await?;
     }

@@ -16,6 +16,7 @@ use crate::machine;
 use crate::program::{PATIENCE, Process, Program};
 use crate::scratch::Scratch;
 use crate::servers::free_port;
+use crate::servers::redis::Redis;
 use crate::servers::registry::{Leaving, Registry};
 use crate::service::on_free_ports;
 
@@ -191,6 +192,21 @@ fn all_payments_are_exported_by_way_of_a_file_that_is_removed() {
     assert_eq!(files(), before, "the file of the export is still there");
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+/// What is overdue is enqueued again, unless it waits in the queue: a worker that is late would be later for it.
+#[test]
+fn a_queue_does_not_grow_because_its_worker_is_late() {
+    const PAYMENTS: usize = 120;
+    let _machine = machine::shared();
+    let (scratch, redis) = (Scratch::new(), Redis::start());
+    let program = payments(&scratch).env("REDIS_URL", redis.url()).env("SETTLE_MS", "500");
+    let (process, address) = run(program.env("RECEIPT_MS", "3600000"));
+    (0..PAYMENTS).for_each(|number| pay(address, &format!("p-{number}")));
+    let (all, waiting) = (PAYMENTS, PAYMENTS - 1);
+    process
+        .wait_for_line(&format!("{all} receipts or more are overdue, and {waiting} jobs wait for a worker"));
+    assert_eq!(redis.ask(&["LLEN", "payments:pending"]), waiting.to_string());
 }
 
 #[test]
