@@ -1,6 +1,7 @@
-//! The audit log: a line for everything that was done, in a file.
+//! The audit log: a line for each payment and each receipt, in a file.
 //!
-//! Lines are written every second and synced at the end; the ledger itself is the database. While the file cannot be
+//! Lines are written every second and synced at the end. The ledger itself is the database, and knows more: a commit
+//! whose answer was lost has no line, nor has what was done in the second before a kill. While the file cannot be
 //! written, payments are refused, and what is to be written is kept.
 
 use std::fs::File;

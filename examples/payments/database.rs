@@ -8,7 +8,6 @@ use backon::{ExponentialBuilder, Retryable};
 use lifecycle::{Acquire, Release, Resource, Result, resource};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, Connection, Error};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -16,7 +15,8 @@ use tracing::{info, warn};
 use crate::scratch::Scratch;
 use crate::settings::Settings;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("payments/migrations");
+/// A receipt that has not been written after this time may be forgotten by the queue.
+const RECEIPT_DUE_MS: i64 = 10_000;
 
 #[resource(after = [Settings, Scratch], reserve = "2s")]
 pub(crate) struct Database {
@@ -60,7 +60,9 @@ impl Resource for Database {
             Some(url) => connect(url).await?,
             None => connect(&sqlite(&cx.get::<Scratch>().path().join("payments.db"))).await?,
         };
-        MIGRATIONS.run(&pool).await?;
+        let mut migrations = sqlx::migrate!("payments/migrations");
+        // A later version may have run before, and be rolled back.
+        migrations.set_ignore_missing(true).run(&pool).await?;
         info!("database open");
         Ok(Self { pool, payment_takes: settings.payment_takes })
     }
@@ -73,6 +75,12 @@ impl Resource for Database {
     }
 
     async fn check(&self) -> Result {
+        // Busy is not broken: to be unready would send everybody to the other instances, which are just as busy.
+        let is_busy =
+            self.pool.num_idle() == 0 && self.pool.size() == self.pool.options().get_max_connections();
+        if is_busy {
+            return Ok(());
+        }
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
@@ -141,9 +149,11 @@ impl Database {
             transaction.commit().await?;
             return Ok(Charge::Before(charged));
         }
-        sqlx::query("INSERT INTO receipts (payment_id, owed_since) VALUES ($1, $2)")
+        let now = now();
+        sqlx::query("INSERT INTO receipts (payment_id, owed_since, due_at) VALUES ($1, $2, $3)")
             .bind(&payment.id)
-            .bind(now())
+            .bind(now)
+            .bind(now + RECEIPT_DUE_MS)
             .execute(&mut *transaction)
             .await?;
         tokio::time::sleep(self.payment_takes).await;
@@ -168,12 +178,15 @@ impl Database {
         Ok(count == 1)
     }
 
-    /// Some receipts that are owed for longer than this, the longest first.
-    pub(crate) async fn receipts_owed_for(&self, age: Duration) -> Result<Vec<String>, Error> {
-        let query = "SELECT payment_id FROM receipts WHERE written_at IS NULL AND owed_since < $1 \
-                     ORDER BY owed_since LIMIT 1000";
-        let before = now() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        sqlx::query_scalar(query).bind(before).fetch_all(&self.pool).await
+    /// Some receipts that are owed and were not written in time. Each is given to one instance, and again when it has
+    /// been owed for a quarter longer: one that can never be written is tried less and less often.
+    pub(crate) async fn claim_due_receipts(&self) -> Result<Vec<String>, Error> {
+        // PostgreSQL looks at the outer condition once more if another instance has been faster.
+        let update = "UPDATE receipts SET due_at = $1 + CASE \
+                      WHEN ($1 - owed_since) / 4 > $2 THEN ($1 - owed_since) / 4 ELSE $2 END \
+                      WHERE written_at IS NULL AND due_at <= $1 AND payment_id IN (SELECT payment_id FROM receipts \
+                      WHERE written_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1000) RETURNING payment_id";
+        sqlx::query_scalar(update).bind(now()).bind(RECEIPT_DUE_MS).fetch_all(&self.pool).await
     }
 
     /// Settles what has been charged since the last time. Says how many payments that were.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
@@ -11,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use lifecycle::{Acquire, BoxError, Resource, Result, Stopping, resource};
+use lifecycle::{Acquire, BoxError, Resource, Result, Stopping, Tasks, resource};
 use listenfd::ListenFd;
 use serde::Deserialize;
 use serde_json::json;
@@ -19,6 +20,9 @@ use tokio::fs;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
 use tracing::{info, warn};
 
 use crate::audit_log::AuditLog;
@@ -44,6 +48,7 @@ impl Resource for Http {
             database: cx.get::<Database>(),
             queue: cx.get::<Queue>(),
             scratch: cx.get::<Scratch>(),
+            tasks: cx.tasks(),
             feed: broadcast::Sender::new(1_000),
         };
         cx.serve_http(listener, routes(service));
@@ -69,6 +74,7 @@ struct Service {
     database: Arc<Database>,
     queue: Arc<Queue>,
     scratch: Arc<Scratch>,
+    tasks: Tasks,
     feed: broadcast::Sender<Payment>,
 }
 
@@ -107,15 +113,16 @@ async fn pay(
     if payment.id.is_empty() || payment.id.len() > 100 {
         return Err(Error::BadRequest("`id` must have 1 to 100 bytes".to_owned()));
     }
-    if payment.id.contains('\0') {
-        return Err(Error::BadRequest("`id` must not contain NUL".to_owned()));
+    // It is the key of the receipt, in a header, where nothing else is kept as it is.
+    if payment.id.contains(|c: char| !c.is_ascii_graphic()) {
+        return Err(Error::BadRequest("`id` must be of ASCII letters, digits and punctuation".to_owned()));
     }
     if !(1..=MOST_CENTS).contains(&payment.amount_cents) {
         return Err(Error::BadRequest(format!("`amount_cents` must be from 1 to {MOST_CENTS}")));
     }
     let charge = match service.cache.charged(&payment.id) {
         Some(amount) => Charge::Before(amount),
-        None => service.charge(&payment).await?,
+        None => service.charge_to_the_end(payment.clone()).await?,
     };
     match charge {
         Charge::New => Ok((StatusCode::CREATED, Json(payment))),
@@ -127,6 +134,16 @@ async fn pay(
 }
 
 impl Service {
+    /// Charges in a task of its own: a client that goes away in the midst of it leaves no half of it undone.
+    async fn charge_to_the_end(&self, payment: Payment) -> Result<Charge, Error> {
+        let (service, (result, charge)) = (self.clone(), oneshot::channel());
+        self.tasks.spawn(async move {
+            // The client may have gone.
+            let _ = result.send(service.charge(&payment).await);
+        });
+        charge.await.map_err(|_| "it is stopping, and the payment was cut off")?
+    }
+
     async fn charge(&self, payment: &Payment) -> Result<Charge, Error> {
         self.audit_log.check()?;
         let charge = self.database.charge(payment).await?;
@@ -160,9 +177,17 @@ async fn export(State(service): State<Service>) -> Result<Response, Error> {
         csv.write_all(lines.as_bytes()).await?;
     }
     csv.flush().await?;
-    let csv = fs::read(file.path()).await?;
-    Ok(([(header::CONTENT_TYPE, "text/csv")], csv).into_response())
+    // Once it is open, it can be read to its end, although its name goes now.
+    let csv = fs::File::open(file.path()).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv".to_owned()),
+        (header::CONTENT_LENGTH, csv.metadata().await?.len().to_string()),
+    ];
+    Ok((headers, Body::from_stream(ReaderStream::new(csv))).into_response())
 }
+
+/// How long a feed's client may take to answer the goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The notice of the server's turn is in every request.
 async fn feed(
@@ -194,12 +219,18 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
             // At the turn, the server may be gone before its feeds are.
             Err(RecvError::Closed) => break,
         };
-        if socket.send(Message::text(json!(payment).to_string())).await.is_err() {
-            return;
+        match stopping.run_until(socket.send(Message::text(json!(payment).to_string()))).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return,
+            None => break,
         }
     }
-    let _ = socket.send(Message::Close(Some(goodbye))).await;
-    while let Some(Ok(_)) = socket.recv().await {}
+    // A client that does not answer, such as one that has vanished, is not waited for much longer.
+    let _ = timeout(GOODBYE, async {
+        let _ = socket.send(Message::Close(Some(goodbye))).await;
+        while let Some(Ok(_)) = socket.recv().await {}
+    })
+    .await;
 }
 
 enum Error {

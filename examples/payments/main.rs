@@ -27,19 +27,20 @@
 //!
 //! | route | what it does |
 //! |---|---|
-//! | `POST /payments` | charges `{"id": "…", "amount_cents": 1}`: 201 if that is new, 200 if it was charged before |
+//! | `GET /` | OK |
+//! | `POST /payments` | charges `{"id": "…", "amount_cents": 1}`: 201 if that is new, 200 if it was charged before, 409 if by another amount, 400 for bad input; 503 means: ask again, with the same id |
 //! | `GET /payments` | totals |
 //! | `GET /export` | all payments as CSV, by way of a temporary file |
-//! | `GET /feed` | a WebSocket that tells of each payment |
+//! | `GET /feed` | a WebSocket that tells of each payment that this instance charges |
 //! | `GET /slow?ms=5000` | takes its time |
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `HOST`, `PORT` | where to listen; port 0 picks a free one. A socket passed on by systemd goes first | 127.0.0.1, 8080 |
-//! | `DATABASE_URL` | `postgres://user@host/database`, or `sqlite://payments.db` | SQLite in a temporary file |
+//! | `DATABASE_URL` | `postgres://user@host/database`, or `sqlite://payments.db?mode=rwc` | SQLite in a temporary file |
 //! | `REDIS_URL` | `redis://host` | a queue in the process |
 //! | `AUDIT_LOG` | a file to append to | a temporary file |
-//! | `REGISTRY_URL` | service discovery: `PUT` and `DELETE` on `/services/payments/INSTANCE` | none |
+//! | `REGISTRY_URL` | service discovery: `PUT` and `DELETE` on `/services/payments/INSTANCE`. It is told `HOST` and `PORT`: one that others reach | none |
 //! | `RECEIPTS_URL` | where receipts are posted to, with an `Idempotency-Key` | nowhere |
 //! | `SETTLE_MS` | how often payments are settled | 5000 |
 //! | `PAYMENT_MS`, `RECEIPT_MS` | how long a payment and a receipt take | 0 |

@@ -1,7 +1,7 @@
 //! The queue of receipts to be written: Redis, or one in the process where there is none.
 //!
 //! In Redis it is the reliable-queue pattern: a job that is taken moves to a list of its worker, and leaves that when
-//! it is done. The lists of workers that are no more are given back when an instance starts.
+//! it is done. The lists of workers that are no more are given back by the others.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +12,7 @@ use lifecycle::{Acquire, Release, Resource, Result, resource};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncTypedCommands, Direction, RedisError, RetryMethod};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::settings::Settings;
@@ -35,7 +36,10 @@ impl Resource for Queue {
         let settings = cx.get::<Settings>();
         let Some(url) = &settings.redis else { return Ok(Self(Backend::Memory(Memory::default()))) };
         let redis = Redis::connect(url, &settings.instance.to_string()).await?;
+        redis.sign_in().await?;
         redis.adopt_orphans().await?;
+        // Until the turn of the queue, which is when the worker has ended.
+        cx.background("lease", keep_lease(redis.connection.clone(), redis.worker.clone()));
         info!("queue open");
         Ok(Self(Backend::Redis(redis)))
     }
@@ -62,15 +66,7 @@ impl Queue {
         Ok(())
     }
 
-    /// How many jobs nobody has taken yet.
-    pub(crate) async fn waiting(&self) -> Result<usize> {
-        match &self.0 {
-            Backend::Redis(redis) => Ok(redis.connection.clone().llen(PENDING).await?),
-            Backend::Memory(memory) => Ok(memory.waiting()),
-        }
-    }
-
-    /// Waits for a job. Every job that this gives is then `done` or given back.
+    /// Waits for a job. Every job that this gives is then `done`.
     pub(crate) async fn next(&self) -> Result<String> {
         match &self.0 {
             Backend::Redis(redis) => Ok(redis.next().await?),
@@ -86,9 +82,13 @@ impl Queue {
         Ok(())
     }
 
-    pub(crate) async fn give_back(&self, payment: &str) -> Result {
-        self.push(payment).await?;
-        self.done(payment).await
+    /// Gives back what workers have taken that are no more.
+    pub(crate) async fn adopt_orphans(&self) -> Result {
+        match &self.0 {
+            Backend::Redis(redis) => redis.adopt_orphans().await?,
+            Backend::Memory(_) => {}
+        }
+        Ok(())
     }
 }
 
@@ -129,7 +129,6 @@ impl Redis {
 
     async fn next(&self) -> Result<String, RedisError> {
         loop {
-            self.sign_in().await?;
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let Some(mut waiting) = waiting else { return std::future::pending().await };
             let taken = taken_by(&self.worker);
@@ -144,11 +143,8 @@ impl Redis {
         self.connection.clone().lrem(taken_by(&self.worker), 1, job).await.map(drop)
     }
 
-    /// Says that this worker is alive.
     async fn sign_in(&self) -> Result<(), RedisError> {
-        let mut connection = self.connection.clone();
-        connection.sadd(WORKERS, &self.worker).await?;
-        connection.set_ex(lease_of(&self.worker), 1, LEASE_SECONDS).await
+        sign_in(&mut self.connection.clone(), &self.worker).await
     }
 
     /// Gives back what workers have taken that are no more.
@@ -157,13 +153,17 @@ impl Redis {
         for worker in connection.smembers(WORKERS).await? {
             if !connection.exists(lease_of(&worker)).await? {
                 let jobs = self.give_back_all(&worker).await?;
-                info!("worker {worker} is no more; {jobs} of its jobs were given back");
+                connection.srem(WORKERS, &worker).await?;
+                if jobs > 0 {
+                    info!("worker {worker} is no more; {jobs} of its jobs were given back");
+                }
             }
         }
         Ok(())
     }
 
-    /// Leaves nothing behind. If Redis is away, others adopt what was taken, once the lease has run out.
+    /// Leaves nothing behind. If Redis is away, others adopt what was taken, once the lease has run out. The name stays
+    /// until then, for a job that Redis may have handed over at the last moment.
     async fn leave(&self) -> Result<(), RedisError> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A connection that was lost is noticed by who uses it first, and made again for the next.
@@ -187,8 +187,21 @@ impl Redis {
         {
             jobs += 1;
         }
-        connection.srem(WORKERS, worker).await?;
         Ok(jobs)
+    }
+}
+
+/// Says that this worker is alive. Who sees the name of a worker has to see its lease.
+async fn sign_in(connection: &mut ConnectionManager, worker: &str) -> Result<(), RedisError> {
+    connection.set_ex(lease_of(worker), 1, LEASE_SECONDS).await?;
+    connection.sadd(WORKERS, worker).await.map(drop)
+}
+
+/// Says so again and again. If Redis is away, it is tried again, and the worker will complain.
+async fn keep_lease(mut connection: ConnectionManager, worker: String) {
+    loop {
+        sleep(Duration::from_secs(LEASE_SECONDS / 3)).await;
+        let _ = sign_in(&mut connection, &worker).await;
     }
 }
 
@@ -214,10 +227,6 @@ impl Memory {
     fn push(&self, job: &str) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push_back(job.to_owned());
         self.is_news.notify_one();
-    }
-
-    fn waiting(&self) -> usize {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     async fn next(&self) -> String {

@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use serde_json::json;
 use tracing::{info, warn};
 
-use crate::client::Client;
+use crate::client::{Client, succeed};
 use crate::http::Http;
 use crate::settings::Settings;
 
@@ -25,7 +25,12 @@ impl Resource for Registration {
         let Some(registry) = &settings.registry else { return Err(Skip.into()) };
         let entry = registry.join(&format!("services/payments/{}", settings.instance))?;
         let address = json!({ "address": cx.get::<Http>().address });
-        client.request(Method::PUT, entry.clone()).json(&address).send().await?.error_for_status()?;
+        let entered = succeed(client.request(Method::PUT, entry.clone()).json(&address)).await;
+        if entered.is_err() {
+            // It may have been heard all the same.
+            leave(&client, entry.clone()).await;
+        }
+        entered?;
         info!("registered");
         // Not at this resource's turn, which is after the delay, but as soon as the stop begins.
         let draining = cx.draining();
@@ -36,9 +41,12 @@ impl Resource for Registration {
 
 async fn deregister(client: Arc<Client>, entry: Url, draining: Stopping) {
     draining.await;
-    let response = client.request(Method::DELETE, entry).timeout(LEAVE).send().await;
-    match response.and_then(reqwest::Response::error_for_status) {
-        Ok(_) => info!("deregistered"),
+    leave(&client, entry).await;
+}
+
+async fn leave(client: &Client, entry: Url) {
+    match succeed(client.request(Method::DELETE, entry).timeout(LEAVE)).await {
+        Ok(()) => info!("deregistered"),
         // Who looks there will find out by the health check.
         Err(error) => warn!("could not deregister: {error}"),
     }

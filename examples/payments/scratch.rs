@@ -1,14 +1,15 @@
 //! A directory for temporary files, removed at the end. What a process that was killed has left behind is swept by the
 //! next one that starts.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::{env, mem};
 
 use lifecycle::{Acquire, Release, Resource, Result, resource};
 use tokio::task::spawn_blocking;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::settings::Settings;
@@ -18,7 +19,8 @@ const PREFIX: &str = "payments-";
 #[resource(after = Settings)]
 pub(crate) struct Scratch {
     path: PathBuf,
-    /// Whoever holds the lock is alive: the system gives it back when the process ends, however it ends.
+    /// The directory, locked. Whoever holds the lock is alive: the system gives it back when the process ends, however
+    /// it ends.
     _lock: File,
 }
 
@@ -48,8 +50,9 @@ impl Scratch {
         let _turn = turnstile(parent)?;
         sweep(parent)?;
         let path = parent.join(format!("{PREFIX}{instance}"));
-        fs::create_dir(&path)?;
-        let lock = File::create(path.join("lock"))?;
+        // What is in it concerns nobody else.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let lock = File::open(&path)?;
         lock.lock()?;
         Ok(Self { path, _lock: lock })
     }
@@ -66,7 +69,7 @@ impl Scratch {
 
 /// One at a time: what is made but not locked yet, or removed but for a part, would look like something left behind.
 fn turnstile(parent: &Path) -> io::Result<File> {
-    let turnstile = File::create(parent.join("payments.lock"))?;
+    let turnstile = File::open(parent)?;
     turnstile.lock()?;
     Ok(turnstile)
 }
@@ -76,29 +79,33 @@ fn remove(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
-/// Removes the directories of processes that are no more.
+/// Removes the directories of processes that are no more. What cannot be removed is in nobody's way.
 fn sweep(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        let is_ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-        if !is_ours || !path.is_dir() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let instance = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let is_ours = instance.is_some_and(|instance| Uuid::parse_str(instance).is_ok());
+        if !is_ours || !entry.file_type()?.is_dir() {
             continue;
         }
-        let is_abandoned = match File::open(path.join("lock")) {
-            Ok(lock) => match lock.try_lock() {
-                Ok(()) => true,
-                Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(error)) => return Err(error),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(error),
-        };
-        if is_abandoned {
-            fs::remove_dir_all(&path)?;
-            info!("swept {}, which somebody has left behind", path.display());
+        let path = entry.path();
+        match sweep_one(&path) {
+            Ok(true) => info!("swept {}, which somebody has left behind", path.display()),
+            Ok(false) => {}
+            Err(error) => warn!("cannot sweep {}: {error}", path.display()),
         }
     }
     Ok(())
+}
+
+/// Removes a directory, unless its process is alive.
+fn sweep_one(path: &Path) -> io::Result<bool> {
+    match File::open(path)?.try_lock() {
+        Ok(()) => fs::remove_dir_all(path).map(|()| true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 pub(crate) struct TemporaryFile(PathBuf);

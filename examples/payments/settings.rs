@@ -42,8 +42,8 @@ impl Resource for Settings {
             database: read("DATABASE_URL", "text")?,
             redis: read("REDIS_URL", "text")?,
             audit_log: read("AUDIT_LOG", "a path")?,
-            registry: read("REGISTRY_URL", "a URL")?,
-            receipts: read("RECEIPTS_URL", "a URL")?,
+            registry: url("REGISTRY_URL")?,
+            receipts: url("RECEIPTS_URL")?,
             settle_every,
             payment_takes: millis("PAYMENT_MS")?.unwrap_or_default(),
             receipt_takes: millis("RECEIPT_MS")?.unwrap_or_default(),
@@ -57,15 +57,25 @@ fn millis(variable: &str) -> Result<Option<Duration>> {
     Ok(read(variable, "a number of milliseconds")?.map(Duration::from_millis))
 }
 
+fn url(variable: &str) -> Result<Option<Url>> {
+    let url: Option<Url> = read(variable, "a URL")?;
+    match url {
+        Some(url) if url.scheme() != "http" => {
+            Err(format!("{variable} is not of http; for https, give reqwest a feature for TLS").into())
+        }
+        url => Ok(url),
+    }
+}
+
 /// The variable's value. One that is empty counts as one that is not there.
 fn read<T: FromStr<Err: Into<BoxError>>>(variable: &str, what: &str) -> Result<Option<T>> {
     let value = match env::var(variable) {
         Ok(value) if value.is_empty() => return Ok(None),
         Ok(value) => value,
         Err(VarError::NotPresent) => return Ok(None),
-        Err(VarError::NotUnicode(value)) => return Err(format!("{variable}={value:?} is not UTF-8").into()),
+        // A URL may hold a password: the value itself is not repeated.
+        Err(VarError::NotUnicode(_)) => return Err(format!("{variable} is not UTF-8").into()),
     };
-    // A URL may hold a password: the value itself is not repeated.
     value
         .parse()
         .map(Some)

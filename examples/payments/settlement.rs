@@ -1,23 +1,19 @@
 //! A scheduled job: every few seconds, what was charged is settled, and receipts that are owed for too long are
-//! enqueued again, since a queue may forget.
+//! enqueued again, since a queue may forget, and a worker may fail.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lifecycle::{Acquire, Resource, Result, Stopping, resource};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use crate::database::Database;
 use crate::queue::Queue;
 use crate::settings::Settings;
 
-/// A receipt that has not been written after this time may be forgotten.
-const OVERDUE: Duration = Duration::from_secs(10);
-
-/// With so many jobs in the queue, what is overdue is most likely one of them: to enqueue it again would give workers
-/// that are late still more to do.
-const BACKLOG: usize = 100;
+/// A database that does not answer is given up for now.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[resource(after = [Database, Queue, Settings])]
 pub(crate) struct Settlement;
@@ -36,29 +32,36 @@ async fn run(database: Arc<Database>, queue: Arc<Queue>, every: Duration, stoppi
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopping.run_until(ticks.tick()).await.is_some() {
-        if let Err(error) = settle(&database, &queue).await {
+        if let Err(error) = in_time(settle(&database)).await {
             warn!("settlement failed, and is tried again in {every:?}: {error}");
+        }
+        // To be interrupted in this loses nothing: what is owed and not enqueued is due again later.
+        if let Some(Err(error)) = stopping.run_until(in_time(remind(&database, &queue))).await {
+            warn!("receipts could not be enqueued again, which is tried in {every:?}: {error}");
         }
     }
     Ok(())
 }
 
-async fn settle(database: &Database, queue: &Queue) -> Result {
+async fn in_time(work: impl Future<Output = Result>) -> Result {
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err("it took too long".into()))
+}
+
+async fn settle(database: &Database) -> Result {
     let settled = database.settle().await?;
     if settled > 0 {
         info!("{settled} payments settled");
     }
-    let overdue = database.receipts_owed_for(OVERDUE).await?;
-    if overdue.is_empty() {
-        return Ok(());
+    Ok(())
+}
+
+async fn remind(database: &Database, queue: &Queue) -> Result {
+    queue.adopt_orphans().await?;
+    let due = database.claim_due_receipts().await?;
+    if !due.is_empty() {
+        info!("{} receipts are overdue and enqueued again", due.len());
     }
-    let waiting = queue.waiting().await?;
-    if waiting >= BACKLOG {
-        info!("{} receipts or more are overdue, and {waiting} jobs wait for a worker", overdue.len());
-        return Ok(());
-    }
-    info!("{} receipts are overdue and enqueued again", overdue.len());
-    for payment in overdue {
+    for payment in due {
         queue.push(&payment).await?;
     }
     Ok(())

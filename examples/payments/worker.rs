@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lifecycle::{Acquire, Resource, Result, Stopping, resource};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::audit_log::AuditLog;
@@ -14,6 +14,9 @@ use crate::client::Client;
 use crate::database::Database;
 use crate::queue::Queue;
 use crate::settings::Settings;
+
+/// A database that does not answer is given up for now.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait after something has failed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -60,14 +63,12 @@ impl Receipts {
         Ok(())
     }
 
+    /// Whatever becomes of it, it leaves the queue: one that fails again and again would be in the way of all others.
+    /// The database knows what is still owed, and when it is due again.
     async fn handle(&self, payment: &str) -> Result {
-        match self.write(payment).await {
-            Ok(()) => self.queue.done(payment).await,
-            Err(error) => {
-                self.queue.give_back(payment).await?;
-                Err(error)
-            }
-        }
+        let written = timeout(self.takes + PATIENCE, self.write(payment)).await;
+        let written = written.unwrap_or_else(|_| Err("a receipt took too long".into()));
+        written.and(self.queue.done(payment).await)
     }
 
     async fn write(&self, payment: &str) -> Result {

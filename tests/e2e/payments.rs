@@ -13,12 +13,14 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, connect as open}
 
 use crate::http::{answered, connect};
 use crate::machine;
-use crate::program::{PATIENCE, Process, Program};
+use crate::program::{PATIENCE, Process, Program, wait_until};
 use crate::scratch::Scratch;
 use crate::servers::free_port;
+use crate::servers::payers::Payers;
+use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
 use crate::servers::registry::{Leaving, Registry};
-use crate::service::on_free_ports;
+use crate::service::{Setup, on_free_ports};
 
 fn payments(scratch: &Scratch) -> Program {
     on_free_ports(Program::example("payments"), scratch)
@@ -173,7 +175,7 @@ fn all_payments_are_exported_by_way_of_a_file_that_is_removed() {
     let _machine = machine::shared();
     let scratch = Scratch::new();
     let (process, address) = run(payments(&scratch));
-    for id in ["p-2", "p-1", "a \"third\""] {
+    for id in ["p-2", "p-1", "a-\"third\""] {
         pay(address, id);
     }
     let files = || {
@@ -187,26 +189,98 @@ fn all_payments_are_exported_by_way_of_a_file_that_is_removed() {
     let export = answered(connect(address).get("/export"));
     assert_eq!(
         (export.status, export.body.as_str()),
-        (200, "\"a \"\"third\"\"\",100\n\"p-1\",100\n\"p-2\",100\n")
+        (200, "\"a-\"\"third\"\"\",100\n\"p-1\",100\n\"p-2\",100\n")
     );
     assert_eq!(files(), before, "the file of the export is still there");
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit().code(), Some(0));
 }
 
-/// What is overdue is enqueued again, unless it waits in the queue: a worker that is late would be later for it.
+/// A worker that leaves them in the queue would have time for nothing else.
 #[test]
-fn a_queue_does_not_grow_because_its_worker_is_late() {
-    const PAYMENTS: usize = 120;
+fn receipts_that_always_fail_hold_up_no_others() {
+    const REFUSED: [&str; 4] = ["refused-1", "refused-2", "redirected-1", "redirected-2"];
     let _machine = machine::shared();
-    let (scratch, redis) = (Scratch::new(), Redis::start());
-    let program = payments(&scratch).env("REDIS_URL", redis.url()).env("SETTLE_MS", "500");
-    let (process, address) = run(program.env("RECEIPT_MS", "3600000"));
-    (0..PAYMENTS).for_each(|number| pay(address, &format!("p-{number}")));
-    let (all, waiting) = (PAYMENTS, PAYMENTS - 1);
-    process
-        .wait_for_line(&format!("{all} receipts or more are overdue, and {waiting} jobs wait for a worker"));
-    assert_eq!(redis.ask(&["LLEN", "payments:pending"]), waiting.to_string());
+    let (scratch, payers) = (Scratch::new(), Payers::start());
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    let program = payments(&scratch).env("DATABASE_URL", postgres.url()).env("REDIS_URL", redis.url());
+    let (process, address) = run(program.env("RECEIPTS_URL", payers.url()).env("SETTLE_MS", "200"));
+    REFUSED.iter().for_each(|id| pay(address, id));
+    wait_until("each is tried again", || REFUSED.iter().all(|id| payers.told().get(*id) >= Some(&2)));
+    // In the ledger, and not in the queue.
+    postgres.query("INSERT INTO payments (id, amount_cents) VALUES ('forgotten', 100)");
+    postgres.query("INSERT INTO receipts (payment_id, owed_since, due_at) VALUES ('forgotten', 0, 0)");
+    wait_until("the forgotten one is sent", || payers.told().contains_key("forgotten"));
+    let written = "SELECT payment_id FROM receipts WHERE written_at IS NOT NULL";
+    wait_until("and noted", || postgres.query(written) == "forgotten");
+    wait_until("the queue is empty", || redis.ask(&["LLEN", "payments:pending"]) == "0");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn the_jobs_of_a_worker_that_was_killed_are_done_by_another() {
+    let _machine = machine::shared();
+    let (scratch, postgres, redis) = (Scratch::new(), Postgres::start(), Redis::start());
+    let program = || payments(&scratch).env("DATABASE_URL", postgres.url()).env("REDIS_URL", redis.url());
+    let (killed, address) = run(program().env("RECEIPT_MS", "3600000"));
+    pay(address, "p-1");
+    wait_until("the job is taken", || redis.ask(&["LLEN", "payments:pending"]) == "0");
+    let (other, _) = run(program().env("SETTLE_MS", "200"));
+    killed.signal(Signal::KILL);
+    other.wait_for_line(" is no more; 1 of its jobs were given back");
+    let written = "SELECT payment_id FROM receipts WHERE written_at IS NOT NULL";
+    wait_until("the receipt is written", || postgres.query(written) == "p-1");
+    other.signal(Signal::TERM);
+    assert_eq!(other.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn a_payment_is_audited_although_its_client_has_gone() {
+    let _machine = machine::shared();
+    let (scratch, postgres) = (Scratch::new(), Postgres::start());
+    let audit_log = scratch.path().join("audit.log");
+    let program = payments(&scratch).env("DATABASE_URL", postgres.url()).env("AUDIT_LOG", &audit_log);
+    let (process, address) = run(program.env("PAYMENT_MS", "1000"));
+    let mut client = connect(address);
+    let body = r#"{"id": "p-1", "amount_cents": 100}"#;
+    let head = "POST /payments HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Length: ";
+    client.send(&format!("{head}{}\r\n\r\n{body}", body.len())).expect("the server reads it");
+    wait_until("the payment is under way", || postgres.backends("state = 'idle in transaction'") == "1");
+    drop(client);
+    wait_until("it is charged", || postgres.query("SELECT id FROM payments") == "p-1");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+    let audited = fs::read_to_string(&audit_log).expect("it can be read");
+    assert!(audited.starts_with(r#"{"payment":"#) && audited.contains(r#""p-1""#), "{audited:?}");
+}
+
+#[test]
+fn ids_that_no_header_keeps_are_refused() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (process, address) = run(payments(&scratch));
+    for id in ["a\nb", " p", "p ", "a b", "ü", "\0", ""] {
+        let payment = json!({ "id": id, "amount_cents": 100 });
+        let answer = answered(connect(address).post_json("/payments", &payment.to_string()));
+        assert_eq!(answer.status, 400, "{id:?}");
+        assert!(answer.body.starts_with("`id` must "), "{answer:?}");
+    }
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn a_busy_instance_is_ready() {
+    let _machine = machine::shared();
+    // On SQLite, one payment is as much as goes on at a time, and this one takes longer than a check may.
+    let payments = Setup::new().env("PAYMENT_MS", "3000").run();
+    let paid = payments.pay_meanwhile("p-1");
+    while !paid.is_finished() {
+        assert_eq!(payments.probe("/readyz"), 200);
+    }
+    assert_eq!(paid.join().expect("nobody panics").ok(), Some(201));
+    payments.stop().assert(0, Duration::ZERO, &[]);
 }
 
 #[test]
@@ -215,7 +289,6 @@ fn temporary_files_go_with_their_process_or_are_swept_by_the_next_one() {
     let scratch = Scratch::new();
     let content = || {
         let mut content = scratch.content();
-        content.retain(|name| name != "payments.lock");
         content.sort();
         content
     };
@@ -229,15 +302,18 @@ fn temporary_files_go_with_their_process_or_are_swept_by_the_next_one() {
     killed.signal(Signal::KILL);
     assert_eq!(killed.wait_for_exit().killed_by(), Some(Signal::KILL.as_raw()));
     assert_eq!(content(), sorted(vec![of_living.clone(), of_killed.clone()]), "nobody has swept yet");
+    // It looks like one, and is none.
+    let foreign = "payments-report".to_owned();
+    fs::create_dir(scratch.path().join(&foreign)).expect("there is room");
 
     let (next, _) = run(payments(&scratch));
     next.wait_for_line(&format!("{of_killed}, which somebody has left behind"));
-    assert_eq!(content(), sorted(vec![of_living, directory_of(&next)]));
+    assert_eq!(content(), sorted(vec![of_living, directory_of(&next), foreign.clone()]));
     for process in [living, next] {
         process.signal(Signal::TERM);
         assert_eq!(process.wait_for_exit().code(), Some(0));
     }
-    assert_eq!(content(), Vec::<String>::new());
+    assert_eq!(content(), [foreign]);
 }
 
 #[test]

@@ -21,10 +21,16 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until something holds, and says what did not.
 #[track_caller]
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_for(PATIENCE, what, holds);
+}
+
+/// The same, for something that may take longer.
+#[track_caller]
+pub fn wait_for(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
         // Not to synchronise, only to leave the processor to others.
         thread::sleep(Duration::from_millis(2));
     }
@@ -165,6 +171,17 @@ impl Process {
                 return self.reap(at);
             }
             assert!(Instant::now() < deadline, "the process did not end within {PATIENCE:?}");
+        }
+    }
+
+    /// Sends a signal again and again, until a line contains `text`.
+    #[track_caller]
+    pub fn signal_until(&self, signal: Signal, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_printed(text) {
+            assert!(Instant::now() < deadline, "no line containing {text:?} within {PATIENCE:?}");
+            self.signal(signal);
+            thread::sleep(Duration::from_millis(10));
         }
     }
 

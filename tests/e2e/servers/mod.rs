@@ -3,6 +3,7 @@
 pub(crate) mod dns;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
+pub(crate) mod payers;
 pub(crate) mod pm2;
 pub(crate) mod postgres;
 pub(crate) mod redis;

@@ -127,9 +127,14 @@ impl Postgres {
     /// How many clients are connected, psql's own connection not counted.
     #[track_caller]
     pub(crate) fn clients(&self) -> String {
-        self.query(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-        )
+        self.backends("TRUE")
+    }
+
+    /// How many of them are in this state.
+    #[track_caller]
+    pub(crate) fn backends(&self, state: &str) -> String {
+        let condition = format!("{state} AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
+        self.query(&format!("SELECT COUNT(*) FROM pg_stat_activity WHERE {condition}"))
     }
 
     /// The configuration of who may connect and how.
