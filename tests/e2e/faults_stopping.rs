@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,12 +14,15 @@ use crate::disk::Disk;
 use crate::machine;
 use crate::program::wait_until;
 use crate::servers::dns::SilentDns;
+use crate::servers::payers::Payers;
 use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
 use crate::servers::spawn;
 use crate::service::{End, Payments, Setup};
 
 const DEADLINE: Duration = Duration::from_secs(4);
+/// So late that nobody's reserve is scaled down, and every turn has its time also on a busy machine.
+const LATE: Duration = Duration::from_secs(12);
 /// How long something takes that has to be met while it is under way.
 const TAKES_MS: &str = "3000";
 /// Redis is given three seconds to answer.
@@ -31,19 +35,20 @@ fn setup(postgres: &Postgres, redis: &Redis, deadline: Duration) -> Setup {
     setup.env("LIFECYCLE_SHUTDOWN_TIMEOUT", &format!("{}ms", deadline.as_millis()))
 }
 
-/// How many backends are in this state, psql's own not counted.
-fn backends(postgres: &Postgres, state: &str) -> String {
-    let condition = format!("{state} AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
-    postgres.query(&format!("SELECT COUNT(*) FROM pg_stat_activity WHERE {condition}"))
-}
-
 fn wait_for_a_transaction(postgres: &Postgres) {
     let state = "state = 'idle in transaction'";
-    wait_until("a payment is under way", || backends(postgres, state) == "1");
+    wait_until("a payment is under way", || postgres.backends(state) == "1");
 }
 
 fn charged(postgres: &Postgres) -> String {
     postgres.query("SELECT COUNT(*) FROM payments")
+}
+
+/// At the cut-off, a client hears nothing more, or that it has to ask again.
+#[track_caller]
+fn is_not_answered(client: JoinHandle<io::Result<u16>>) {
+    let answer = client.join().expect("nobody panics");
+    assert!(matches!(answer, Err(_) | Ok(503)), "it was answered with {answer:?}");
 }
 
 /// A client that got no answer asks the next instance. Whatever became of the payment, it is charged once then.
@@ -61,15 +66,15 @@ fn asked_again_it_is_charged_once(postgres: &Postgres, redis: &Redis, id: &str, 
 fn postgres_frozen_with_a_payment_under_way() {
     let _machine = machine::shared();
     let (postgres, redis) = (Postgres::start(), Redis::start());
-    let payments = setup(&postgres, &redis, DEADLINE).env("PAYMENT_MS", TAKES_MS).run();
+    let payments = setup(&postgres, &redis, LATE).env("PAYMENT_MS", TAKES_MS).run();
     let client = payments.pay_meanwhile("p");
     wait_for_a_transaction(&postgres);
     postgres.freeze();
     let end = payments.stop();
-    end.assert(124, DEADLINE, &[("Http", "aborted"), ("Database", "timed out")]);
-    end.assert_said(&["Http", "1 cut off"]);
+    end.assert(124, LATE, &[("Http", "aborted"), ("Database", "timed out")]);
+    end.assert_said(&["Http", "2 cut off"]); // the request, and the charge that it waits for
     end.assert_said(&["failed: `Database` could not be released: cut off after"]);
-    assert!(client.join().unwrap().is_err(), "nobody knows whether the payment is charged");
+    is_not_answered(client); // nobody knows whether the payment is charged
     postgres.thaw();
     // It was being committed: that may have been done in the end.
     asked_again_it_is_charged_once(&postgres, &redis, "p", &[200, 201]);
@@ -83,7 +88,7 @@ fn postgres_frozen_while_nothing_is_asked_of_it() {
     assert_eq!(payments.pay("p").unwrap(), 201);
     let receipts = "SELECT COUNT(*) FROM receipts WHERE written_at IS NOT NULL";
     wait_until("the receipt is written", || postgres.query(receipts) == "1");
-    wait_until("PostgreSQL has nothing to do", || backends(&postgres, "state <> 'idle'") == "0");
+    wait_until("PostgreSQL has nothing to do", || postgres.backends("state <> 'idle'") == "0");
     postgres.freeze();
     // To say goodbye takes no answer.
     payments.stop().assert(0, Duration::from_secs(2), &[]);
@@ -111,10 +116,10 @@ fn postgres_restarted_during_the_stop() {
     let _machine = machine::shared();
     let (mut postgres, redis) = (Postgres::start(), Redis::start());
     let deadline = Duration::from_secs(15);
-    let payments = setup(&postgres, &redis, deadline).env("RECEIPT_MS", TAKES_MS).run();
-    assert_eq!(payments.pay("p").unwrap(), 201);
-    let asked = "state = 'idle' AND query LIKE 'SELECT COUNT(*) FROM receipts WHERE payment_id%'";
-    wait_until("a receipt is under way", || backends(&postgres, asked) == "1");
+    let payers = Payers::start();
+    let payments = setup(&postgres, &redis, deadline).env("RECEIPTS_URL", &payers.url()).run();
+    assert_eq!(payments.pay("slow-p").unwrap(), 201);
+    wait_until("a receipt is under way", || payers.told().contains_key("slow-p"));
     let stopping = payments.terminate();
     stopping.process().wait_for_line("stopping Worker: waiting for receipts");
     postgres.shut_down();
@@ -154,15 +159,15 @@ impl Drop for Lock {
 fn a_lock_that_another_transaction_holds() {
     let _machine = machine::shared();
     let (postgres, redis) = (Postgres::start(), Redis::start());
-    let payments = setup(&postgres, &redis, DEADLINE).run();
+    let payments = setup(&postgres, &redis, LATE).run();
     let lock = Lock::take(&postgres);
     let client = payments.pay_meanwhile("p");
-    wait_until("a payment waits", || backends(&postgres, "wait_event_type = 'Lock'") == "1");
+    wait_until("a payment waits", || postgres.backends("wait_event_type = 'Lock'") == "1");
     let end = payments.stop();
-    end.assert(124, DEADLINE, &[("Http", "aborted"), ("Database", "timed out")]);
-    end.assert_said(&["Http", "1 cut off"]);
+    end.assert(124, LATE, &[("Http", "aborted"), ("Database", "timed out")]);
+    end.assert_said(&["Http", "2 cut off"]); // the request, and the charge that it waits for
     end.assert_said(&["failed: `Database` could not be released: cut off after"]);
-    assert!(client.join().unwrap().is_err(), "it was not charged");
+    is_not_answered(client);
     drop(lock);
     wait_until("no connection is left, and no transaction", || postgres.clients() == "0");
     assert_eq!(charged(&postgres), "0");
@@ -192,10 +197,12 @@ fn redis_frozen_with_a_payment_under_way() {
     let client = payments.pay_meanwhile("p");
     wait_until("the payment is charged", || charged(&postgres) == "1");
     let end = payments.stop();
-    end.assert(124, SHORTER_THAN_REDIS_MAY_TAKE, &[("Http", "aborted"), ("Queue", "timed out")]);
-    end.assert_said(&["Http", "1 cut off"]);
+    // There is so little time that on a busy machine the worker may be cut off, too.
+    let faults = [("Http", "aborted"), ("Queue", "timed out"), ("Worker", "")];
+    end.assert(124, SHORTER_THAN_REDIS_MAY_TAKE, &faults);
+    end.assert_said(&["Http", "2 cut off"]); // the request, and the charge that it waits for
     end.assert_said(&["failed: `Queue` could not be released: cut off after"]);
-    assert!(client.join().unwrap().is_err(), "there was no time to answer");
+    is_not_answered(client); // there was no time to
     redis.thaw();
     asked_again_it_is_charged_once(&postgres, &redis, "p", &[200]);
 }
@@ -307,7 +314,7 @@ fn a_receipt_that_waits_for_a_name_server() {
     let end = stop("patient", deadline);
     end.assert(0, deadline, &[]);
     end.assert_said(&["the worker makes a pause", "timed out"]);
-    let deadline = Duration::from_secs(1);
+    let deadline = Duration::from_millis(2_500);
     let end = stop("hasty", deadline);
     end.assert(124, deadline, &[("Worker", "aborted")]);
     end.assert_said(&["Worker", "1 cut off: receipts"]);

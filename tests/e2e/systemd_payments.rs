@@ -141,6 +141,6 @@ fn restarts_with_a_socket_of_systemd_lose_no_connection() {
 #[test]
 fn with_a_delay_nobody_has_to_ask_again() {
     let _machine = machine::alone();
-    let tally = restart_under_load("LIFECYCLE_DRAIN_DELAY=600ms");
+    let tally = restart_under_load("LIFECYCLE_DRAIN_DELAY=1500ms");
     assert_eq!(tally.repeated, 0, "a kept connection was closed under a request");
 }

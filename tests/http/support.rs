@@ -64,7 +64,7 @@ pub(crate) fn patient() -> Builder {
 
 /// So little that what does not end by itself is cut off soon.
 pub(crate) fn impatient() -> Builder {
-    App::builder().shutdown_timeout(Duration::from_millis(1_200))
+    App::builder().shutdown_timeout(Duration::from_secs(3))
 }
 
 /// Serves `routes` with the defaults.

@@ -27,7 +27,7 @@ fn during_the_start() {
 
 #[test]
 fn readiness_is_over_with_the_trigger_while_the_drain_goes_on() {
-    let process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "300ms")]);
+    let process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "3s")]);
     let probe = process.probe();
     process.line("body runs");
     assert_eq!(get(probe, "/readyz").code, 200);
@@ -47,7 +47,7 @@ fn readiness_is_over_with_the_trigger_while_the_drain_goes_on() {
 
 #[test]
 fn liveness_ends_when_every_worker_is_stuck_and_comes_back() {
-    let process = start(&[]);
+    let process = start(&[("PROBE", "hasty")]);
     let probe = process.probe();
     process.line("body runs");
     assert_eq!(get(probe, "/livez").code, 200);

@@ -55,7 +55,7 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[test]
 fn an_answer_has_five_seconds() {
-    let process = start(&[("PROBE", "patient")]);
+    let process = start(&[]);
     let probe = process.probe();
     process.line("body runs");
     process.order("check hang");
@@ -78,9 +78,7 @@ fn many_connections_wait_for_one_another() {
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(1_900), "64 connections are the most, and it came after {took:?}");
     drop(silent);
-    let began = Instant::now();
     assert_eq!(get(probe, "/livez").code, 200);
-    assert!(began.elapsed() < Duration::from_secs(1));
     // The process hears of an end when it next looks, which is not when it answers somebody else.
     wait_until("no connection is left behind", || descriptors(&process) == before);
     process.stop();

@@ -16,9 +16,9 @@ use crate::process::{Process, start_program};
 const ENDPOINTS_LAG: Duration = Duration::from_millis(700);
 
 /// A drain delay, or a hook, that is longer than that.
-const DELAY: &str = "1s";
+const DELAY: &str = "3s";
 
-const GRACE_PERIOD: Duration = Duration::from_secs(6);
+const GRACE_PERIOD: Duration = Duration::from_secs(12);
 
 enum Hook {
     None,
@@ -30,20 +30,20 @@ enum Hook {
 
 #[test]
 fn without_a_hook_the_drain_delay_loses_no_request() {
-    play(&[("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "6s")], &Hook::None);
+    play(&[("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "12s")], &Hook::None);
 }
 
 #[test]
 fn a_hook_that_sleeps_loses_no_request() {
-    let variables = [("LIFECYCLE_DRAIN_DELAY", "0s"), ("LIFECYCLE_GRACE_PERIOD", "5s")];
-    play(&variables, &Hook::Sleep(Duration::from_secs(1)));
+    let variables = [("LIFECYCLE_DRAIN_DELAY", "0s"), ("LIFECYCLE_GRACE_PERIOD", "9s")];
+    play(&variables, &Hook::Sleep(Duration::from_secs(3)));
 }
 
 #[test]
 fn a_hook_on_prestop_loses_no_request_and_the_delay_is_not_repeated() {
-    let variables = [("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "5s")];
+    let variables = [("LIFECYCLE_DRAIN_DELAY", DELAY), ("LIFECYCLE_GRACE_PERIOD", "9s")];
     let took = play(&variables, &Hook::Get);
-    assert!(took < Duration::from_millis(1_900), "deletion took {took:?}");
+    assert!(took < Duration::from_millis(5_900), "deletion took {took:?}");
 }
 
 /// Runs a pod, sends it traffic, deletes it; how long the deletion took.

@@ -122,7 +122,7 @@ fn more_time_is_asked_for_again_and_again_and_not_past_the_deadline() {
         ("NOTIFY_SOCKET", manager.path()),
         ("HOLD", "acquire drain"),
         ("LIFECYCLE_STARTUP_TIMEOUT", "1h"),
-        ("LIFECYCLE_SHUTDOWN_TIMEOUT", "6s"),
+        ("LIFECYCLE_SHUTDOWN_TIMEOUT", "12s"),
     ];
     let process = start(&variables);
     for _ in 0..2 {
@@ -131,16 +131,18 @@ fn more_time_is_asked_for_again_and_again_and_not_past_the_deadline() {
     process.line("acquiring Db");
     process.order("go acquire");
     manager.hear("READY=1");
+    let sent = Instant::now();
     process.signal(Signal::TERM);
-    let deadline = Instant::now() + Duration::from_secs(6);
     manager.hear("STOPPING=1");
-    for _ in 0..3 {
+    // Five seconds, and less and less when there is no more left than that.
+    let mut last = 5_000_000;
+    while last == 5_000_000 {
         let asked = values(&manager.hear("EXTEND_TIMEOUT_USEC"), "EXTEND_TIMEOUT_USEC");
-        let micros: u64 = asked.last().and_then(|micros| micros.parse().ok()).unwrap_or_default();
-        assert!(micros > 0, "{asked:?}");
-        let until = Instant::now() + Duration::from_micros(micros);
-        assert!(until < deadline + Duration::from_millis(500), "{:?} past the deadline", until - deadline);
+        last = asked.last().and_then(|micros| micros.parse().ok()).unwrap_or_default();
+        assert!(last > 0 && last <= 5_000_000, "{asked:?}");
     }
+    let (took, left) = (sent.elapsed(), Duration::from_micros(last));
+    assert!(took + left > Duration::from_millis(11_900), "{left:?} after {took:?}");
     process.order("go drain");
     let (code, printed) = process.end();
     assert_eq!(code, Some(0), "{printed}");
@@ -155,11 +157,8 @@ fn the_watchdog_hears_nothing_while_every_worker_is_stuck() {
     for _ in 0..2 {
         let began = Instant::now();
         manager.hear("WATCHDOG=1");
-        assert!(
-            began.elapsed() < Duration::from_millis(1_500),
-            "half of two seconds is {:?}",
-            began.elapsed()
-        );
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(2), "systemd would have ended it, after {took:?}");
     }
     process.order("block workers");
     // One may be on its way, and the silence has to last for half the period.

@@ -21,8 +21,8 @@ struct Load {
 }
 
 const THE_JOB_ENDS_LAST: Load = Load {
-    slow_ms: 800,
-    receipt_ms: 1600,
+    slow_ms: 1500,
+    receipt_ms: 3000,
     steps: &[
         "server stopped",
         "released Http",
@@ -35,8 +35,8 @@ const THE_JOB_ENDS_LAST: Load = Load {
 };
 
 const THE_RESPONSE_COMES_LAST: Load = Load {
-    slow_ms: 1600,
-    receipt_ms: 800,
+    slow_ms: 3000,
+    receipt_ms: 1500,
     steps: &[
         "receipt for payment under-way written",
         "server stopped",

@@ -32,10 +32,14 @@ impl Phase {
             Self::Releasing => ("release", "running: everything"),
         };
         let program = Program::new(env!("CARGO_BIN_EXE_stuck")).env("HANG", hang).env("FLAVOR", "many");
-        let program = program.env("LIFECYCLE_SHUTDOWN_TIMEOUT", "6s");
         let program = match self {
-            Self::Draining => program.env("LIFECYCLE_DRAIN_DELAY", "3s"),
-            Self::Starting | Self::Stopping | Self::Releasing => program,
+            // Half of what the reserves leave is the most that a delay may have.
+            Self::Draining => {
+                program.env("LIFECYCLE_SHUTDOWN_TIMEOUT", "12s").env("LIFECYCLE_DRAIN_DELAY", "3s")
+            }
+            Self::Starting | Self::Stopping | Self::Releasing => {
+                program.env("LIFECYCLE_SHUTDOWN_TIMEOUT", "6s")
+            }
         };
         let process = program.spawn();
         process.wait_for_line(line);
@@ -61,6 +65,7 @@ impl Phase {
 }
 
 const PHASES: [Phase; 4] = [Phase::Starting, Phase::Draining, Phase::Stopping, Phase::Releasing];
+const INSISTED: &str = "no more waiting for work in flight";
 const ASKS: [Signal; 2] = [Signal::TERM, Signal::HUP];
 const INSISTS: [Signal; 2] = [Signal::INT, Signal::QUIT];
 
@@ -78,12 +83,18 @@ fn run(case: &Case) {
     let process = phase.spawn();
     let mut sent = Instant::now();
     for (place, signal) in signals.iter().enumerate() {
-        if place == 1 {
-            process.wait_for_line(phase.reached());
-        }
-        if place > 0 {
-            // The time that passes here is the time that the rule is about.
-            thread::sleep(APART);
+        match place {
+            0 => {}
+            1 => {
+                process.wait_for_line(phase.reached());
+                // The time that passes here is the time that the rule is about.
+                thread::sleep(APART);
+            }
+            _ => {
+                process.wait_for_line(INSISTED);
+                // Again and again: what comes too soon counts as the same signal, and moves nothing.
+                process.signal_until(*signal, says);
+            }
         }
         sent = Instant::now();
         process.signal(*signal);
@@ -152,7 +163,7 @@ fn sigint_and_sigquit_insist_after_any_first_signal() {
                 code: number(second),
                 // The reserves of two resources, 2 s and 1 s.
                 within: Duration::from_millis(3_500),
-                says: "no more waiting for work in flight",
+                says: INSISTED,
             })
         })
     });
@@ -166,7 +177,7 @@ fn an_insisting_signal_more_ends_the_process_at_once() {
             phase,
             signals: vec![Signal::TERM, Signal::INT, third],
             code: number(third),
-            within: Duration::from_millis(500),
+            within: Duration::from_secs(1),
             says: "again: ending it now",
         })
     });
@@ -190,8 +201,10 @@ fn sigterm_after_an_insisting_signal_changes_nothing() {
 fn two_signals_at_once_are_one() {
     let _machine = machine::shared();
     let process = Phase::Draining.spawn();
-    process.signal(Signal::TERM);
-    process.signal(Signal::INT);
+    // However late this test may be: to the process, both are there at the same time.
+    for signal in [Signal::STOP, Signal::TERM, Signal::INT, Signal::CONT] {
+        process.signal(signal);
+    }
     let exit = process.wait_for_exit();
     assert_eq!(exit.code(), Some(0));
     assert!(exit.stdout().contains("released db"));

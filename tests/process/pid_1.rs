@@ -33,7 +33,7 @@ fn d1_sigterm_stops_a_service_that_is_pid_1() {
     assert_eq!(exit.code(), Some(0));
     assert!(exit.stdout().contains("released db"));
     let took = exit.at.duration_since(sent);
-    assert!(took < Duration::from_secs(1), "it took {took:?}");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
 }
 
 /// Rule S7: `CMD program` in its shell form.

@@ -48,7 +48,7 @@ fn watching(scratch: &Scratch) -> Program {
     fs::write(&message, [0; 5]).expect("there is room");
     let message = format!("@{}", message.display());
     let script =
-        script("http", "/grpc.health.v1.Health/Watch", 15, scratch).env("LIFECYCLE_DRAIN_DELAY", "1s");
+        script("http", "/grpc.health.v1.Health/Watch", 15, scratch).env("LIFECYCLE_DRAIN_DELAY", "3s");
     let curl =
         ["--http2-prior-knowledge", "--header", "content-type: application/grpc", "--data-binary", &message];
     script.args(curl.into_iter().flat_map(|argument| ["--curl", argument]))
@@ -152,8 +152,9 @@ fn a_server_that_was_there_before_is_not_taken_for_the_one_to_test() {
     let before = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = before.local_addr().expect("it has an address").port();
     std::thread::spawn(move || {
-        use std::io::Write;
+        use std::io::{Read, Write};
         let (mut stream, _) = before.accept()?;
+        let _ = stream.read(&mut [0; 1_024])?;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     });
     let url = format!("http://127.0.0.1:{port}/slow");

@@ -16,7 +16,7 @@ fn twenty_rolling_restarts_lose_no_request() {
     roll("HAProxy", check, rolls());
 }
 
-/// Two instances, with as many requests as one machine can be asked for.
+/// Two instances, with as many requests as one machine can be asked for: a slow one is asked for less, and says so.
 #[test]
 fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
     let _machine = machine::alone();
@@ -25,7 +25,14 @@ fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
     let mut instances = vec![site.start_anywhere(), site.start_anywhere()];
     let haproxy = HaProxy::start(check, &ports(&instances));
     let clients = [(Connections::KeepAlive, 12), (Connections::Fresh, 4)];
-    let load = Load::of(Work::Quick, &[haproxy.address()], &clients);
+    let begin = || Load::of(Work::Quick, &[haproxy.address()], &clients);
+    // What this machine has to give while nobody restarts.
+    let load = begin();
+    load.wait_for(4_000);
+    let undisturbed = load.end();
+    site.assert_nothing_is_lost("HAProxy, two instances, undisturbed", 0, &undisturbed);
+
+    let load = begin();
     for roll in 0..rolls() {
         let place = roll % instances.len();
         site.restart(&mut instances, place);
@@ -33,7 +40,8 @@ fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
     }
     let tally = load.end();
     site.assert_nothing_is_lost("HAProxy, two instances", rolls(), &tally);
-    assert!(tally.rate() >= 2_000.0, "only {:.0} requests a second", tally.rate());
+    let expected = 2_000_f64.min(0.75 * undisturbed.rate());
+    assert!(tally.rate() >= expected, "only {:.0} requests a second, and not {expected:.0}", tally.rate());
 }
 
 /// Three seconds, three failures: the delay is 10 s.
