@@ -199,3 +199,28 @@ fn a_registry_whose_name_nobody_knows() {
         "timed out",
     ]);
 }
+
+#[test]
+fn a_url_that_it_cannot_ask() {
+    let _machine = machine::shared();
+    let end = Setup::new().env("RECEIPTS_URL", "https://payments:hunter2@payers.test/").spawn().wait();
+    end.assert_did_not_start(
+        "Settings",
+        "RECEIPTS_URL is not of http; for https, give reqwest a feature for TLS",
+    );
+    assert!(!(end.exit.stdout() + &end.exit.stderr()).contains("hunter2"), "the password is told");
+}
+
+/// An earlier version starts where a later one has been, as when a deployment is rolled back.
+#[test]
+fn a_migration_of_a_later_version() {
+    let _machine = machine::shared();
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    let start = || Setup::new().on(&postgres, &redis).run();
+    start().stop().assert(0, AT_ONCE, &[]);
+    postgres.query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', TRUE, '', 0)",
+    );
+    start().stop().assert(0, AT_ONCE, &[]);
+}
