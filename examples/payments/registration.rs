@@ -1,5 +1,6 @@
 //! Service discovery: others find this instance in a registry. It is taken out first of all, before requests are
-//! drained, so that nobody is sent here any more.
+//! drained, so that nobody is sent here any more. It is optional: an instance that the registry did not take serves all
+//! the same, and is not found there until it is started anew.
 
 use std::sync::Arc;
 use std::time::Duration;
