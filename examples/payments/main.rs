@@ -23,7 +23,8 @@
 //! server ends before the worker, the worker before the queue, the queue and everything else before the log.
 //!
 //! Run it with `cargo run --example payments`. It listens on port 8080, and on 8081 for `/readyz` and its siblings;
-//! without further ado it makes do with stand-ins, so that it starts anywhere.
+//! without further ado it makes do with stand-ins, so that it needs no other server. It is for Unix:
+//! a directory is locked.
 //!
 //! | route | what it does |
 //! |---|---|

@@ -36,7 +36,7 @@ impl Resource for Queue {
         let settings = cx.get::<Settings>();
         let Some(url) = &settings.redis else { return Ok(Self(Backend::Memory(Memory::default()))) };
         let redis = Redis::connect(url, &settings.instance.to_string()).await?;
-        redis.sign_in().await?;
+        sign_in(&mut redis.connection.clone(), &redis.worker).await?;
         redis.adopt_orphans().await?;
         // Until the turn of the queue, which is when the worker has ended.
         cx.background("lease", keep_lease(redis.connection.clone(), redis.worker.clone()));
@@ -141,10 +141,6 @@ impl Redis {
 
     async fn done(&self, job: &str) -> Result<(), RedisError> {
         self.connection.clone().lrem(taken_by(&self.worker), 1, job).await.map(drop)
-    }
-
-    async fn sign_in(&self) -> Result<(), RedisError> {
-        sign_in(&mut self.connection.clone(), &self.worker).await
     }
 
     /// Gives back what workers have taken that are no more.

@@ -255,6 +255,36 @@ fn a_payment_is_audited_although_its_client_has_gone() {
     assert!(audited.starts_with(r#"{"payment":"#) && audited.contains(r#""p-1""#), "{audited:?}");
 }
 
+/// After a deployment, clients ask again for what was charged last.
+#[test]
+fn the_cache_begins_with_what_was_charged_last() {
+    let _machine = machine::shared();
+    let (scratch, postgres) = (Scratch::new(), Postgres::start());
+    let start = || run(payments(&scratch).env("DATABASE_URL", postgres.url()));
+    let stop = |process: Process| {
+        process.signal(Signal::TERM);
+        let exit = process.wait_for_exit();
+        assert_eq!(exit.code(), Some(0));
+        exit.stdout()
+    };
+    stop(start().0);
+    let numbers = "generate_series(1001, 3000) AS number";
+    postgres
+        .query(&format!("INSERT INTO payments (id, amount_cents) SELECT 'p-' || number, 100 FROM {numbers}"));
+    postgres.query(&format!(
+        "INSERT INTO receipts (payment_id, owed_since, due_at, written_at) \
+         SELECT 'p-' || number, number, 0, number FROM {numbers}"
+    ));
+    let (process, address) = start();
+    for id in ["p-3000", "p-1001"] {
+        let payment = json!({ "id": id, "amount_cents": 100 });
+        let answer = answered(connect(address).post_json("/payments", &payment.to_string()));
+        assert_eq!((answer.status, answer.json()), (200, payment));
+    }
+    let log = stop(process);
+    assert!(log.contains("the cache had 1000 payments and answered 1 times"), "{log}");
+}
+
 #[test]
 fn ids_that_no_header_keeps_are_refused() {
     let _machine = machine::shared();

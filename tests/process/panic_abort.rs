@@ -17,11 +17,9 @@ fn live(program: &Path) -> Exit {
 
 #[test]
 fn s7_a_program_whose_panics_abort_it_warns_at_its_start() {
-    // It takes all that the machine has, and others have limits of time.
-    let machine = machine::alone();
+    // The build takes all that the machine has, and other tests have limits of time.
+    let _machine = machine::alone();
     let executables = cargo::build(["--package", "aborting", "--profile", "aborting"]);
-    drop(machine);
-    let _machine = machine::shared();
     live(&executables["aborting"]).assert_in_order(&[WARNING, "acquiring Bottom"]);
 }
 

@@ -16,7 +16,8 @@ fn twenty_rolling_restarts_lose_no_request() {
     roll("HAProxy", check, rolls());
 }
 
-/// Two instances, with as many requests as one machine can be asked for: a slow one is asked for less, and says so.
+/// Two instances, with as many requests as one machine can be asked for. A slow one has to give three
+/// quarters of what it gives undisturbed.
 #[test]
 fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
     let _machine = machine::alone();
