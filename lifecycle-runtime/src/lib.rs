@@ -73,7 +73,7 @@
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to go on serving for each load
 //!   balancer, which exit codes to restart, and how to test it.
 //!
-#![doc = include_str!("guarantees.md")]
+#![doc = include_str!("../docs/guarantees.md")]
 //!
 //! # Configuration
 //!
@@ -176,7 +176,7 @@
 //! add up past the grace period, restarting of failed tasks (that is a supervisor's work, and systemd and Kubernetes do
 //! it), and global state, but for the registry of declarations and the process's signal handlers.
 
-#[doc = include_str!("adoption.md")]
+#[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
 mod app;
 mod body;
@@ -216,7 +216,7 @@ mod stopping;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 mod tasks;
-#[doc = include_str!("timeouts.md")]
+#[doc = include_str!("../docs/timeouts.md")]
 pub mod timeouts {}
 mod watchdog;
 
