@@ -178,82 +178,43 @@
 
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
-mod app;
-mod body;
-mod budget;
-mod catch;
-mod config;
 mod control;
-mod discover;
+mod declare;
 mod driver;
-mod endpoints;
 mod engine;
-mod error;
-mod explain;
-#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
-mod heartbeat;
+mod handles;
 #[cfg(feature = "http")]
 pub mod http;
-mod inflight;
-mod log;
-mod never;
-mod node;
-mod phase;
-mod plan;
-mod platform;
+mod launch;
+mod model;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "probe")]
 mod probe;
-mod report;
-mod resource;
-mod run;
-mod signals;
+mod process;
 #[cfg(test)]
 mod simulation;
-mod stderr;
-mod stopping;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
-mod tasks;
 #[doc = include_str!("../docs/timeouts.md")]
 pub mod timeouts {}
-mod watchdog;
-
-use std::error::Error;
-use std::fmt;
 
 pub use lifecycle_macros::{main, resource};
 
-pub use crate::app::{App, Builder};
-pub use crate::body::Output;
-pub use crate::discover::Resources;
-pub use crate::error::{Failure, Operation};
+pub use crate::declare::resource::Resource;
+pub use crate::declare::roots::Resources;
+pub use crate::handles::acquire::Acquire;
+pub use crate::handles::app::App;
+pub use crate::handles::body::Output;
+pub use crate::handles::release::Release;
+pub use crate::handles::stopping::Stopping;
+pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 #[cfg(feature = "http")]
 pub use crate::http::InFlight;
-pub use crate::phase::{Phase, Reason, Signal};
+pub use crate::launch::builder::Builder;
+pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
+pub use crate::model::phase::{Phase, Reason};
+pub use crate::model::report::{Outcome, Report, ResourceReport};
+pub use crate::model::signal::Signal;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;
-pub use crate::report::{Outcome, Report, ResourceReport};
-pub use crate::resource::{Acquire, Release, Resource};
-pub use crate::stopping::Stopping;
-pub use crate::tasks::{Guard, TaskOutput, Tasks};
-
-/// Any error.
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// A result for which `?` takes any error, `anyhow::Error` included.
-pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
-
-/// The error by which an `optional` resource says that it is switched off by configuration, which is no failure:
-/// `return Err(lifecycle::Skip.into())`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Skip;
-
-impl fmt::Display for Skip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("switched off by configuration")
-    }
-}
-
-impl Error for Skip {}

@@ -1,26 +1,28 @@
-//! Runs the user's hooks, and tells the engine how they end, however they do.
+//! Runs the hooks of resources, and tells the engine how they end, however they do.
 
+use std::any::TypeId;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::thread;
 
+use pin_project_lite::pin_project;
 #[cfg(feature = "probe")]
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
-use super::{Driver, Source, Timing, lock};
-use crate::catch::{CatchPanic, Witness, Witnessed, catch};
-use crate::control::LAST_WORDS;
+use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
+use super::cell::{Cell, Instance, Recall};
+use super::{Driver, Seat, Timing};
 use crate::engine::event::Event;
-use crate::error::{Cause, Panic};
-use crate::log;
-use crate::node::Instance;
-use crate::plan::Id;
-use crate::resource::{Context, Release};
-#[cfg(feature = "probe")]
-use crate::tasks::Unit;
-use crate::{BoxError, Skip};
+use crate::engine::notice::Notice;
+use crate::model::failure::{BoxError, Cause, Skip};
+use crate::model::plan::Id;
+use crate::process::stderr::PATIENCE;
+
+/// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
+pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
 
 /// How a check ended, if it was not dropped.
 #[cfg(feature = "probe")]
@@ -28,66 +30,58 @@ pub(crate) type CheckOutput = Option<Result<Result<(), String>, Panic>>;
 
 impl Driver {
     pub(super) fn acquire(self: &Arc<Self>, id: Id) {
-        let Source { node, supplied } = &self.sources[id];
-        if let Some(instance) = lock(supplied).take() {
-            self.cell(id).put(instance);
-            return self.send(Event::Acquired(id));
-        }
         let dependencies =
-            self.plan.after(id).iter().map(|&id| ((self.sources[id].node.type_id)(), self.instance(id)));
-        let context = Context { driver: Arc::clone(self), id, dependencies: dependencies.collect() };
-        let acquisition = Acquisition { driver: Arc::clone(self), id, end: Event::AcquireDropped(id) };
-        let cancel = self.cell(id).cancel_acquire.clone();
-        let future = cancel.run_until_cancelled_owned(CatchPanic::new((node.acquire)(context)));
+            self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
+        let future = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        let future = Recallable::new(CatchPanic::new(future), self.seat(id), |cell| &cell.acquisition);
+        let acquisition = Acquisition { seat: self.seat(id), end: Event::AcquireDropped(id) };
         self.runtime.spawn(Witnessed::new(future, acquisition));
     }
 
     pub(super) fn release(self: &Arc<Self>, id: Id) {
-        let lost = Event::Released(id, Err(Cause::Lost));
-        let witness = Releasing { driver: Arc::clone(self), id, end: lost };
-        let Some(instance) = self.cell(id).instance() else { return drop(witness) };
-        let driver = Arc::clone(self);
-        let release = (self.sources[id].node.release)(instance, Release { driver: Arc::clone(self), id });
-        let cut = self.cell(id).cut_release.clone();
-        let cut_while_waiting = cut.clone();
+        let releasing = Releasing { seat: self.seat(id), end: Event::Released(id, Err(Cause::Lost)) };
+        let Some(instance) = self.cell(id).instance() else { return drop(releasing) };
+        let seat = self.seat(id);
         let future = async move {
-            driver.let_the_report_be_said(&cut_while_waiting).await;
-            release.await?;
+            let Seat { driver, .. } = &seat;
+            driver.wait_for_the_report(id).await;
+            (driver.hooks[id].release)(instance, seat.clone()).await?;
             let instance = driver.cell(id).take();
             driver.look_for_handles(id, instance.as_ref());
             // A `Drop` of the resource is part of its release, and has the same time.
             drop(instance);
             Ok(())
         };
-        let future = CatchPanic::new(future);
-        self.runtime.spawn(Witnessed::new(poll_once_then_until(future, cut), witness));
+        let future = Recallable::new(CatchPanic::new(future), self.seat(id), |cell| &cell.release);
+        self.runtime.spawn(Witnessed::new(future, releasing));
     }
 
-    /// The report has to reach the log, which may be what is released now (rule E2). Another thread may be about to say
-    /// it; but a log that blocks must not keep anybody for long.
-    async fn let_the_report_be_said(&self, cut: &CancellationToken) {
-        if !self.core().engine.report_is_told() || self.reported.is_cancelled() {
+    /// The report has to reach the log, which may be the foundation that is released now (rule E2). A log that blocks
+    /// does not hold the release up for long.
+    async fn wait_for_the_report(&self, id: Id) {
+        let reported = &self.milestones.reported;
+        if !self.plan.step(id).foundation || reported.is_cancelled() || !self.core().engine.is_reported() {
             return;
         }
         tokio::select! {
-            () = self.reported.cancelled() => {}
-            () = cut.cancelled() => {}
-            () = sleep(LAST_WORDS) => {}
+            () = reported.cancelled() => {}
+            () = sleep(PATIENCE) => {}
         }
     }
 
-    /// `abort` is the user's code and must not hold up whoever commands it, nor wait for a runtime whose threads
-    /// may all be stuck. The instance is dropped there too.
+    /// `abort` is the user's code and must not hold up the thread that commands it, nor wait for a runtime whose
+    /// threads may all be stuck. The instance is dropped there too. Both may use the runtime: they run in its context.
     pub(super) fn abort(self: &Arc<Self>, id: Id) {
         let Some(instance) = self.cell(id).take() else { return self.send(Event::Aborted(id, Ok(()))) };
-        let node = self.sources[id].node;
-        let driver = Arc::clone(self);
+        let seat = self.seat(id);
         let abort = move || {
+            let Seat { driver, id } = &seat;
+            let _context = driver.runtime.enter();
             let result = catch(|| {
-                (node.abort)(&instance);
+                (driver.hooks[*id].abort)(&instance);
                 drop(instance);
             });
-            driver.send(Event::Aborted(id, result.map_err(Cause::Panic)));
+            seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
         if self.timing == Timing::Runtime {
             // Under virtual time, a thread that the runtime does not know of would not hold the clock.
@@ -100,12 +94,10 @@ impl Driver {
 
     /// Whoever holds a handle to a resource that has been released will find it closed (rule D12). That stuck tasks
     /// hold theirs is known already.
-    fn look_for_handles(&self, id: Id, instance: Option<&Instance>) {
+    fn look_for_handles(self: &Arc<Self>, id: Id, instance: Option<&Instance>) {
         let handles = instance.map_or(0, |instance| Arc::strong_count(instance) - 1);
-        let is_explained =
-            self.cell(id).is_handed_out.load(Ordering::Relaxed) || self.core().engine.is_stuck();
-        if handles > 0 && !is_explained {
-            log::handle_outlives(self.name(id), handles);
+        if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
+            self.say(Notice::HandlesOutlive { name: self.plan.shared_name(id).clone(), handles });
         }
     }
 
@@ -113,9 +105,11 @@ impl Driver {
     /// to stop meanwhile. It counts as in flight: the resource is released only when it is gone.
     #[cfg(feature = "probe")]
     pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckOutput>> {
-        let unit = Unit::enter(self, id)?;
-        let check = CatchPanic::new((self.sources[id].node.check)(self.instance(id)?));
-        let check = self.draining.clone().run_until_cancelled_owned(check);
+        let unit = self.seat(id).enter()?;
+        let check = (self.hooks[id].check)(self.instance(id)?);
+        // The error is put into words where it came up: they are the user's code, too.
+        let check = async move { check.await.map_err(|error| super::errors::words(&*error)) };
+        let check = self.milestones.draining.clone().run_until_cancelled_owned(CatchPanic::new(check));
         Some(self.runtime.spawn(async move {
             let output = check.await;
             drop(unit);
@@ -124,66 +118,82 @@ impl Driver {
     }
 }
 
+pin_project! {
+    /// A future that ends without an output when it is called back. It is polled once in any case, and once more then:
+    /// if it is done by that, it is done.
+    struct Recallable<F> {
+        #[pin]
+        future: F,
+        seat: Seat,
+        recall: fn(&Cell) -> &Recall,
+    }
+}
+
+impl<F> Recallable<F> {
+    fn new(future: F, seat: Seat, recall: fn(&Cell) -> &Recall) -> Self {
+        Self { future, seat, recall }
+    }
+}
+
+impl<F: Future> Future for Recallable<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => (this.recall)(this.seat.cell()).poll(cx).map(|()| None),
+        }
+    }
+}
+
 /// One acquisition: tells how it ended, also when its future was dropped.
 struct Acquisition {
-    driver: Arc<Driver>,
-    id: Id,
+    seat: Seat,
     end: Event,
 }
 
 impl Witness<Option<Result<Result<Instance, BoxError>, Panic>>> for Acquisition {
     fn saw(&mut self, output: Option<Result<Result<Instance, BoxError>, Panic>>) {
-        let id = self.id;
+        let Seat { driver, id } = &self.seat;
         self.end = match output {
-            None => Event::AcquireDropped(id),
+            None => Event::AcquireDropped(*id),
             Some(Ok(Ok(instance))) => {
-                self.driver.cell(id).put(instance);
-                Event::Acquired(id)
+                driver.cell(*id).put(instance);
+                Event::Acquired(*id)
             }
-            Some(Ok(Err(error))) if error.is::<Skip>() => Event::AcquireSkipped(id),
-            Some(Ok(Err(error))) => Event::AcquireFailed(id, Cause::Error(error)),
-            Some(Err(panic)) => Event::AcquireFailed(id, Cause::Panic(panic)),
+            Some(Ok(Err(error))) if error.is::<Skip>() => Event::AcquireSkipped(*id),
+            Some(Ok(Err(error))) => Event::AcquireFailed(*id, driver.cause(error)),
+            Some(Err(Panic(words))) => Event::AcquireFailed(*id, Cause::Panic(words)),
         };
     }
 }
 
 impl Drop for Acquisition {
     fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, Event::Tick);
-        self.driver.send(end);
+        self.seat.send(std::mem::replace(&mut self.end, Event::Tick));
     }
 }
 
 /// One release: tells how it ended, also when its future was dropped.
 struct Releasing {
-    driver: Arc<Driver>,
-    id: Id,
+    seat: Seat,
     end: Event,
 }
 
 impl Witness<Option<Result<Result<(), BoxError>, Panic>>> for Releasing {
     fn saw(&mut self, output: Option<Result<Result<(), BoxError>, Panic>>) {
-        let id = self.id;
+        let Seat { driver, id } = &self.seat;
         self.end = match output {
-            None => Event::ReleaseDropped(id),
-            Some(Ok(result)) => Event::Released(id, result.map_err(Cause::Error)),
-            Some(Err(panic)) => Event::Released(id, Err(Cause::Panic(panic))),
+            None => Event::ReleaseDropped(*id),
+            Some(Ok(result)) => Event::Released(*id, result.map_err(|error| driver.cause(error))),
+            Some(Err(Panic(words))) => Event::Released(*id, Err(Cause::Panic(words))),
         };
     }
 }
 
 impl Drop for Releasing {
     fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, Event::Tick);
-        self.driver.send(end);
-    }
-}
-
-/// Runs `future` until `cut`, but polls it once in any case: the token looks second.
-async fn poll_once_then_until<F: Future>(future: F, cut: CancellationToken) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = cut.cancelled() => None,
+        self.seat.send(std::mem::replace(&mut self.end, Event::Tick));
     }
 }

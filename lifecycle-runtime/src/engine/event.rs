@@ -1,14 +1,15 @@
-//! What the engine is told.
+//! What the engine is told: plain data, in which nothing of the user's is left.
 
-use crate::error::Cause;
-use crate::phase::Signal;
-use crate::plan::Id;
+use crate::model::Name;
+use crate::model::failure::Cause;
+use crate::model::plan::Id;
+use crate::model::signal::Signal;
 
 /// One supervised or background task.
 pub(crate) type TaskId = u64;
 
 /// Something that happened. Every state answers every event; those that come too late change nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// The application begins.
     Start,
@@ -21,20 +22,15 @@ pub(crate) enum Event {
     /// The future of a cancelled acquisition is gone.
     AcquireDropped(Id),
     /// A task is about to be spawned for a resource.
-    TaskStarted { task: TaskId, owner: Id, name: String, kind: TaskKind },
-    /// A task is gone.
-    TaskEnded(TaskId, TaskEnd, Rest),
-    /// `stopping` of the resource was fired, and so many units of work were in flight. If there were none, none
-    /// can come.
-    DrainBegan(Id, usize),
+    TaskStarted { owner: Id, task: TaskId, name: Name, kind: TaskKind },
+    /// A task is gone. It has left the count of what is in flight a moment before.
+    TaskEnded { owner: Id, task: TaskId, end: TaskEnd, rest: Rest },
     /// The last unit that was in flight when the turn began, or came since, is gone, and none can come.
     Drained(Id),
-    /// What was in flight when the tasks were aborted.
-    Cut(Id, Cut),
     /// Something of this application serves requests (rule D4).
     #[cfg_attr(
-        not(any(feature = "http", feature = "probe")),
-        allow(dead_code, reason = "all that serves stands behind features")
+        not(feature = "http"),
+        allow(dead_code, reason = "everything that serves stands behind features")
     )]
     Serves,
     /// `release` ended by itself.
@@ -55,17 +51,17 @@ pub(crate) enum Event {
     Shutdown(String),
     /// Somebody asked for what a second Ctrl-C does.
     Insist,
-    /// Whoever should have waited for the end let go of the application.
+    /// The owner, who should have waited for the end, let go of the application.
     OwnerDropped,
     /// A load balancer has to be told, since a stop will be asked for soon.
-    #[cfg(feature = "probe")]
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe tells it"))]
     PreStop,
     /// Time has passed.
     Tick,
 }
 
 /// What rule R1 says of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TaskKind {
     /// Keeps the application alive, and is waited for.
     Supervised,
@@ -74,30 +70,15 @@ pub(crate) enum TaskKind {
 }
 
 /// What is in flight when a unit has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rest {
     /// Nothing, and nothing can come: see [`Event::Drained`].
     Drained,
     Unknown,
 }
 
-/// What is in flight when a resource is cut off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) in_flight: usize,
-    /// How many of these may be cut off without that being a failure: see rule E1.
-    pub(crate) excused: usize,
-}
-
-impl Cut {
-    /// Whether something was cut off that should have been done.
-    pub(crate) fn counts(self) -> bool {
-        self.in_flight > self.excused
-    }
-}
-
 /// How a task ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum TaskEnd {
     Done,
     Failed(Cause),
@@ -106,7 +87,7 @@ pub(crate) enum TaskEnd {
 }
 
 /// How the body of `main` ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum BodyEnd {
     Done,
     /// It returned an exit code of its own.

@@ -1,98 +1,102 @@
-//! The rules of DESIGN §5 as one state machine: events in, commands out. No tokio, no clock, no I/O.
+//! The rules of DESIGN §5 as one state machine: events in, commands and notices out. No tokio, no clock, no I/O.
 //!
-//! Time is a duration since the application began, handed in with each event. After every event the engine
-//! moves on as far as the state and the time allow, and says when it wants to be woken next.
+//! ```text
+//!             hooks, tasks, signals, requests, time
+//!                            │ Event, stamped with the time
+//!                            ▼
+//!   driver ── lock ──► Engine::handle
+//!     ▲                      │ take: the event changes what it concerns, and marks whom that concerns
+//!     │                      │ advance: until nothing moves any more
+//!     │                      │   what is due    ◄── Timers (their minimum is the next wake-up)
+//!     │                      │   who is marked  ◄── to_look
+//!     │                      │   the phase      ◄── counts of what is left
+//!     │                      ▼ Output
+//!     ├──────────── Do(Command)  in order, at once
+//!     └── later ─── Say(Notice), Report, LastWord  in order, by whoever has time for a log
+//! ```
 //!
-//! Invariants, checked by the simulation in `tests.rs`:
+//! Time is a duration since the application began, handed in with each event. How much is in flight is asked of
+//! [`Counts`] at the moment in which it matters; everything else comes with events.
+//!
+//! An event costs time in proportion to what it concerns: nothing here looks through all resources, but for what
+//! happens once in a life (the trigger, a hurry, the report) or rarely (a line about the progress, at the rate of
+//! one in five seconds, and a failure).
+//!
+//! Invariants, checked by the simulation:
 //! * `Release(r)` is commanded once at most, and only after every `s` in `before(r)` is `Gone`;
 //! * a resource with an instance is `Gone` only after its release ended or `Abort` was commanded for it;
+//! * a turn is not over while the end of one of its tasks is still to be told, unless the task is stuck;
 //! * `End` comes once, by the deadline, and only when every slot is `Gone`.
 
+pub(crate) mod budget;
 pub(crate) mod command;
 pub(crate) mod event;
+pub(crate) mod notice;
+mod progress;
+pub(crate) mod settings;
+mod shutdown;
 mod slot;
 mod start;
-#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 pub(crate) mod status;
-mod stop;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use self::command::{Command, Notice};
+use self::budget::Budget;
+use self::command::{Command, Output};
 use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
-use self::slot::{Slot, State};
-use self::stop::Shutdown;
-pub(crate) use self::summary::LastWords;
-use crate::budget::Budget;
-use crate::error::{Cause, Failure, Operation};
-use crate::phase::{Phase, Reason};
-use crate::plan::{Id, Plan};
-use crate::report::Outcome;
+use self::notice::{Cut, Notice};
+use self::settings::{BodyKind, Settings};
+use self::shutdown::Shutdown;
+use self::slot::{Slot, State, Task};
+use self::timers::{Timer, Timers};
+use crate::model::Name;
+use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::phase::{Phase, Reason};
+use crate::model::plan::{Id, Plan};
+use crate::model::report::Outcome;
+use crate::model::signal::Signal;
 
 /// Progress is told this often (rules S3 and D11).
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// What the rules leave to the application.
+/// How much is in flight of each resource: counted elsewhere, at once and by many threads.
+pub(crate) trait Counts {
+    /// Begins the turn, and says how many units are in flight. If there are none, none can come any more; otherwise
+    /// the last to leave tells it: see [`Event::Drained`].
+    fn begin_drain(&self, id: Id) -> usize;
+
+    /// How many units are in flight now.
+    fn in_flight(&self, id: Id) -> Cut;
+}
+
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) shutdown_timeout: Duration,
-    pub(crate) startup_timeout: Option<Duration>,
-    pub(crate) drain_delay: Delay,
-    pub(crate) body: BodyKind,
-    /// A person is at the other end: SIGINT is theirs.
-    pub(crate) at_terminal: bool,
-    /// What is to be said at the start about the circumstances (rule S7).
-    pub(crate) warnings: Vec<Notice>,
-}
-
-/// How long an application goes on serving after it was asked to stop (rule D4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delay {
-    /// Somebody said so.
-    Given(Duration),
-    /// The platform's default, if there is something that serves.
-    IfServing(Duration),
-}
-
-/// What the body of `main` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyKind {
-    /// `#[lifecycle::main] async fn main() {}`: the resources are the application.
-    Empty,
-    /// Statements that the library runs, and can drop.
-    Written,
-    /// An application around us, which has not called `run` yet. It is waited for, but cannot be dropped.
-    Host,
-}
-
-#[derive(Debug)]
-struct Task {
-    owner: Id,
-    name: String,
-    kind: TaskKind,
-}
-
-#[derive(Debug)]
 pub(crate) struct Engine {
-    plan: Plan,
+    plan: Arc<Plan>,
     budget: Budget,
     settings: Settings,
     now: Duration,
+    has_begun: bool,
     phase: Phase,
     phases: Vec<(Phase, Duration)>,
     slots: Vec<Slot>,
-    tasks: BTreeMap<TaskId, Task>,
+    timers: Timers,
+    /// Whom something has happened to: they may be able to move on.
+    to_look: VecDeque<Id>,
+    left: Left,
     /// A supervised task was spawned at some time.
     has_spawned: bool,
     body_is_alive: bool,
     body_listens: bool,
     body_code: Option<u8>,
-    /// The body did not get to its end, or was never begun, for the signal of this number.
-    interrupted_by: Option<u8>,
+    /// The body did not get to its end, or was never begun, for this signal.
+    interrupted_by: Option<Signal>,
     /// Something serves requests.
     serves: bool,
     shutdown: Option<Shutdown>,
@@ -101,76 +105,104 @@ pub(crate) struct Engine {
     /// The deadline, or a resource's share of it, cut something off.
     was_cut: bool,
     failures: Vec<Failure>,
-    next_progress: Duration,
-    report_is_told: bool,
+    /// How many failures there were when the report was given to be said.
+    reported: Option<usize>,
     is_over: bool,
-    commands: Vec<Command>,
-    /// What was said before there was anything to hear it.
-    unheard: Vec<Command>,
+    outputs: VecDeque<Output>,
+}
+
+/// How many there are of what the phases wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Left {
+    /// Resources that their dependents wait for.
+    unsettled: usize,
+    /// Foundations among them.
+    unsettled_foundations: usize,
+    /// Slots whose turn is not over, `main` included.
+    turns: usize,
+    /// Foundations among them.
+    turns_of_foundations: usize,
+    /// Turns under way in which something was in flight beside tasks.
+    turns_with_units: usize,
+    /// Turns that left something behind that does not end.
+    stuck: usize,
+    /// Supervised tasks.
+    supervised: usize,
 }
 
 impl Engine {
-    pub(crate) fn new(plan: Plan, settings: Settings) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, settings: Settings) -> Self {
         let budget = Budget::new(&plan, settings.shutdown_timeout);
+        let is_there = |id: Id| plan.step(id).is_supplied;
+        let slot = |id: Id| {
+            let above = plan.before(id).len();
+            if is_there(id) {
+                return Slot::supplied(above);
+            }
+            // What `main` comes after is counted by the phase.
+            let after: &[Id] = if id == plan.main() { &[] } else { plan.after(id) };
+            Slot::new(after.iter().filter(|&&beneath| !is_there(beneath)).count(), above)
+        };
+        let foundations = || plan.resources().filter(|&id| plan.step(id).foundation);
+        let left = Left {
+            unsettled: plan.resources().filter(|&id| !is_there(id)).count(),
+            unsettled_foundations: foundations().filter(|&id| !is_there(id)).count(),
+            turns: plan.all().len(),
+            turns_of_foundations: foundations().count(),
+            ..Left::default()
+        };
         Self {
-            slots: plan.all().map(|_| Slot::new()).collect(),
+            slots: plan.all().map(slot).collect(),
+            timers: Timers::new(plan.all().len()),
+            serves: settings.serves,
             plan,
             budget,
             settings,
             now: Duration::ZERO,
+            has_begun: false,
             phase: Phase::Starting,
             phases: vec![(Phase::Starting, Duration::ZERO)],
-            tasks: BTreeMap::new(),
+            to_look: VecDeque::new(),
+            left,
             has_spawned: false,
             body_is_alive: false,
             body_listens: false,
             body_code: None,
             interrupted_by: None,
-            serves: false,
             shutdown: None,
             pre_stop: None,
             was_cut: false,
             failures: Vec::new(),
-            next_progress: PROGRESS,
-            report_is_told: false,
+            reported: None,
             is_over: false,
-            commands: Vec::new(),
-            unheard: Vec::new(),
+            outputs: VecDeque::new(),
         }
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
-    /// Takes in what happened at `now`, and says what is to be done. Time never runs backwards: an event that
-    /// was stamped before its predecessor counts as simultaneous.
-    pub(crate) fn handle(&mut self, now: Duration, event: Event) -> Vec<Command> {
+    /// Takes in what happened at `now`. What is to be done and said then waits in [`next_output`](Self::next_output).
+    /// Time never runs backwards: an event that was stamped before its predecessor counts as simultaneous.
+    pub(crate) fn handle(&mut self, now: Duration, event: Event, counts: &dyn Counts) {
         self.now = self.now.max(now);
-        if !self.is_over {
+        if self.is_over {
+            self.take_late(event);
+        } else {
             self.take(event);
-            while !self.is_over && self.advance() {}
-            self.tell_progress();
-            if self.is_heard() {
-                self.commands.splice(0..0, self.unheard.drain(..));
-            }
+            while !self.is_over && self.advance(counts) {}
         }
-        std::mem::take(&mut self.commands)
+    }
+
+    /// The next thing that is to be done or said.
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
     }
 
     /// When to send [`Event::Tick`]; `None` when only an event can change anything.
-    pub(crate) fn next_wake(&self) -> Option<Duration> {
-        if self.is_over {
-            return None;
-        }
-        let limit = match self.phase {
-            Phase::Starting => self.start_limit(),
-            Phase::Running => self.early_turn_limit(),
-            Phase::Draining | Phase::Stopping => self.stop_limit(),
-            Phase::Stopped => None,
-        };
-        let progress = (self.phase != Phase::Running).then_some(self.next_progress);
-        limit.into_iter().chain(progress).min()
+    pub(crate) fn next_wake(&mut self) -> Option<Duration> {
+        if self.is_over { None } else { self.timers.next() }
     }
 
     fn take(&mut self, event: Event) {
@@ -181,14 +213,9 @@ impl Engine {
             Event::AcquireFailed(id, cause) => self.acquire_failed(id, cause),
             Event::AcquireSkipped(id) => self.acquire_skipped(id),
             Event::AcquireDropped(id) => self.acquire_dropped(id),
-            Event::TaskStarted { task, owner, name, kind } => {
-                self.has_spawned |= kind == TaskKind::Supervised;
-                self.tasks.insert(task, Task { owner, name, kind });
-            }
-            Event::TaskEnded(task, end, rest) => self.task_ended(task, end, rest),
-            Event::DrainBegan(id, count) => self.drain_began(id, count),
-            Event::Drained(id) => self.slots[id].is_drained = true,
-            Event::Cut(id, cut) => self.cut(id, cut),
+            Event::TaskStarted { owner, task, name, kind } => self.task_started(owner, task, name, kind),
+            Event::TaskEnded { owner, task, end, rest } => self.task_ended(owner, task, end, rest),
+            Event::Drained(id) => self.drained(id),
             Event::Serves => self.serves = true,
             Event::Released(id, result) => self.released(id, result),
             Event::ReleaseDropped(id) => self.release_dropped(id),
@@ -200,28 +227,113 @@ impl Engine {
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
-            #[cfg(feature = "probe")]
             Event::PreStop => self.pre_stop(),
         }
     }
 
-    /// One step, if the state and the time allow one.
-    fn advance(&mut self) -> bool {
-        let has_moved = self.advance_turns();
+    /// What still matters when the application has ended, and the process has not.
+    fn take_late(&mut self, event: Event) {
+        match event {
+            Event::Signal(signal) => self.late_signal(signal),
+            // It was in blocking code all the time. Nobody will release it properly any more.
+            Event::Acquired(id) => self.outputs.push_back(Output::Do(Command::Abort(id))),
+            Event::Start
+            | Event::Tick
+            | Event::AcquireFailed(..)
+            | Event::AcquireSkipped(_)
+            | Event::AcquireDropped(_)
+            | Event::TaskStarted { .. }
+            | Event::TaskEnded { .. }
+            | Event::Drained(_)
+            | Event::Serves
+            | Event::Released(..)
+            | Event::ReleaseDropped(_)
+            | Event::Aborted(..)
+            | Event::BodyListens
+            | Event::BodyEnded(..)
+            | Event::Failed(_)
+            | Event::Shutdown(_)
+            | Event::Insist
+            | Event::OwnerDropped
+            | Event::PreStop => {}
+        }
+    }
+
+    /// One step, if the state and the time allow one. What is late goes first, so that it does not begin anything.
+    fn advance(&mut self, counts: &dyn Counts) -> bool {
+        if let Some(timer) = self.timers.pop_due(self.now) {
+            self.time_is_up(timer, counts);
+            return true;
+        }
+        if let Some(id) = self.to_look.pop_front() {
+            self.look(id, counts);
+            return true;
+        }
         match self.phase {
-            Phase::Starting => self.advance_start() || has_moved,
-            Phase::Running => self.advance_running() || has_moved,
-            Phase::Draining => self.advance_delay() || has_moved,
-            Phase::Stopping => self.advance_end() || has_moved,
+            Phase::Starting => self.advance_start(),
+            Phase::Running => self.advance_running(),
+            Phase::Draining => self.advance_delay(),
+            Phase::Stopping => self.advance_end(),
             Phase::Stopped => false,
         }
     }
 
+    fn time_is_up(&mut self, timer: Timer, counts: &dyn Counts) {
+        match timer {
+            Timer::Slot(id) => self.slot_time_is_up(id, counts),
+            Timer::Startup => self.time_out_start(),
+            // The phase looks at the time by itself.
+            Timer::Delay => {}
+            Timer::Progress => self.tell_progress(counts),
+        }
+    }
+
+    /// Moves one slot on, if it can.
+    fn look(&mut self, id: Id, counts: &dyn Counts) {
+        match self.slots[id].state {
+            State::Waiting if self.phase == Phase::Starting => self.acquire_if_ready(id),
+            State::Waiting | State::Acquiring | State::Ready => self.begin_turn_if_due(id, counts),
+            State::Draining | State::Joining { .. } => self.end_drain_if_done(id),
+            State::Releasing | State::Cutting { .. } | State::Aborting | State::Gone => {}
+        }
+    }
+
+    /// What is done in the very moment in which its time is up is in time.
+    fn slot_time_is_up(&mut self, id: Id, counts: &dyn Counts) {
+        match self.slots[id].state {
+            State::Draining | State::Joining { .. } if self.can_leave_drain(id) => self.end_drain(id),
+            State::Acquiring => self.time_out_acquisition(id),
+            State::Draining => self.cut_drain(id, counts),
+            State::Joining { .. } => self.leave_stuck(id),
+            State::Releasing => self.cut_release(id),
+            State::Cutting { .. } => self.give_up_release(id),
+            State::Aborting => self.end_turn(id),
+            State::Waiting | State::Ready | State::Gone => {}
+        }
+    }
+
+    /// Puts a slot into a state, and sets the time at which that has to be over.
+    fn enter_state(&mut self, id: Id, state: State) {
+        self.slots[id].state = state;
+        self.set_limit(id);
+    }
+
+    fn set_limit(&mut self, id: Id) {
+        let limit = match self.slots[id].state {
+            State::Acquiring => self.acquire_limit(id),
+            State::Draining => self.drain_limit(id),
+            State::Joining { since } => self.join_limit(id, since),
+            State::Releasing => self.limits(id).map(|limits| limits.release),
+            State::Cutting { since } => self.drop_limit(id, since),
+            State::Aborting => self.limits(id).map(|limits| limits.cutoff),
+            State::Waiting | State::Ready | State::Gone => None,
+        };
+        self.timers.set(Timer::Slot(id), limit);
+    }
+
     /// The application is over when nothing is left to live for.
     fn advance_running(&mut self) -> bool {
-        let is_alive =
-            self.body_is_alive || self.tasks.values().any(|task| task.kind == TaskKind::Supervised);
-        if is_alive {
+        if self.body_is_alive || self.left.supervised > 0 {
             return false;
         }
         match self.settings.body {
@@ -237,21 +349,41 @@ impl Engine {
         true
     }
 
-    fn task_ended(&mut self, task: TaskId, end: TaskEnd, rest: Rest) {
-        let Some(Task { owner, name, .. }) = self.tasks.remove(&task) else { return };
-        self.slots[owner].is_drained |= rest == Rest::Drained;
-        let was_told_to_go = self.slots[owner].has_had_its_turn_begun() || self.is_being_rolled_back(owner);
+    fn task_started(&mut self, owner: Id, task: TaskId, name: Name, kind: TaskKind) {
+        if kind == TaskKind::Supervised {
+            self.has_spawned = true;
+            self.left.supervised += 1;
+        }
+        self.slots[owner].tasks.insert(task, Task { name, kind });
+    }
+
+    fn task_ended(&mut self, owner: Id, task: TaskId, end: TaskEnd, rest: Rest) {
+        let slot = &mut self.slots[owner];
+        let Some(Task { name, kind }) = slot.tasks.remove(&task) else { return };
+        if kind == TaskKind::Supervised {
+            self.left.supervised -= 1;
+        }
+        slot.is_drained |= rest == Rest::Drained;
+        let was_told_to_go = slot.turn_has_begun() || slot.is_rolled_back();
+        self.to_look.push_back(owner);
+        let operation = || Operation::Task(name.as_ref().to_owned());
         match end {
             TaskEnd::Done => {}
             TaskEnd::Dropped if was_told_to_go => {}
-            TaskEnd::Dropped => self.fail(owner, Operation::Task(name), Cause::Lost),
-            TaskEnd::Failed(cause) => self.fail(owner, Operation::Task(name), cause),
+            TaskEnd::Dropped => self.fail(owner, operation(), Cause::Lost),
+            TaskEnd::Failed(cause) => self.fail(owner, operation(), cause),
         }
+    }
+
+    fn drained(&mut self, id: Id) {
+        self.slots[id].is_drained = true;
+        self.to_look.push_back(id);
     }
 
     fn body_ended(&mut self, end: BodyEnd, rest: Rest) {
         let main = self.plan.main();
         self.slots[main].is_drained |= rest == Rest::Drained;
+        self.to_look.push_back(main);
         if !std::mem::take(&mut self.body_is_alive) {
             return;
         }
@@ -259,7 +391,7 @@ impl Engine {
             BodyEnd::Done => {}
             BodyEnd::Code(code) => self.body_code = Some(code),
             BodyEnd::Failed(cause) => self.fail(main, Operation::Main, cause),
-            BodyEnd::Dropped if self.slots[main].has_had_its_turn_begun() => self.body_was_interrupted(),
+            BodyEnd::Dropped if self.slots[main].turn_has_begun() => self.body_was_interrupted(),
             BodyEnd::Dropped => self.fail(main, Operation::Main, Cause::Lost),
         }
     }
@@ -271,12 +403,14 @@ impl Engine {
             Cause::TimedOut(_) => Outcome::TimedOut,
             Cause::Error(_) | Cause::Lost => Outcome::Failed,
         });
-        let chain = self.plan.chain(id).into_iter().map(|id| self.plan.name(id).to_owned()).collect();
-        let failure = Failure::new(self.plan.name(id), operation, cause).with_chain(chain);
-        let failure = if self.plan.step(id).optional { failure.tolerated() } else { failure };
+        let failure = Failure::of(&self.plan, id, operation, cause);
         let is_tolerated = failure.is_tolerated();
-        self.tell(Notice::Failed { what: failure.to_string(), cause: failure.cause(), is_tolerated });
+        self.say(Notice::Failed(failure.clone()));
         self.failures.push(failure);
+        // The error that was kept may hold what a turn waits for.
+        if self.left.turns_with_units > 0 {
+            self.command(Command::ForgetErrors);
+        }
         if is_tolerated {
             return;
         }
@@ -288,46 +422,34 @@ impl Engine {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.phases.push((phase, self.now));
-        self.next_progress = self.now + PROGRESS;
-        self.commands.push(Command::Enter(phase));
+        self.command(Command::Enter(phase));
+        let progress = match phase {
+            Phase::Starting | Phase::Draining | Phase::Stopping => Some(self.now + PROGRESS),
+            Phase::Running | Phase::Stopped => None,
+        };
+        self.timers.set(Timer::Progress, progress);
     }
 
-    fn tell(&mut self, notice: Notice) {
-        let speech = if self.is_heard() { &mut self.commands } else { &mut self.unheard };
-        speech.push(Command::Tell(notice));
+    fn command(&mut self, command: Command) {
+        self.outputs.push_back(Output::Do(command));
     }
 
-    /// The log may be a foundation: until the foundations are there, what is said is kept for later.
-    fn is_heard(&self) -> bool {
-        let is_missing = |id: Id| self.plan.step(id).foundation && !self.slots[id].is_settled;
-        self.phase != Phase::Starting || !self.plan.resources().any(is_missing)
+    fn say(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Say(notice));
     }
 
-    fn tell_progress(&mut self) {
-        if self.now < self.next_progress {
-            return;
-        }
-        match self.phase {
-            Phase::Starting => self.tell_start_progress(),
-            Phase::Draining | Phase::Stopping => self.tell_stop_progress(),
-            Phase::Running | Phase::Stopped => return,
-        }
-        self.next_progress = self.now + PROGRESS;
+    fn name(&self, id: Id) -> Name {
+        self.plan.shared_name(id).clone()
     }
 
-    /// The names of the tasks of a resource that exist.
-    fn tasks_of(&self, id: Id) -> Vec<String> {
-        self.tasks.values().filter(|task| task.owner == id).map(|task| task.name.clone()).collect()
-    }
-
-    /// Whether the report was given to be said.
-    pub(crate) fn report_is_told(&self) -> bool {
-        self.report_is_told
+    /// Whether every foundation is there, or will not be: the log is one, if it is a resource at all.
+    pub(crate) fn foundations_are_settled(&self) -> bool {
+        self.left.unsettled_foundations == 0 || self.phase != Phase::Starting
     }
 
     /// Whether a turn left something behind that does not end.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.slots.iter().any(|slot| !slot.stuck_tasks.is_empty())
+        self.left.stuck > 0
     }
 
     fn is_gone(&self, id: Id) -> bool {

@@ -1,22 +1,24 @@
 //! What the engine knows of one resource.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::Cut;
-use crate::report::Outcome;
+use super::event::{TaskId, TaskKind};
+use super::notice::Cut;
+use super::status::Activity;
+use crate::model::Name;
+use crate::model::report::Outcome;
 
 /// Where a resource is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum State {
     /// For what it comes after.
     Waiting,
     /// Its acquisition is under way.
     Acquiring,
     /// It is there.
     Ready,
-    /// Its turn has begun; how much is in flight is not known yet. The driver answers at once.
-    TurnBegun,
-    /// Its tasks may finish.
+    /// Its turn has begun, and its tasks may finish.
     Draining,
     /// Its tasks were aborted, then, and are waited for.
     Joining { since: Duration },
@@ -31,49 +33,67 @@ pub(crate) enum State {
 }
 
 /// One resource, or the body of `main`.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) state: State,
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) state: State,
+    /// How many of the resources that it comes after are not settled.
+    pub(super) missing: usize,
+    /// How many of those that come after it have not had their turn.
+    pub(super) above: usize,
     /// The future of its acquisition exists.
-    pub(crate) acquisition_is_alive: bool,
+    pub(super) acquisition_is_alive: bool,
     /// The acquisition was told to go.
-    pub(crate) is_cancelled: bool,
+    pub(super) is_cancelled: bool,
     /// There is something to release.
-    pub(crate) has_instance: bool,
+    pub(super) has_instance: bool,
     /// Nothing is in flight, and nothing can come.
-    pub(crate) is_drained: bool,
+    pub(super) is_drained: bool,
     /// Its dependents do not wait for it any longer: it is there, or it is optional and will not be.
-    pub(crate) is_settled: bool,
+    pub(super) is_settled: bool,
+    /// When its turn began, more was in flight than its tasks.
+    pub(super) has_units: bool,
+    /// Its supervised and background tasks whose end was not told yet.
+    pub(super) tasks: BTreeMap<TaskId, Task>,
     /// What went wrong first.
-    pub(crate) trouble: Option<Outcome>,
-    pub(crate) times: Times,
-    pub(crate) in_flight: usize,
-    pub(crate) cut: Cut,
-    pub(crate) aborted_tasks: Vec<String>,
-    pub(crate) stuck_tasks: Vec<String>,
+    pub(super) trouble: Option<Outcome>,
+    pub(super) times: Times,
+    pub(super) in_flight: usize,
+    pub(super) cut: Cut,
+    pub(super) aborted_tasks: Vec<Name>,
+    pub(super) stuck_tasks: Vec<Name>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) name: Name,
+    pub(super) kind: TaskKind,
 }
 
 /// When a resource did what, since the application began.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) acquiring: Option<Duration>,
-    pub(crate) acquired: Option<Duration>,
-    pub(crate) turn: Option<Duration>,
-    pub(crate) drained: Option<Duration>,
-    pub(crate) releasing: Option<Duration>,
-    pub(crate) released: Option<Duration>,
-    pub(crate) gone: Option<Duration>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Times {
+    pub(super) acquiring: Option<Duration>,
+    pub(super) acquired: Option<Duration>,
+    pub(super) turn: Option<Duration>,
+    pub(super) drained: Option<Duration>,
+    pub(super) releasing: Option<Duration>,
+    pub(super) released: Option<Duration>,
+    pub(super) gone: Option<Duration>,
 }
 
 impl Slot {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(missing: usize, above: usize) -> Self {
         Self {
             state: State::Waiting,
+            missing,
+            above,
             acquisition_is_alive: false,
             is_cancelled: false,
             has_instance: false,
             is_drained: false,
             is_settled: false,
+            has_units: false,
+            tasks: BTreeMap::new(),
             trouble: None,
             times: Times::default(),
             in_flight: 0,
@@ -83,22 +103,55 @@ impl Slot {
         }
     }
 
+    /// A resource that is there from the beginning.
+    pub(super) fn supplied(above: usize) -> Self {
+        let times =
+            Times { acquiring: Some(Duration::ZERO), acquired: Some(Duration::ZERO), ..Times::default() };
+        Self { state: State::Ready, has_instance: true, is_settled: true, times, ..Self::new(0, above) }
+    }
+
     /// Whether its turn has begun, or is over.
-    pub(crate) fn has_had_its_turn_begun(&self) -> bool {
+    pub(super) fn turn_has_begun(&self) -> bool {
         !matches!(self.state, State::Waiting | State::Acquiring | State::Ready)
     }
 
+    /// Whether its tasks have to go although its turn has not begun.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.is_cancelled || (self.is_settled && !self.has_instance)
+    }
+
     /// The first trouble is the one that is reported; what follows from it is not.
-    pub(crate) fn trouble(&mut self, outcome: Outcome) {
+    pub(super) fn trouble(&mut self, outcome: Outcome) {
         self.trouble.get_or_insert(outcome);
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         match self.trouble {
             Some(outcome) => outcome,
             None if self.times.acquiring.is_none() => Outcome::NeverStarted,
             None if self.state != State::Gone => Outcome::Held,
             None => Outcome::Clean,
         }
+    }
+
+    /// What it is at, and since when.
+    pub(super) fn activity(&self) -> (Activity, Duration) {
+        let times = self.times;
+        let (activity, since) = match self.state {
+            State::Waiting => (Activity::Waiting, Some(Duration::ZERO)),
+            State::Acquiring => (Activity::Acquiring, times.acquiring),
+            State::Ready => (Activity::Ready, times.acquired),
+            State::Draining => (Activity::Draining, times.turn),
+            State::Joining { since } => (Activity::AbortingTasks, Some(since)),
+            State::Releasing | State::Cutting { .. } => (Activity::Releasing, times.releasing),
+            State::Aborting => (Activity::Aborting, times.released),
+            State::Gone => (Activity::Gone, times.gone),
+        };
+        (activity, since.unwrap_or_default())
+    }
+
+    /// The names of its tasks, in the order in which they were spawned.
+    pub(super) fn task_names(&self) -> Vec<Name> {
+        self.tasks.values().map(|task| task.name.clone()).collect()
     }
 }

@@ -2,50 +2,58 @@
 
 use std::time::Duration;
 
-use super::command::{Command, Notice};
+use super::command::Command;
+use super::notice::Notice;
+use super::settings::{BodyKind, Delay};
 use super::slot::State;
-use super::{BodyKind, Delay, Engine};
-use crate::error::{Cause, Limit, Operation};
-use crate::phase::Phase;
-use crate::plan::Id;
-use crate::report::Outcome;
+use super::timers::Timer;
+use super::{Engine, PROGRESS};
+use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::phase::Phase;
+use crate::model::plan::Id;
+use crate::model::report::Outcome;
 
 impl Engine {
     pub(super) fn begin(&mut self) {
-        self.tell(Notice::Plan);
+        self.has_begun = true;
+        self.say(Notice::Plan(self.plan.clone()));
         for warning in std::mem::take(&mut self.settings.warnings) {
-            self.tell(warning);
+            self.say(warning);
         }
         if let Some(path) = self.budget.scaled_from() {
-            self.tell(Notice::ReservesScaled { path, half: self.budget.timeout() / 2 });
+            self.say(Notice::ReservesScaled { path, half: self.budget.timeout() / 2 });
         }
         if let Delay::Given(asked) = self.settings.drain_delay {
             let given = self.budget.cap_delay(asked);
             if given < asked {
-                self.tell(Notice::DelayCapped { asked, given });
+                self.say(Notice::DelayCapped { asked, given });
             }
+        }
+        if self.phase == Phase::Starting {
+            self.timers.set(Timer::Startup, self.settings.startup_timeout);
+            self.timers.set(Timer::Progress, Some(self.now + PROGRESS));
+            self.to_look.extend(self.plan.resources());
         }
     }
 
-    /// One step of the start: time-outs first, so that what is late does not begin anything.
+    pub(super) fn acquire_if_ready(&mut self, id: Id) {
+        let is_resource = id != self.plan.main();
+        if !is_resource || !self.has_begun || self.slots[id].missing > 0 {
+            return;
+        }
+        self.slots[id].acquisition_is_alive = true;
+        self.slots[id].times.acquiring = Some(self.now);
+        self.enter_state(id, State::Acquiring);
+        self.say(Notice::Acquiring(self.name(id)));
+        self.command(Command::Acquire(id));
+        if let Some(limit) = self.startup_timeout_is_over() {
+            self.give_up_acquisition(id, Limit::StartupTimeout(limit));
+        }
+    }
+
+    /// One step of the start.
     pub(super) fn advance_start(&mut self) -> bool {
-        if self.time_out_start() {
-            return true;
-        }
-        let ready = self.plan.resources().find(|&id| {
-            self.slots[id].state == State::Waiting
-                && self.plan.after(id).iter().all(|&beneath| self.slots[beneath].is_settled)
-        });
-        if let Some(id) = ready {
-            let slot = &mut self.slots[id];
-            slot.state = State::Acquiring;
-            slot.acquisition_is_alive = true;
-            slot.times.acquiring = Some(self.now);
-            self.tell(Notice::Acquiring(id));
-            self.commands.push(Command::Acquire(id));
-            return true;
-        }
-        let is_complete = self.plan.resources().all(|id| self.slots[id].is_settled);
+        let is_complete = self.has_begun && self.left.unsettled == 0;
         if is_complete {
             self.run();
         }
@@ -54,48 +62,65 @@ impl Engine {
 
     fn run(&mut self) {
         self.enter(Phase::Running);
-        self.tell(Notice::Running { took: self.now });
+        self.timers.set(Timer::Startup, None);
+        self.say(Notice::Running { took: self.now });
         let main = self.plan.main();
         self.slots[main].state = State::Ready;
         self.slots[main].times.acquiring = Some(self.now);
         self.body_is_alive = self.settings.body != BodyKind::Empty;
         if self.body_is_alive {
-            self.commands.push(Command::RunMain);
+            self.command(Command::RunMain);
         }
     }
 
-    fn time_out_start(&mut self) -> bool {
-        if let Some(limit) = self.settings.startup_timeout.filter(|&limit| self.now >= limit) {
-            let late: Vec<Id> =
-                self.plan.resources().filter(|&id| self.slots[id].state == State::Acquiring).collect();
-            for &id in &late {
-                self.time_out_acquisition(id, Limit::StartupTimeout(limit));
-            }
-            if !late.is_empty() {
-                return true;
-            }
+    fn startup_timeout_is_over(&self) -> Option<Duration> {
+        self.settings.startup_timeout.filter(|&limit| self.now >= limit)
+    }
+
+    /// `startup_timeout` is over.
+    pub(super) fn time_out_start(&mut self) {
+        let Some(limit) = self.startup_timeout_is_over() else { return };
+        let is_late = |id: &Id| self.slots[*id].state == State::Acquiring;
+        let late: Vec<Id> = self.plan.resources().filter(is_late).collect();
+        for id in late {
+            self.give_up_acquisition(id, Limit::StartupTimeout(limit));
         }
-        let late = self.plan.resources().find(|&id| {
-            self.slots[id].state == State::Acquiring
-                && self.acquire_limit(id).is_some_and(|limit| self.now >= limit)
-        });
-        let Some(id) = late else { return false };
+    }
+
+    /// `acquire_timeout` is over.
+    pub(super) fn time_out_acquisition(&mut self, id: Id) {
         let limit = self.plan.step(id).acquire_timeout.unwrap_or_default();
-        self.time_out_acquisition(id, Limit::AcquireTimeout(limit));
-        true
+        self.give_up_acquisition(id, Limit::AcquireTimeout(limit));
     }
 
-    fn time_out_acquisition(&mut self, id: Id, limit: Limit) {
+    fn give_up_acquisition(&mut self, id: Id, limit: Limit) {
+        self.timers.set(Timer::Slot(id), None);
         self.cancel(id);
         self.fail(id, Operation::Acquire, Cause::TimedOut(limit));
-        self.settle_without_instance(id);
+        self.settle(id);
     }
 
-    /// An optional resource that will not be there has its turn at once; its dependents go on (rule S6).
-    fn settle_without_instance(&mut self, id: Id) {
-        self.slots[id].is_settled = true;
-        if self.plan.step(id).optional && self.phase == Phase::Starting {
-            self.begin_turn(id);
+    /// Those that come after a resource need not wait for it any longer: it is there, or it is optional and will not
+    /// be. In the second case it has its turn at once, and the others go on (rule S6).
+    fn settle(&mut self, id: Id) {
+        let step = self.plan.step(id);
+        let gives_up = step.optional && !self.slots[id].has_instance;
+        if !std::mem::replace(&mut self.slots[id].is_settled, true) {
+            self.left.unsettled -= 1;
+            self.left.unsettled_foundations -= usize::from(step.foundation);
+            for &dependent in self.plan.dependents_of(id) {
+                let slot = &mut self.slots[dependent];
+                // What is supplied does not wait for anything.
+                if slot.missing > 0 {
+                    slot.missing -= 1;
+                    if slot.missing == 0 {
+                        self.to_look.push_back(dependent);
+                    }
+                }
+            }
+        }
+        if gives_up {
+            self.to_look.push_back(id);
         }
     }
 
@@ -104,7 +129,7 @@ impl Engine {
         let slot = &mut self.slots[id];
         if slot.acquisition_is_alive && !slot.is_cancelled {
             slot.is_cancelled = true;
-            self.commands.push(Command::CancelAcquire(id));
+            self.command(Command::CancelAcquire(id));
         }
     }
 
@@ -120,24 +145,29 @@ impl Engine {
         let took = now - slot.times.acquiring.unwrap_or_default();
         match slot.state {
             State::Acquiring => {
-                slot.state = State::Ready;
-                slot.is_settled = true;
-                self.tell(Notice::Acquired { id, took });
+                self.enter_state(id, State::Ready);
+                self.say(Notice::Acquired { name: self.name(id), took });
+                self.settle(id);
             }
             // It came when its turn was over. Nobody will release it properly any more.
-            State::Gone => self.commands.push(Command::Abort(id)),
+            State::Gone => self.command(Command::Abort(id)),
             // It came while it was being dropped: its turn goes on, with something to release at its end.
-            _ => self.tell(Notice::Acquired { id, took }),
+            State::Waiting
+            | State::Ready
+            | State::Draining
+            | State::Joining { .. }
+            | State::Releasing
+            | State::Cutting { .. }
+            | State::Aborting => self.say(Notice::Acquired { name: self.name(id), took }),
         }
+        self.to_look.push_back(id);
     }
 
     pub(super) fn acquire_failed(&mut self, id: Id, cause: Cause) {
-        if !self.slots[id].acquisition_is_alive {
-            return;
+        if self.acquisition_ended(id) {
+            self.fail(id, Operation::Acquire, cause);
+            self.settle(id);
         }
-        self.slots[id].acquisition_is_alive = false;
-        self.fail(id, Operation::Acquire, cause);
-        self.settle_without_instance(id);
     }
 
     pub(super) fn acquire_skipped(&mut self, id: Id) {
@@ -145,59 +175,46 @@ impl Engine {
             let why = "it says that it is switched off, but others count on it: declare it `optional`";
             return self.acquire_failed(id, Cause::Error(why.into()));
         }
-        if !self.slots[id].acquisition_is_alive {
-            return;
+        if self.acquisition_ended(id) {
+            self.slots[id].trouble(Outcome::Skipped);
+            self.say(Notice::Skipped(self.name(id)));
+            self.settle(id);
         }
-        self.slots[id].acquisition_is_alive = false;
-        self.slots[id].trouble(Outcome::Skipped);
-        self.tell(Notice::Skipped(id));
-        self.settle_without_instance(id);
     }
 
     pub(super) fn acquire_dropped(&mut self, id: Id) {
-        let now = self.now;
-        let slot = &mut self.slots[id];
-        if !slot.acquisition_is_alive {
+        if !self.acquisition_ended(id) {
             return;
         }
-        slot.acquisition_is_alive = false;
+        let slot = &mut self.slots[id];
         if slot.is_cancelled {
             slot.trouble(Outcome::Cancelled);
-            let took = now - slot.times.acquiring.unwrap_or_default();
-            self.tell(Notice::AcquireCancelled { id, took });
+            let took = self.now - slot.times.acquiring.unwrap_or_default();
+            self.say(Notice::AcquireCancelled { name: self.name(id), took });
         } else {
             self.fail(id, Operation::Acquire, Cause::Lost);
-            self.settle_without_instance(id);
+            self.settle(id);
         }
     }
 
-    /// Whether the tasks of a resource have to go although its turn has not begun.
-    pub(super) fn is_being_rolled_back(&self, id: Id) -> bool {
-        self.slots[id].is_cancelled || (self.slots[id].is_settled && !self.slots[id].has_instance)
+    /// Its future is gone. Says whether that is news.
+    fn acquisition_ended(&mut self, id: Id) -> bool {
+        if self.slots[id].state == State::Acquiring {
+            self.timers.set(Timer::Slot(id), None);
+        }
+        self.to_look.push_back(id);
+        std::mem::take(&mut self.slots[id].acquisition_is_alive)
     }
 
-    fn acquire_limit(&self, id: Id) -> Option<Duration> {
+    /// Until when an acquisition may take; once the start is over, the turn has the limits.
+    pub(super) fn acquire_limit(&self, id: Id) -> Option<Duration> {
+        if self.phase != Phase::Starting
+            || !self.slots[id].acquisition_is_alive
+            || self.slots[id].is_cancelled
+        {
+            return None;
+        }
         let since = self.slots[id].times.acquiring?;
         Some(since.saturating_add(self.plan.step(id).acquire_timeout?))
-    }
-
-    pub(super) fn start_limit(&self) -> Option<Duration> {
-        let acquisitions = self
-            .plan
-            .resources()
-            .filter(|&id| self.slots[id].state == State::Acquiring)
-            .filter_map(|id| self.acquire_limit(id));
-        acquisitions.chain(self.settings.startup_timeout).chain(self.early_turn_limit()).min()
-    }
-
-    pub(super) fn tell_start_progress(&mut self) {
-        let under_way = self
-            .plan
-            .resources()
-            .filter(|&id| self.slots[id].state == State::Acquiring)
-            .map(|id| (id, self.now - self.slots[id].times.acquiring.unwrap_or_default()))
-            .collect();
-        let left = self.settings.startup_timeout.map(|limit| limit.saturating_sub(self.now));
-        self.tell(Notice::StartProgress { under_way, left });
     }
 }

@@ -1,21 +1,26 @@
-//! What the application is at, now: names and states, and nothing that could hold a credential.
+//! Where the application stands now: names and states, and nothing that could hold a credential.
+#![cfg_attr(
+    not(any(feature = "probe", feature = "systemd")),
+    allow(dead_code, reason = "endpoints read it, and all of them stand behind features")
+)]
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Engine;
 use super::slot::State;
-use crate::phase::Phase;
-use crate::plan::Id;
-use crate::report::Outcome;
+use crate::model::Name;
+use crate::model::phase::Phase;
+use crate::model::plan::Id;
+use crate::model::report::Outcome;
 
 /// A moment of an application. Times are counted from its start.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "each of the features reads a part of it")]
 pub(crate) struct Status {
     pub(crate) now: Duration,
     pub(crate) phase: Phase,
     pub(crate) phase_since: Duration,
-    /// Until when everything has to be acquired, or released.
+    /// When everything has to be acquired, or released, at the latest.
     pub(crate) deadline: Option<Duration>,
     pub(crate) has_started: bool,
     /// The last time that a resource was acquired.
@@ -26,52 +31,100 @@ pub(crate) struct Status {
 
 /// A moment of one resource.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "each of the features reads a part of it")]
 pub(crate) struct ResourceStatus {
-    pub(crate) name: String,
-    pub(crate) state: &'static str,
+    pub(crate) name: Name,
+    pub(crate) activity: Activity,
     pub(crate) since: Duration,
     /// What became of it, once its turn is over.
     pub(crate) outcome: Option<Outcome>,
 }
 
+/// What a resource is at, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// For what it comes after.
+    Waiting,
+    Acquiring,
+    Ready,
+    /// Its tasks finish.
+    Draining,
+    /// Its tasks were aborted, and are waited for.
+    AbortingTasks,
+    Releasing,
+    /// Its release did not complete, and `abort` runs.
+    Aborting,
+    Gone,
+}
+
+impl Activity {
+    /// Whether something is under way.
+    pub(crate) fn is_busy(self) -> bool {
+        match self {
+            Self::Waiting | Self::Ready | Self::Gone => false,
+            Self::Acquiring | Self::Draining | Self::AbortingTasks | Self::Releasing | Self::Aborting => true,
+        }
+    }
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Acquiring => "acquiring",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::AbortingTasks => "aborting tasks",
+            Self::Releasing => "releasing",
+            Self::Aborting => "aborting",
+            Self::Gone => "gone",
+        })
+    }
+}
+
 impl Engine {
     pub(crate) fn status(&self, now: Duration) -> Status {
-        let now = self.now.max(now);
-        let since = |phase| self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at);
         let deadline = match (self.phase, &self.shutdown) {
             (Phase::Starting, _) => self.settings.startup_timeout,
             (Phase::Draining | Phase::Stopping, Some(shutdown)) => Some(shutdown.deadline),
             (Phase::Running | Phase::Draining | Phase::Stopping | Phase::Stopped, _) => None,
         };
         Status {
-            now,
+            now: self.now.max(now),
             phase: self.phase,
-            phase_since: since(self.phase).unwrap_or_default(),
+            phase_since: self.began(self.phase).unwrap_or_default(),
             deadline,
-            has_started: since(Phase::Running).is_some(),
+            has_started: self.has_started(),
             last_progress: self.slots.iter().filter_map(|slot| slot.times.acquired).max().unwrap_or_default(),
             resources: self.plan.resources().map(|id| self.resource_status(id)).collect(),
         }
     }
 
+    /// Whether the application got as far as `Running`.
+    pub(crate) fn has_started(&self) -> bool {
+        self.began(Phase::Running).is_some()
+    }
+
+    /// The phase as it is now: the one that is watched follows a moment later.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether traffic may come, as far as the engine knows.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase == Phase::Running && self.pre_stop.is_none()
+    }
+
+    fn began(&self, phase: Phase) -> Option<Duration> {
+        self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at)
+    }
+
     fn resource_status(&self, id: Id) -> ResourceStatus {
         let slot = &self.slots[id];
-        let times = slot.times;
-        let (state, since) = match slot.state {
-            State::Waiting => ("waiting", Some(Duration::ZERO)),
-            State::Acquiring => ("acquiring", times.acquiring),
-            State::Ready => ("ready", times.acquired),
-            State::TurnBegun | State::Draining => ("draining", times.turn),
-            State::Joining { since } => ("aborting tasks", Some(since)),
-            State::Releasing | State::Cutting { .. } => ("releasing", times.releasing),
-            State::Aborting => ("aborting", times.released),
-            State::Gone => ("gone", times.gone),
-        };
+        let (activity, since) = slot.activity();
         ResourceStatus {
-            name: self.plan.name(id).to_owned(),
-            state,
-            since: since.unwrap_or_default(),
+            name: self.plan.shared_name(id).clone(),
+            activity,
+            since,
             outcome: (slot.state == State::Gone).then(|| slot.outcome()),
         }
     }

@@ -2,89 +2,76 @@
 
 use std::time::Duration;
 
-use super::Engine;
-use super::command::Waiting;
-use super::stop::Shutdown;
-use crate::phase::{Phase, Reason, Signal};
-use crate::plan::Id;
-use crate::report::{Human, Report, ResourceReport};
-
-/// Why the process is ended from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LastWords {
-    /// By the watchdog, one second after the deadline.
-    TimeIsUp,
-    /// By one insisting signal more.
-    Insisted(Signal),
-}
+use super::notice::{Killing, LastWords};
+use super::shutdown::Shutdown;
+use super::{Counts, Engine};
+use crate::model::Name;
+use crate::model::exit_code::{self, Ending};
+use crate::model::failure::Failure;
+use crate::model::phase::{Phase, Reason};
+use crate::model::plan::Id;
+use crate::model::report::{Report, ResourceReport};
 
 impl Engine {
-    /// Of several codes, the later in the list of rule E1 wins; a body's own code stands if nothing went wrong.
     pub(crate) fn exit_code(&self) -> u8 {
-        let insisted =
-            self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried).and_then(|hurry| hurry.by);
-        if let Some(number) = insisted.map(Signal::number).or(self.interrupted_by) {
-            128 + number
-        } else if self.was_cut {
-            124
-        } else if self.failures.iter().any(|failure| !failure.is_tolerated()) {
-            1
-        } else {
-            self.body_code.unwrap_or(0)
-        }
+        let hurried = self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried);
+        let ending = Ending {
+            interrupted_by: hurried.and_then(|hurry| hurry.by).or(self.interrupted_by),
+            was_cut: self.was_cut,
+            has_failed: self.failures.iter().any(|failure| !failure.is_tolerated()),
+            body: self.body_code,
+        };
+        ending.exit_code()
+    }
+
+    /// What ended the application, or `Finished` if nothing has yet.
+    pub(crate) fn reason(&self) -> Reason {
+        self.shutdown.as_ref().map_or(Reason::Finished, |shutdown| shutdown.reason.clone())
     }
 
     /// What there is to say when the process is ended from outside (rules D8 and D9), and the exit code then.
-    pub(crate) fn last_words(&mut self, now: Duration, why: LastWords) -> (String, u8) {
+    pub(crate) fn last_words(&mut self, now: Duration, why: Killing, counts: &dyn Counts) -> LastWords {
         self.now = self.now.max(now);
         let has_stopped = self.phase == Phase::Stopped;
         self.was_cut |= !has_stopped;
-        let code = match why {
-            LastWords::Insisted(signal) => 128 + signal.number(),
-            LastWords::TimeIsUp => self.exit_code(),
-        };
-        let why = match why {
-            LastWords::Insisted(signal) => format!("{signal} again"),
-            LastWords::TimeIsUp if has_stopped => {
-                "the application has stopped, but the process did not end by itself".to_owned()
-            }
-            LastWords::TimeIsUp => "the deadline has passed, and the process is still here".to_owned(),
-        };
-        let mut text = format!("lifecycle: {why}: ending it now\n");
-        for Waiting { id, doing, since, tasks } in self.turns_under_way() {
-            let tasks = if tasks.is_empty() { String::new() } else { format!(": {}", tasks.join(", ")) };
-            text +=
-                &format!("  stuck:          {}, {doing} for {}{tasks}\n", self.plan.name(id), Human(since));
-        }
-        for (name, stuck) in self.plan.resources().map(|id| (self.plan.name(id), &self.slots[id].stuck_tasks))
-        {
-            if !stuck.is_empty() {
-                text += &format!("  left behind:    {name}: {}\n", stuck.join(", "));
-            }
-        }
+        let left_behind = self.plan.resources().filter(|&id| !self.slots[id].stuck_tasks.is_empty());
         let is_untouched = |id: &Id| {
             let slot = &self.slots[*id];
             slot.has_instance && slot.times.releasing.is_none()
         };
-        let untouched = self.plan.names(self.plan.resources().filter(is_untouched));
-        let untouched = if untouched.is_empty() { "nothing" } else { &untouched };
-        text += &format!("  never released: {untouched}\n  exit code:      {code}\n");
-        (text, code)
+        LastWords {
+            why,
+            has_stopped,
+            stuck: self.turns_under_way(counts),
+            left_behind: left_behind.map(|id| (self.name(id), self.slots[id].stuck_tasks.clone())).collect(),
+            never_released: self.names(self.plan.resources().filter(is_untouched).collect()),
+            exit_code: match why {
+                Killing::Insisted(signal) => exit_code::interrupted(signal),
+                Killing::TimeIsUp => self.exit_code(),
+            },
+        }
+    }
+
+    /// The failures that came when the report had been given to be said.
+    pub(crate) fn unreported(&self) -> &[Failure] {
+        self.reported.map_or(&[], |reported| &self.failures[reported..])
+    }
+
+    /// Whether the report was given to be said.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.reported.is_some()
     }
 
     /// What happened so far.
     pub(crate) fn report(&self) -> Report {
-        let (reason, stop_took) = match &self.shutdown {
-            Some(Shutdown { reason, began, .. }) => (reason.clone(), Some(self.now - *began)),
-            None => (Reason::Finished, None),
-        };
+        let stop_took = self.shutdown.as_ref().map(|Shutdown { began, .. }| self.now - *began);
         Report {
-            reason,
+            reason: self.reason(),
             phases: self.phases.clone(),
             resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
             failures: self.failures.clone(),
-            start_path: self.names(self.start_path()),
-            stop_path: self.names(self.stop_path()),
+            start_path: self.owned_names(&self.start_path()),
+            stop_path: self.owned_names(&self.stop_path()),
             shutdown_timeout: self.budget.timeout(),
             stop_took,
             exit_code: self.exit_code(),
@@ -99,7 +86,7 @@ impl Engine {
             name: self.plan.name(id).to_owned(),
             foundation: self.plan.step(id).foundation,
             outcome: slot.outcome(),
-            after: self.names(self.plan.after(id).to_vec()),
+            after: self.owned_names(self.plan.after(id)),
             was_acquired: slot.has_instance,
             acquire: lasted(times.acquiring, times.acquired.or(times.turn)),
             drain: lasted(times.turn, times.drained),
@@ -107,8 +94,8 @@ impl Engine {
             in_flight: slot.in_flight,
             cut: slot.cut.in_flight,
             excused: slot.cut.excused,
-            aborted_tasks: slot.aborted_tasks.clone(),
-            stuck_tasks: slot.stuck_tasks.clone(),
+            aborted_tasks: owned(&slot.aborted_tasks),
+            stuck_tasks: owned(&slot.stuck_tasks),
         }
     }
 
@@ -118,10 +105,11 @@ impl Engine {
         let mut path: Vec<Id> = Vec::new();
         let mut next = self.plan.resources().filter(|id| acquired(id).is_some()).max_by_key(acquired);
         while let Some(id) = next {
-            path.insert(0, id);
+            path.push(id);
             let beneath = self.plan.after(id).iter().copied();
             next = beneath.filter(|id| acquired(id).is_some()).max_by_key(acquired);
         }
+        path.reverse();
         path
     }
 
@@ -139,13 +127,18 @@ impl Engine {
         // Of several that ended at the same time, the one that is beneath the others was waited for last.
         let mut next = self.plan.resources().rev().filter(had_a_turn).max_by_key(gone);
         while let Some(id) = next {
-            path.insert(0, id);
+            path.push(id);
             next = self.plan.before(id).iter().rev().copied().filter(had_a_turn).max_by_key(gone);
         }
+        path.reverse();
         path
     }
 
-    fn names(&self, ids: Vec<Id>) -> Vec<String> {
-        ids.into_iter().map(|id| self.plan.name(id).to_owned()).collect()
+    fn owned_names(&self, ids: &[Id]) -> Vec<String> {
+        ids.iter().map(|&id| self.plan.name(id).to_owned()).collect()
     }
+}
+
+fn owned(names: &[Name]) -> Vec<String> {
+    names.iter().map(|name| name.as_ref().to_owned()).collect()
 }

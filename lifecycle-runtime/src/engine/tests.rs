@@ -1,16 +1,49 @@
 //! Single rules that the simulation does not play.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::command::{Insistence, Notice};
-use super::event::Cut;
+use super::notice::Insistence;
+use super::settings::Delay;
 use super::*;
-use crate::phase::Signal;
-use crate::plan::Step;
+use crate::model::plan::Step;
+use crate::model::signal::Signal;
 
 const DELAY: Duration = Duration::from_secs(5);
 /// The deadline, less half of the reserve.
 const CUT: Duration = Duration::from_millis(24_500);
+
+/// What is in flight of the resource; of `main`, nothing is.
+#[derive(Default)]
+struct InFlight(Cell<Cut>);
+
+impl Counts for InFlight {
+    fn begin_drain(&self, id: Id) -> usize {
+        self.in_flight(id).in_flight
+    }
+
+    fn in_flight(&self, id: Id) -> Cut {
+        if id == 0 { self.0.get() } else { Cut::default() }
+    }
+}
+
+/// Tells the engine, with nothing in flight.
+fn tell(engine: &mut Engine, now: Duration, event: Event) -> Vec<Output> {
+    tell_with(engine, now, event, Cut::default())
+}
+
+fn tell_with(engine: &mut Engine, now: Duration, event: Event, in_flight: Cut) -> Vec<Output> {
+    engine.handle(now, event, &InFlight(Cell::new(in_flight)));
+    std::iter::from_fn(|| engine.next_output()).collect()
+}
+
+fn commands(outputs: Vec<Output>) -> Vec<Command> {
+    let commands = outputs.into_iter().filter_map(|output| match output {
+        Output::Do(command) => Some(command),
+        Output::Say(_) | Output::Report | Output::LastWord => None,
+    });
+    commands.collect()
+}
 
 /// One resource that is there, in an application that runs.
 fn running(drain_delay: Delay) -> Engine {
@@ -19,13 +52,14 @@ fn running(drain_delay: Delay) -> Engine {
 
 fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
     let step = Step {
-        name: "r".to_owned(),
+        name: "r".into(),
         after: Vec::new(),
         reserve: Duration::from_secs(1),
         acquire_timeout: None,
         drain_timeout: None,
         optional: false,
         foundation: false,
+        is_supplied: false,
     };
     let settings = Settings {
         shutdown_timeout: Duration::from_secs(25),
@@ -33,11 +67,12 @@ fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
         drain_delay,
         body: BodyKind::Host,
         at_terminal,
+        serves: false,
         warnings: Vec::new(),
     };
-    let mut engine = Engine::new(Plan::new(vec![step], Duration::ZERO).0, settings);
-    engine.handle(Duration::ZERO, Event::Start);
-    engine.handle(Duration::ZERO, Event::Acquired(0));
+    let mut engine = Engine::new(Arc::new(Plan::new(vec![step], Duration::ZERO).0), settings);
+    tell(&mut engine, Duration::ZERO, Event::Start);
+    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
     engine
 }
 
@@ -46,9 +81,9 @@ fn delay_of(engine: &mut Engine) -> Duration {
 }
 
 fn delay_after(engine: &mut Engine, signal: Signal) -> Duration {
-    let commands = engine.handle(Duration::ZERO, Event::Signal(signal));
-    let told = commands.iter().find_map(|command| match command {
-        Command::Tell(Notice::ShuttingDown { delay, .. }) => Some(*delay),
+    let outputs = tell(engine, Duration::ZERO, Event::Signal(signal));
+    let told = outputs.iter().find_map(|output| match output {
+        Output::Say(Notice::ShuttingDown { delay, .. }) => Some(*delay),
         _ => None,
     });
     told.expect("a shutdown is told")
@@ -58,7 +93,7 @@ fn delay_after(engine: &mut Engine, signal: Signal) -> Duration {
 fn the_delay_of_the_platform_is_for_what_serves() {
     assert_eq!(delay_of(&mut running(Delay::IfServing(DELAY))), Duration::ZERO);
     let mut serving = running(Delay::IfServing(DELAY));
-    serving.handle(Duration::ZERO, Event::Serves);
+    tell(&mut serving, Duration::ZERO, Event::Serves);
     assert_eq!(delay_of(&mut serving), DELAY);
 }
 
@@ -79,10 +114,10 @@ fn a_ctrl_c_at_a_terminal_has_no_delay() {
 fn next_interrupts(at_terminal: bool, signals: &[Signal]) -> Vec<Option<Insistence>> {
     let mut engine = running_at(at_terminal, Delay::Given(Duration::ZERO));
     let times = (0..).map(Duration::from_secs);
-    let answers = times.zip(signals).map(|(now, &signal)| engine.handle(now, Event::Signal(signal)));
-    let told = answers.map(|commands| {
-        commands.iter().find_map(|command| match command {
-            Command::Tell(Notice::NextInterrupt(next)) => Some(*next),
+    let answers = times.zip(signals).map(|(now, &signal)| tell(&mut engine, now, Event::Signal(signal)));
+    let told = answers.map(|outputs| {
+        outputs.iter().find_map(|output| match output {
+            Output::Say(Notice::NextInterrupt(next)) => Some(*next),
             _ => None,
         })
     });
@@ -99,28 +134,25 @@ fn at_a_terminal_each_signal_that_counts_says_what_the_next_ctrl_c_does() {
     assert_eq!(next_interrupts(false, &[Interrupt, Interrupt, Interrupt]), [None, None, None]);
 }
 
-/// The turn of the resource has begun, with so many units in flight.
-fn draining(in_flight: usize) -> Engine {
+/// The turn of the resource has begun, with this in flight.
+fn draining(in_flight: Cut) -> Engine {
     let mut engine = running(Delay::Given(Duration::ZERO));
-    engine.handle(Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
-    engine.handle(Duration::ZERO, Event::Signal(Signal::Terminate));
-    let main = engine.plan().main();
-    engine.handle(Duration::ZERO, Event::DrainBegan(main, 0));
-    engine.handle(Duration::ZERO, Event::DrainBegan(0, in_flight));
+    tell(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
+    tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
     engine
 }
 
 /// The exit code when so many units were in flight at the cut-off, of which so many were excused.
 fn check_cut(in_flight: usize, excused: usize, expected: u8) {
+    let in_flight = Cut { in_flight, excused };
     let mut engine = draining(in_flight);
-    let cut = engine.handle(CUT, Event::Tick);
+    let cut = commands(tell_with(&mut engine, CUT, Event::Tick, in_flight));
     assert!(cut.contains(&Command::AbortTasks(0)), "{cut:?}");
-    engine.handle(CUT, Event::Cut(0, Cut { in_flight, excused }));
-    engine.handle(CUT, Event::Drained(0));
-    engine.handle(CUT, Event::Released(0, Ok(())));
+    tell(&mut engine, CUT, Event::Drained(0));
+    tell(&mut engine, CUT, Event::Released(0, Ok(())));
     let resource = &engine.report().resources[0];
-    assert_eq!((resource.cut, resource.excused), (in_flight, excused));
-    assert_eq!(engine.exit_code(), expected, "{in_flight} in flight, {excused} excused");
+    assert_eq!((resource.cut, resource.excused), (in_flight.in_flight, excused));
+    assert_eq!(engine.exit_code(), expected, "{in_flight:?}");
 }
 
 #[test]
@@ -134,25 +166,73 @@ fn what_is_excused_does_not_count_at_the_cut_off() {
 #[test]
 fn what_a_release_answers_after_abort_was_called_changes_nothing() {
     for answer in [Ok(()), Err(Cause::Error("it broke".into()))] {
-        let mut engine = draining(0);
+        let mut engine = draining(Cut::default());
         let late = Duration::from_millis(24_900);
-        assert!(engine.handle(late, Event::Tick).contains(&Command::CutRelease(0)));
+        assert!(commands(tell(&mut engine, late, Event::Tick)).contains(&Command::CutRelease(0)));
         let later = Duration::from_millis(24_950);
-        assert!(engine.handle(later, Event::Tick).contains(&Command::Abort(0)));
-        assert_eq!(engine.handle(later, Event::Released(0, answer)), []);
-        assert!(engine.handle(later, Event::Aborted(0, Ok(()))).contains(&Command::End));
+        assert!(commands(tell(&mut engine, later, Event::Tick)).contains(&Command::Abort(0)));
+        assert_eq!(commands(tell(&mut engine, later, Event::Released(0, answer))), []);
+        assert!(commands(tell(&mut engine, later, Event::Aborted(0, Ok(())))).contains(&Command::End));
         assert_eq!(engine.exit_code(), 124);
     }
+}
+
+fn started(task: TaskId) -> Event {
+    Event::TaskStarted { owner: 0, task, name: "worker".into(), kind: TaskKind::Supervised }
 }
 
 /// Only its turn is a reason to drop a task.
 #[test]
 fn a_task_that_is_lost_while_the_application_runs_is_a_failure() {
     let mut engine = running(Delay::Given(Duration::ZERO));
-    let name = "worker".to_owned();
-    let started = Event::TaskStarted { task: 0, owner: 0, name, kind: TaskKind::Supervised };
-    engine.handle(Duration::ZERO, started);
-    let lost = engine.handle(Duration::ZERO, Event::TaskEnded(0, TaskEnd::Dropped, Rest::Unknown));
+    tell(&mut engine, Duration::ZERO, started(0));
+    let lost = Event::TaskEnded { owner: 0, task: 0, end: TaskEnd::Dropped, rest: Rest::Unknown };
+    let lost = commands(tell(&mut engine, Duration::ZERO, lost));
     assert!(lost.contains(&Command::Enter(Phase::Draining)), "{lost:?}");
     assert_eq!(engine.exit_code(), 1);
+}
+
+/// R1: another thread may tell that nothing is in flight before the task that left first tells how it ended.
+#[test]
+fn a_turn_is_not_over_while_the_end_of_a_task_is_still_to_be_told() {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    tell(&mut engine, Duration::ZERO, started(0));
+    tell(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
+    let in_flight = Cut { in_flight: 2, excused: 0 };
+    tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
+    assert_eq!(commands(tell(&mut engine, Duration::ZERO, Event::Drained(0))), []);
+    let failed = TaskEnd::Failed(Cause::Error("it broke".into()));
+    let failed = Event::TaskEnded { owner: 0, task: 0, end: failed, rest: Rest::Unknown };
+    assert!(commands(tell(&mut engine, Duration::ZERO, failed)).contains(&Command::Release(0)));
+    tell(&mut engine, Duration::ZERO, Event::Released(0, Ok(())));
+    assert_eq!(engine.exit_code(), 1);
+}
+
+/// D8: a terminal and a parent often both deliver, to the very end of the process.
+#[test]
+fn after_the_end_a_signal_that_is_the_same_one_does_not_end_the_process() {
+    let mut engine = draining(Cut::default());
+    tell(&mut engine, Duration::ZERO, Event::Released(0, Ok(())));
+    let at = |millis| Duration::from_millis(millis);
+    assert_eq!(commands(tell(&mut engine, at(100), Event::Signal(Signal::Interrupt))), []);
+    assert_eq!(commands(tell(&mut engine, at(600), Event::Signal(Signal::Terminate))), []);
+    let again = commands(tell(&mut engine, at(700), Event::Signal(Signal::Interrupt)));
+    assert_eq!(again, [Command::Exit(Signal::Interrupt)]);
+}
+
+/// The errors that are kept may hold a unit that a turn waits for; those that hold none are kept.
+#[test]
+fn errors_are_forgotten_when_more_than_tasks_is_in_flight() {
+    let forgets = |in_flight| {
+        let mut engine = running(Delay::Given(Duration::ZERO));
+        tell(&mut engine, Duration::ZERO, started(0));
+        let in_flight = Cut { in_flight, excused: 0 };
+        let failed = Event::Failed(Cause::Error("it broke".into()));
+        tell_with(&mut engine, Duration::ZERO, failed, in_flight);
+        let turn =
+            tell_with(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained), in_flight);
+        commands(turn).contains(&Command::ForgetErrors)
+    };
+    assert!(!forgets(1), "the task");
+    assert!(forgets(2), "the task and something else");
 }

@@ -1,187 +1,242 @@
-//! What is known of one connection, and what it owes.
+//! One connection from its accept to its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
-use crate::inflight::Standing;
-use crate::tasks::Unit;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, timeout};
+use tower_service::Service;
+use tracing::debug;
 
-/// What a client of HTTP/2 says first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use super::TARGET;
+use super::exchange::{Exchanges, Notices};
+use super::ledger::{Connection, Stage};
+use super::limits::Limits;
+use super::listener::Listener;
+use super::request_body::RequestBody;
+use super::socket::Socket;
+use crate::driver::{CatchPanic, Seat};
+use crate::handles::stopping::Stopping;
+use crate::model::failure::BoxError;
 
-/// One connection, a unit in flight of its resource for as long as anything of it is left: its task, the tasks of its
-/// HTTP/2 streams, its socket, and the bodies of its responses.
+/// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
+/// about to send, a request that is to be served. One that has been silent for longer is idle.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
+
+/// How long a peer may take to answer a ping of HTTP/2.
+const PONG: Duration = Duration::from_secs(20);
+
+/// What the connections of one server share.
 #[derive(Debug)]
-pub(super) struct Connection(Mutex<Ledger>);
-
-/// What a connection is at. It decides which limit holds for it, and what happens at the turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Nothing was read yet.
-    New,
-    /// A head of HTTP/1 is being read, or what may become HTTP/2.
-    Head,
-    /// A request of HTTP/1 is being answered.
-    Busy,
-    /// It waits for the next request of HTTP/1.
-    Idle,
-    /// It talks HTTP/2, whose pings tell whether the peer is there.
-    Http2,
+pub(super) struct Server {
+    pub(super) seat: Seat,
+    pub(super) limits: Limits,
+    pub(super) notices: Arc<Notices>,
 }
 
-#[derive(Debug)]
-struct Ledger {
-    unit: Unit,
-    stage: Stage,
-    /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
-    preface: Option<usize>,
-    /// Requests so far.
-    requests: u64,
-    /// Requests whose response is not complete, streams included.
-    active: usize,
-    /// What keeps the connection from being excused: a request without a response, or with a response of known length
-    /// that has not been written out. A stream owes nothing.
-    debts: usize,
-    /// One of the debts is that something complete was not flushed yet.
-    owes_flush: bool,
-}
-
-impl Connection {
-    pub(super) fn new(mut unit: Unit) -> Arc<Self> {
-        unit.stand(Standing::Excused);
-        Arc::new(Self(Mutex::new(Ledger {
-            unit,
-            stage: Stage::New,
-            preface: Some(0),
-            requests: 0,
-            active: 0,
-            debts: 0,
-            owes_flush: false,
-        })))
-    }
-
-    /// What it is at, and after how many requests: a request may come and go between two looks.
-    pub(super) fn stage(&self) -> (Stage, u64) {
-        let ledger = self.lock();
-        (ledger.stage, ledger.requests)
-    }
-
-    /// These bytes came from the peer.
-    pub(super) fn has_read(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let mut ledger = self.lock();
-        ledger.preface = ledger.preface.and_then(|read| {
-            let expected = &PREFACE[read..];
-            let length = expected.len().min(bytes.len());
-            (expected[..length] == bytes[..length]).then_some(read + length)
+impl Server {
+    /// Serves a connection in a task of its own. At the cut-off it is closed, whoever has it then.
+    pub(super) fn spawn<L, S, B>(
+        self: &Arc<Self>,
+        service: S,
+        handshake: L::Handshake,
+        peer: L::Addr,
+        permit: Option<OwnedSemaphorePermit>,
+    ) where
+        L: Listener,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let Some(unit) = self.seat.enter() else { return };
+        let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
+        let abort = self.seat.abort();
+        self.seat.spawn(async move {
+            let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
+            if let Some(Err(panic)) = abort.run_until_cancelled(CatchPanic::new(serve)).await {
+                server.seat.warn_of_panic(panic);
+            }
+            socket.close();
+            drop(permit);
         });
-        ledger.stage = match (ledger.stage, ledger.preface) {
-            (Stage::New | Stage::Head, Some(read)) if read == PREFACE.len() => Stage::Http2,
-            (Stage::New | Stage::Head | Stage::Idle, _) => Stage::Head,
-            (stage @ (Stage::Busy | Stage::Http2), _) => stage,
+    }
+
+    async fn serve<L, S, B>(
+        &self,
+        service: S,
+        handshake: L::Handshake,
+        peer: L::Addr,
+        connection: &Arc<Connection>,
+        socket: &Arc<Socket<L::Io>>,
+    ) where
+        L: Listener,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
+        let io = match timeout(limit, handshake).await {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) => return debug!(target: TARGET, "the handshake of a connection failed: {error}"),
+            Err(_) => return debug!(target: TARGET, "the handshake of a connection timed out"),
         };
-    }
-
-    /// Everything that was to be written was written.
-    pub(super) fn has_flushed(&self) {
-        let mut ledger = self.lock();
-        if ledger.owes_flush {
-            ledger.owes_flush = false;
-            ledger.debts -= 1;
-            ledger.balance();
+        let stream = TokioIo::new(socket.open(io, connection));
+        let exchanges = Exchanges {
+            service,
+            peer,
+            connection: Arc::clone(connection),
+            notices: Arc::clone(&self.notices),
+        };
+        if let Err(error) = self.talk(stream, exchanges, connection).await {
+            debug!(target: TARGET, "a connection ended early: {error}");
         }
+        // One that was upgraded lives on in the handler, as a connection of this resource.
+        socket.is_gone().await;
     }
 
-    /// A request begins.
-    pub(super) fn begin(self: &Arc<Self>) -> Exchange {
-        let mut ledger = self.lock();
-        ledger.requests += 1;
-        ledger.active += 1;
-        ledger.debts += 1;
-        if ledger.stage != Stage::Http2 {
-            ledger.stage = Stage::Busy;
-        }
-        ledger.balance();
-        Exchange { debt: Some(Debt::new(self)), connection: Arc::clone(self) }
-    }
-
-    /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Talks HTTP, keeps the limits, and brings the connection to its end when the turn has come.
+    async fn talk<Io, S, A, B>(
+        &self,
+        stream: TokioIo<Io>,
+        exchanges: Exchanges<S, A>,
+        connection: &Arc<Connection>,
+    ) -> Result<(), BoxError>
+    where
+        TokioIo<Io>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
+        S: Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        A: Clone + Send + Sync + 'static,
+    {
+        let streams = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
+        let mut builder = auto::Builder::new(streams);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.limits.keep_alive_ping)
+            .keep_alive_timeout(PONG);
+        let mut http = pin!(builder.serve_connection_with_upgrades(stream, exchanges));
+        let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
+        let mut clock = Clock::new(self.limits);
+        let mut timer = pin!(sleep(Duration::ZERO));
+        let (mut is_stopping, mut is_told) = (false, false);
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(result) = http.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
+                    is_stopping = true;
+                    // What has arrived by now is read first.
+                    continue;
+                }
+                let (stage, requests) = connection.stage();
+                clock.see(stage, requests, is_stopping);
+                // Whoever is sending a head, or is about to, shall have an answer first.
+                let is_ready = matches!(stage, Stage::Busy | Stage::Idle | Stage::Http2);
+                if is_stopping && is_ready && !is_told {
+                    is_told = true;
+                    http.as_mut().graceful_shutdown();
+                    continue;
+                }
+                let Some(due) = clock.due() else { return Poll::Pending };
+                // Mostly the timer runs out when the stage has long been another: it is set anew only then, or if it
+                // would be late.
+                if due < timer.deadline() || timer.is_elapsed() {
+                    timer.as_mut().reset(due);
+                }
+                if timer.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if due <= Instant::now() {
+                    return Poll::Ready(Err(stage.timed_out().into()));
+                }
+            }
+        })
+        .await
     }
 }
 
-impl Ledger {
-    fn balance(&mut self) {
-        self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
-        if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
-            self.stage = Stage::Idle;
+/// Until the turn has come, and the runtime has asked the system after that what has arrived on connections. One that
+/// looks idle may have a request in its buffer already; it would be reset.
+///
+/// A timer does it: before the runtime fires timers, it asks for I/O.
+async fn stopping_is_heard(stopping: Stopping) {
+    stopping.await;
+    sleep(Duration::from_millis(1)).await;
+}
+
+impl Stage {
+    fn timed_out(self) -> &'static str {
+        match self {
+            Self::New => "it sent nothing",
+            Self::Head => "its head took too long",
+            Self::Busy | Self::Idle | Self::Http2 => "it was idle for too long",
         }
     }
 }
 
-/// A request, until its response is complete.
+/// Since when a connection is at what it is at, and how long it may be.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    debt: Option<Debt>,
+struct Clock {
+    limits: Limits,
+    stage: Stage,
+    requests: u64,
+    since: Instant,
+    is_stopping: bool,
+}
+
+impl Clock {
+    fn new(limits: Limits) -> Self {
+        Self { limits, stage: Stage::New, requests: 0, since: Instant::now(), is_stopping: false }
+    }
+
+    fn see(&mut self, stage: Stage, requests: u64, is_stopping: bool) {
+        if (stage, requests) != (self.stage, self.requests) {
+            (self.stage, self.requests) = (stage, requests);
+            self.since = Instant::now();
+        }
+        self.is_stopping = is_stopping;
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let limit = match self.stage {
+            Stage::New if self.is_stopping => Some(FIRST_BYTE),
+            Stage::New | Stage::Head => self.limits.header_read_timeout,
+            Stage::Idle => self.limits.keep_alive_timeout,
+            Stage::Busy | Stage::Http2 => None,
+        };
+        self.since.checked_add(limit?)
+    }
+}
+
+/// Runs the streams of an HTTP/2 connection: each is part of the connection, and is dropped with it at the cut-off.
+#[derive(Clone, Debug)]
+struct StreamExecutor {
+    seat: Seat,
     connection: Arc<Connection>,
 }
 
-impl Exchange {
-    /// The response has no known end: it owes nothing any more, not even to be flushed.
-    pub(super) fn is_stream(&mut self) {
-        if let Some(debt) = self.debt.take() {
-            debt.forgive();
-        }
-    }
-
-    /// For a part of the response that has to be written out, if the response is no stream.
-    pub(super) fn debt(&self) -> Option<Debt> {
-        self.debt.clone()
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.debt = None;
-        let mut ledger = self.connection.lock();
-        ledger.active -= 1;
-        ledger.balance();
-    }
-}
-
-/// Something that has to be written out. When it is dropped it was handed on; then it has to be flushed.
-#[derive(Debug)]
-pub(super) struct Debt {
-    connection: Arc<Connection>,
-    is_forgiven: bool,
-}
-
-impl Debt {
-    fn new(connection: &Arc<Connection>) -> Self {
-        Self { connection: Arc::clone(connection), is_forgiven: false }
-    }
-
-    fn forgive(mut self) {
-        self.is_forgiven = true;
-    }
-}
-
-impl Clone for Debt {
-    fn clone(&self) -> Self {
-        self.connection.lock().debts += 1;
-        Self::new(&self.connection)
-    }
-}
-
-impl Drop for Debt {
-    fn drop(&mut self) {
-        let mut ledger = self.connection.lock();
-        // What is to be flushed takes the debt over; one flush is enough for all.
-        if self.is_forgiven || std::mem::replace(&mut ledger.owes_flush, true) {
-            ledger.debts -= 1;
-        }
-        ledger.balance();
+impl<F> Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let Self { seat, connection } = self.clone();
+        let abort = seat.abort();
+        self.seat.spawn(async move {
+            if let Some(Err(panic)) = abort.run_until_cancelled_owned(CatchPanic::new(stream)).await {
+                seat.warn_of_panic(panic);
+            }
+            drop(connection);
+        });
     }
 }

@@ -75,9 +75,12 @@
 
 mod connection;
 mod exchange;
-mod in_flight;
+mod layer;
+mod ledger;
+mod limits;
 mod listener;
-mod serve;
+mod request_body;
+mod response;
 mod server;
 mod socket;
 
@@ -85,17 +88,16 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-pub use self::exchange::RequestBody;
-pub use self::in_flight::{InFlight, InFlightBody, InFlightFuture, InFlightService};
+pub use self::layer::{InFlight, InFlightBody, InFlightFuture, InFlightService};
 pub use self::listener::Listener;
+pub use self::request_body::RequestBody;
 pub use self::server::HttpServer;
-use self::server::Limits;
+use crate::handles::acquire::Acquire;
 #[cfg(doc)]
-use crate::Stopping;
-use crate::private::Declared;
-use crate::{Acquire, BoxError};
+use crate::handles::stopping::Stopping;
+use crate::model::failure::BoxError;
 
-/// As in `log`: all events are under this target.
+/// As in the driver's `log`: all events are under this target.
 const TARGET: &str = "lifecycle";
 
 /// The address of the client, in the extensions of every request: of the type that the [`Listener`] gives, which is a
@@ -103,7 +105,7 @@ const TARGET: &str = "lifecycle";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer<A>(pub A);
 
-impl<R: Declared> Acquire<R> {
+impl<R> Acquire<R> {
     /// Serves HTTP/1 and HTTP/2 on the connections of `listener`, as part of this resource.
     ///
     /// `service` is any tower service of a request with a [`RequestBody`], such as an axum `Router` as it is; it is
@@ -146,7 +148,7 @@ impl<R: Declared> Acquire<R> {
 
     /// An HTTP server whose options can be set, as part of this resource.
     pub fn http(&self) -> HttpServer {
-        HttpServer::new(self.tasks(), self.stopping())
+        HttpServer::new(&self.seat)
     }
 
     /// A tower layer that counts requests as units in flight of this resource: see [`InFlight`].

@@ -11,27 +11,20 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 use super::TARGET;
-use super::exchange::{Notices, RequestBody};
+use super::connection::Server;
+use super::exchange::Notices;
+use super::limits::{Limits, default_max_connections};
 use super::listener::{Listener, is_of_one_connection};
-use super::serve::Server;
+use super::request_body::RequestBody;
+use crate::driver::Seat;
 use crate::engine::event::Event;
-use crate::stopping::Stopping;
-use crate::tasks::{self, Tasks};
-use crate::{BoxError, Result};
+use crate::handles::stopping::Stopping;
+use crate::model::failure::{BoxError, Result};
 
 /// After an error that concerns the whole listener, the server waits this long before it tries again; twice as long
 /// each time, up to the second.
 const BACK_OFF: Duration = Duration::from_millis(50);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
-
-/// How long the parts of a connection may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) header_read_timeout: Option<Duration>,
-    pub(super) idle_body_timeout: Option<Duration>,
-    pub(super) keep_alive_timeout: Option<Duration>,
-    pub(super) keep_alive_ping: Option<Duration>,
-}
 
 /// An HTTP server with options other than the defaults. Made by [`Acquire::http`](crate::Acquire::http).
 ///
@@ -59,21 +52,14 @@ pub(super) struct Limits {
 #[derive(Debug)]
 #[must_use = "a server does nothing until `serve`"]
 pub struct HttpServer {
-    tasks: Tasks,
-    stopping: Stopping,
+    seat: Seat,
     limits: Limits,
     max_connections: Option<usize>,
 }
 
 impl HttpServer {
-    pub(super) fn new(tasks: Tasks, stopping: Stopping) -> Self {
-        let limits = Limits {
-            header_read_timeout: Some(Duration::from_secs(10)),
-            idle_body_timeout: Some(Duration::from_secs(30)),
-            keep_alive_timeout: Some(Duration::from_secs(75)),
-            keep_alive_ping: Some(Duration::from_secs(20)),
-        };
-        Self { tasks, stopping, limits, max_connections: None }
+    pub(super) fn new(seat: &Seat) -> Self {
+        Self { seat: seat.clone(), limits: Limits::default(), max_connections: None }
     }
 
     /// How long a peer may take for the head of a request, from the connection's accept or the head's first byte
@@ -121,18 +107,18 @@ impl HttpServer {
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let Self { tasks, stopping, limits, max_connections } = self;
-        let Tasks { driver, id } = tasks.clone();
-        driver.send(Event::Serves);
+        let Self { seat, limits, max_connections } = self;
+        seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
+        let stopping = Stopping::new(seat.stopping());
         let notices = Notices {
             stopping: stopping.clone(),
-            draining: driver.draining(),
+            draining: Stopping::new(seat.draining().clone()),
             idle_body_timeout: limits.idle_body_timeout,
         };
-        let server = Server { tasks, limits, notices: Arc::new(notices) };
+        let server = Server { seat: seat.clone(), limits, notices: Arc::new(notices) };
         let accept = accept(listener, service, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
-        tasks::spawn_server(&driver, id, "server".to_owned(), accept);
+        seat.spawn_server("server".into(), accept);
     }
 }
 
@@ -175,20 +161,4 @@ where
         server.spawn::<L, S, B>(service.clone(), handshake, peer, None);
     }
     Ok(())
-}
-
-/// What the descriptors allow, with some left for everything else.
-fn default_max_connections() -> usize {
-    descriptors().map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub((limit / 10).max(64)).max(1))
-}
-
-#[cfg(unix)]
-fn descriptors() -> Option<usize> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
-    usize::try_from(limit).ok()
-}
-
-#[cfg(not(unix))]
-fn descriptors() -> Option<usize> {
-    None
 }

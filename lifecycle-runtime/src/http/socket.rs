@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Connection;
+use super::ledger::Connection;
 
 /// Where the I/O of a connection is kept. A connection that was upgraded is in the hands of a handler that runs in a
 /// task of its own; at the cut-off it is closed all the same, and the handler reads and writes errors.

@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use super::checks::Checks;
 use super::json::{self, Row};
 use super::{Audience, Probe};
+use crate::control::heartbeat::Heartbeat;
 use crate::driver::Driver;
-use crate::heartbeat::Heartbeat;
-use crate::phase::Phase;
+use crate::model::phase::Phase;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -26,6 +26,41 @@ pub(super) struct Answers {
     probe: Probe,
     heartbeat: Heartbeat,
     checks: Arc<Checks>,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    Livez,
+    Readyz,
+    Startupz,
+    Status,
+    Prestop,
+}
+
+impl Path {
+    fn read(path: &str, has_prestop: bool) -> Option<Self> {
+        match path {
+            "/livez" => Some(Self::Livez),
+            "/readyz" => Some(Self::Readyz),
+            "/startupz" => Some(Self::Startupz),
+            "/status" => Some(Self::Status),
+            "/prestop" if has_prestop => Some(Self::Prestop),
+            _ => None,
+        }
+    }
+
+    /// To ask for the head alone must not take the application out of service.
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::Livez | Self::Readyz | Self::Startupz | Self::Status => "GET, HEAD",
+            Self::Prestop => "GET",
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        self.allowed().split(", ").any(|allowed| method.as_str() == allowed)
+    }
 }
 
 impl Answers {
@@ -42,25 +77,21 @@ impl Answers {
         path: &str,
         wait_longer: impl FnOnce(Duration),
     ) -> Answer {
-        let is_prestop = path == "/prestop" && self.probe.has_prestop;
-        let is_known = is_prestop || matches!(path, "/livez" | "/readyz" | "/startupz" | "/status");
-        // Asking for the head alone must not take the application out of service.
-        let allowed = if is_prestop { "GET" } else { "GET, HEAD" };
-        let is_allowed = method == Method::GET || (method == Method::HEAD && !is_prestop);
-        if !is_known {
+        let Some(path) = Path::read(path, self.probe.has_prestop) else {
             return say(StatusCode::NOT_FOUND, "there are /livez, /readyz, /startupz and /status".to_owned());
-        }
-        if !is_allowed {
+        };
+        if !path.allows(method) {
+            let allowed = path.allowed();
             let mut answer = say(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}"));
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             return answer;
         }
         match path {
-            "/livez" => self.livez(),
-            "/readyz" => self.readyz().await,
-            "/startupz" => self.startupz(),
-            "/status" => self.status(peer),
-            _ => self.prestop(wait_longer).await,
+            Path::Livez => self.livez(),
+            Path::Readyz => self.readyz().await,
+            Path::Startupz => self.startupz(),
+            Path::Status => self.status(peer),
+            Path::Prestop => self.prestop(wait_longer).await,
         }
     }
 
@@ -85,7 +116,7 @@ impl Answers {
         } else if failing.is_empty() {
             say(StatusCode::OK, "ready".to_owned())
         } else {
-            let names = self.driver.plan().names(failing);
+            let names = self.driver.plan().names(failing).join(", ");
             say(StatusCode::SERVICE_UNAVAILABLE, format!("the check fails of {names}"))
         }
     }
@@ -96,13 +127,13 @@ impl Answers {
             return None;
         }
         // Not the phase that is watched, which follows a moment later.
-        let phase = self.driver.status().phase;
+        let phase = self.driver.current_phase();
         let why = if phase == Phase::Running { "about to stop".to_owned() } else { phase.to_string() };
         Some(say(StatusCode::SERVICE_UNAVAILABLE, why))
     }
 
     fn startupz(&self) -> Answer {
-        if self.driver.status().has_started {
+        if self.driver.has_started() {
             say(StatusCode::OK, "started".to_owned())
         } else {
             say(StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned())
@@ -122,7 +153,7 @@ impl Answers {
             .enumerate()
             .map(|(id, (resource, checked))| Row {
                 resource,
-                in_flight: self.driver.cell(id).counter.in_flight(),
+                in_flight: self.driver.seat(id).in_flight(),
                 checked: checked.as_ref(),
             })
             .collect();

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
-use crate::driver::{CheckOutput, Driver, lock};
-use crate::log;
-use crate::plan::Id;
+use crate::driver::{CheckOutput, Driver, Panic, lock};
+use crate::engine::notice::Notice;
+use crate::model::plan::Id;
 
 /// For how long a run speaks for those that would follow it.
 const FRESH: Duration = Duration::from_secs(1);
@@ -138,7 +138,7 @@ impl Checks {
             Some(mut check) => match timeout_at(until, &mut check).await {
                 Ok(Ok(Some(Ok(Ok(()))))) => (CheckResult::Passed, None),
                 Ok(Ok(Some(Ok(Err(error))))) => (CheckResult::Failed, Some(error)),
-                Ok(Ok(Some(Err(panic)))) => (CheckResult::Panicked, Some(panic.to_string())),
+                Ok(Ok(Some(Err(Panic(words))))) => (CheckResult::Panicked, Some(words)),
                 Ok(Ok(None) | Err(_)) => return None,
                 Err(_) => {
                     check.abort();
@@ -157,11 +157,11 @@ impl Checks {
         if before.is_none_or(|before| before.result == CheckResult::Passed) == passes {
             return;
         }
-        // Control must not wait for a log: the application's runtime speaks.
-        let driver = Arc::clone(&self.driver);
-        self.driver.runtime().spawn(async move {
-            let name = driver.name(id);
-            if passes { log::check_passes(name) } else { log::check_fails(name, &error) }
+        let name = self.driver.plan().shared_name(id).clone();
+        self.driver.say(if passes {
+            Notice::CheckPasses(name)
+        } else {
+            Notice::CheckFails { name, why: error }
         });
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
             text,
             "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"in_flight\":{in_flight},\"outcome\":{outcome},\"check\":",
             Quoted(&resource.name),
-            resource.state,
+            resource.activity,
             time(resource.since),
         );
         check(&mut text, *checked, errors);
@@ -103,9 +103,10 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phase::Phase;
+    use crate::engine::status::Activity;
+    use crate::model::phase::Phase;
+    use crate::model::report::Outcome;
     use crate::probe::checks::CheckResult;
-    use crate::report::Outcome;
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
@@ -130,8 +131,8 @@ mod tests {
     #[test]
     fn errors_are_there_only_when_asked_for() {
         let resource = ResourceStatus {
-            name: "Db".to_owned(),
-            state: "gone",
+            name: "Db".into(),
+            activity: Activity::Gone,
             since: Duration::from_secs(2),
             outcome: Some(Outcome::TimedOut),
         };

@@ -9,7 +9,7 @@ use std::env::VarError;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::error::{Cause, Failure, Operation};
+use crate::model::failure::{Cause, Failure, Operation};
 
 pub(crate) use self::server::Listener;
 

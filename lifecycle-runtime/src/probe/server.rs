@@ -1,8 +1,9 @@
 //! The listener and its connections, with a bound on everything that a peer can do.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Probe;
 use super::answer::Answers;
-use crate::driver::Driver;
-use crate::error::Failure;
-use crate::heartbeat::Heartbeat;
+use crate::control::endpoint::{Endpoint, Role, Watched};
+use crate::model::failure::Failure;
 
 /// What a request head may have.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -54,8 +54,9 @@ impl Listener {
         self.address
     }
 
-    /// Answers until the runtime that this is called on is gone.
-    pub(crate) async fn serve(self, driver: Arc<Driver>, heartbeat: Heartbeat) {
+    /// Answers until its runtime is gone.
+    async fn answer(self, Watched { driver, heartbeat }: Watched) {
+        heartbeat.start(&driver);
         let Self { listener, probe, .. } = self;
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let answers = Answers::new(driver, probe, heartbeat);
@@ -73,6 +74,16 @@ impl Listener {
                 Err(_) => sleep(BACK_OFF).await,
             }
         }
+    }
+}
+
+impl Endpoint for Listener {
+    fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.answer(watched))
+    }
+
+    fn role(&self) -> Role {
+        Role::Answers
     }
 }
 

@@ -4,49 +4,35 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::scenario::{Dying, End, Outside, Scenario, Spec, Task};
-use crate::app::App;
-use crate::body::live;
 use crate::control::control;
-use crate::driver::{Driver, Source, Timing};
+use crate::driver::{Driver, Ending, Hooks, Instance, Parts, Seat, Timing};
+use crate::engine::Engine;
 use crate::engine::command::Command;
-use crate::engine::event::{Event, TaskKind};
-use crate::engine::{BodyKind, Engine};
-use crate::node::{Declaration, Instance, Node};
-use crate::plan::Id;
-use crate::resource::{Context, Release};
-use crate::signals::Signals;
-use crate::stopping::Stopping;
-use crate::tasks;
-use crate::{BoxError, Result, Skip};
+use crate::engine::event::Event;
+use crate::engine::settings::BodyKind;
+use crate::handles::app::App;
+use crate::handles::stopping::Stopping;
+use crate::launch::life::live;
+use crate::model::failure::{BoxError, Result, Skip};
+use crate::model::plan::Id;
+use crate::process::signals::Signals;
 
 thread_local! {
     /// Hooks are plain functions; everything runs on the thread of the test.
     static SCENARIO: RefCell<Option<Scenario>> = const { RefCell::new(None) };
 }
 
-/// The node of every resource: which one it is says the context.
-static NODE: Node = Node {
-    declaration: Declaration {
-        name: "simulated",
-        file: file!(),
-        line: 0,
-        after: &[],
-        acquire_timeout: None,
-        drain_timeout: None,
-        reserve: None,
-        optional: false,
-        foundation: false,
-    },
+/// The hooks of every resource: the seat says which one it is.
+static HOOKS: Hooks = Hooks {
     type_id: TypeId::of::<Simulated>,
-    type_name: std::any::type_name::<Simulated>,
-    acquire: |context| Box::pin(acquire(context)),
-    release: |_, release| Box::pin(self::release(release)),
+    acquire: |seat, _| Box::pin(acquire(seat)),
+    release: |_, seat| Box::pin(release(seat.id)),
     abort: |_| {},
     #[cfg(feature = "probe")]
     check: |_| Box::pin(async { Ok(()) }),
@@ -68,6 +54,7 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
         spec.abort_panics = false;
         for task in &mut spec.tasks {
             task.abort = Dying::AtOnce;
+            task.tells = Duration::ZERO;
             // A task that ends with its notice may be gone before or after it is counted: threads decide.
             task.drain = task.drain.map(|(takes, end)| (takes.max(Duration::from_millis(1)), end));
         }
@@ -86,14 +73,19 @@ pub(super) fn run(scenario: &Scenario) -> Vec<(Duration, Command)> {
 }
 
 async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
-    let engine = Engine::new(scenario.plan(), scenario.settings.clone());
-    let sources =
-        scenario.resources.iter().map(|_| Source { node: &NODE, supplied: Mutex::default() }).collect();
-    let driver = Driver::new(engine, sources, tokio::runtime::Handle::current(), Timing::Runtime, None);
+    let driver = Driver::new(Parts {
+        engine: Engine::new(Arc::new(scenario.plan()), scenario.settings.clone()),
+        hooks: scenario.resources.iter().map(|_| &HOOKS).collect(),
+        supplied: Vec::new(),
+        runtime: tokio::runtime::Handle::current(),
+        timing: Timing::Runtime,
+        ending: Ending::Application,
+        watchdog: None,
+    });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
         control(&controlled, &mut Signals::none()).await;
-        controlled.finish();
+        controlled.milestones().finished.cancel();
     });
     tokio::spawn(outside(Arc::clone(&driver), scenario.outside.clone()));
     let body = scenario.body;
@@ -103,11 +95,11 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
     });
     let ends = async {
         live.await;
-        driver.finished().cancelled().await;
+        driver.milestones().finished.cancelled().await;
     };
     tokio::select! {
         () = ends => {}
-        () = driver.exited().cancelled() => {}
+        () = driver.milestones().exited.cancelled() => {}
     }
     driver.record()
 }
@@ -123,21 +115,18 @@ async fn outside(driver: Arc<Driver>, outside: Vec<(Duration, Outside)>) {
     }
 }
 
-async fn acquire(context: Context) -> Result<Instance> {
-    let Context { driver, id, .. } = context;
-    let spec = spec(id);
+async fn acquire(seat: Seat) -> Result<Instance> {
+    let spec = spec(seat.id);
     for (index, &Task { life, drain, .. }) in spec.tasks.iter().enumerate() {
-        let notice = Stopping::new(&driver.cell(id).stopping);
-        let abort = driver.cell(id).abort.clone();
-        let task = act(life, drain, Some(notice));
-        tasks::spawn(&driver, id, format!("t{index}"), TaskKind::Supervised, abort, task);
+        let notice = Stopping::new(seat.stopping());
+        seat.spawn_supervised(format!("t{index}").into(), act(life, drain, Some(notice)));
     }
     end(spec.acquire).await?;
     Ok(Arc::new(Simulated))
 }
 
-async fn release(release: Release) -> Result {
-    end(spec(release.id).release).await
+async fn release(id: Id) -> Result {
+    end(spec(id).release).await
 }
 
 /// Lives as long as it has to, and after its notice as long as it takes.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::engine::{BodyKind, Delay, Settings};
-use crate::phase::Signal;
-use crate::plan::{Id, Plan, Step};
+use crate::engine::settings::{BodyKind, Delay, Settings};
+use crate::model::plan::{Id, Plan, Step};
+use crate::model::signal::Signal;
 
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -48,6 +48,8 @@ pub(super) struct Task {
     /// How it ends after its notice, if it does.
     pub(super) drain: Option<(Duration, End)>,
     pub(super) abort: Dying,
+    /// How long after it has left the count its end is told.
+    pub(super) tells: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +89,14 @@ pub(super) enum Outside {
 impl Scenario {
     pub(super) fn plan(&self) -> Plan {
         let steps = self.resources.iter().enumerate().map(|(id, spec)| Step {
-            name: format!("r{id}"),
+            name: format!("r{id}").into(),
             after: spec.after.clone(),
             reserve: spec.reserve,
             acquire_timeout: spec.acquire_timeout,
             drain_timeout: spec.drain_timeout,
             optional: spec.optional,
             foundation: spec.foundation,
+            is_supplied: false,
         });
         let main_reserve =
             if self.settings.body == BodyKind::Empty { Duration::ZERO } else { Duration::from_secs(1) };
@@ -147,7 +150,8 @@ fn tasks() -> impl Strategy<Value = Task> {
         0.9,
         (times(), prop_oneof![10 => Just(End::Ok), 1 => Just(End::Error), 1 => Just(End::Panic)]),
     );
-    (life, drain, dying()).prop_map(|(life, drain, abort)| Task { life, drain, abort })
+    let tells = prop_oneof![3 => Just(Duration::ZERO), 1 => ms(1..5)];
+    (life, drain, dying(), tells).prop_map(|(life, drain, abort, tells)| Task { life, drain, abort, tells })
 }
 
 fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
@@ -196,6 +200,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             drain_delay: Delay::Given(drain_delay),
             body,
             at_terminal,
+            serves: false,
             warnings: Vec::new(),
         },
     )

@@ -1,18 +1,22 @@
 //! A world around the pure engine: does what it commands as the scenario says, and writes down everything.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::scenario::{Dying, End, Outside, Scenario};
-use crate::engine::command::Command;
-use crate::engine::event::{BodyEnd, Cut, Event, Rest, TaskEnd, TaskId, TaskKind};
-use crate::engine::{BodyKind, Engine};
-use crate::error::{Cause, Panic};
-use crate::phase::Signal;
-use crate::plan::Id;
-use crate::report::Report;
+use crate::engine::command::{Command, Output};
+use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
+use crate::engine::notice::Cut;
+use crate::engine::settings::BodyKind;
+use crate::engine::{Counts, Engine};
+use crate::model::failure::Cause;
+use crate::model::plan::Id;
+use crate::model::report::Report;
+use crate::model::signal::Signal;
 
 /// What happened, in order.
 #[derive(Debug)]
@@ -24,10 +28,23 @@ pub(super) struct Log {
     pub(super) is_stalled: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Entry {
     Seen(Seen),
     Done(Command),
+    /// What was said, or the report, or the last word.
+    Said(Output),
+}
+
+/// What is said is never looked for as a whole.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Seen(this), Self::Seen(other)) => this == other,
+            (Self::Done(this), Self::Done(other)) => this == other,
+            (Self::Seen(_) | Self::Done(_) | Self::Said(_), _) => false,
+        }
+    }
 }
 
 /// An event as the engine was told it, in a form that can be compared.
@@ -38,8 +55,9 @@ pub(super) enum Seen {
     AcquireSkipped(Id),
     AcquireDropped(Id),
     TaskStarted(Id),
+    /// It has left the count of what is in flight; the engine is not told yet.
+    TaskLeft(Id, How),
     TaskEnded(Id, How),
-    DrainBegan(Id, usize),
     Released(Id, bool),
     ReleaseDropped(Id),
     Aborted(Id, bool),
@@ -65,8 +83,8 @@ impl Log {
     /// The commands, without what was said.
     pub(super) fn commands(&self) -> Vec<(Duration, Command)> {
         let commands = self.entries.iter().filter_map(|(at, entry)| match entry {
-            Entry::Done(command) if !matches!(command, Command::Tell(_)) => Some((*at, command.clone())),
-            Entry::Done(_) | Entry::Seen(_) => None,
+            Entry::Done(command) => Some((*at, command.clone())),
+            Entry::Said(_) | Entry::Seen(_) => None,
         });
         commands.collect()
     }
@@ -78,6 +96,7 @@ impl fmt::Display for Log {
             match entry {
                 Entry::Seen(seen) => writeln!(f, "{at:>12?} > {seen:?}")?,
                 Entry::Done(command) => writeln!(f, "{at:>12?}   {command:?}")?,
+                Entry::Said(said) => writeln!(f, "{at:>12?}   {said:?}")?,
             }
         }
         write!(f, "{}", self.report)
@@ -101,8 +120,7 @@ struct World<'a> {
     commands: VecDeque<Command>,
     is_at_it: bool,
     tasks: BTreeMap<TaskId, (Id, usize)>,
-    alive: Vec<usize>,
-    is_draining: Vec<bool>,
+    in_flight: InFlight,
     acquisition_is_alive: Vec<bool>,
     release_is_alive: Vec<bool>,
     body_is_alive: bool,
@@ -116,12 +134,47 @@ struct World<'a> {
     ties: usize,
 }
 
+/// How much is in flight of each resource, and whether its turn has begun.
+struct InFlight(Vec<Cell<(usize, bool)>>);
+
+impl InFlight {
+    fn enter(&self, id: Id) {
+        let (alive, is_draining) = self.0[id].get();
+        self.0[id].set((alive + 1, is_draining));
+    }
+
+    fn leave(&self, id: Id) -> Rest {
+        let (alive, is_draining) = self.0[id].get();
+        self.0[id].set((alive - 1, is_draining));
+        if alive == 1 && is_draining { Rest::Drained } else { Rest::Unknown }
+    }
+
+    fn of(&self, id: Id) -> usize {
+        self.0[id].get().0
+    }
+}
+
+impl Counts for InFlight {
+    fn begin_drain(&self, id: Id) -> usize {
+        let (alive, was_draining) = self.0[id].get();
+        assert!(!was_draining, "r{id} has one turn");
+        self.0[id].set((alive, true));
+        alive
+    }
+
+    fn in_flight(&self, id: Id) -> Cut {
+        Cut { in_flight: self.of(id), excused: 0 }
+    }
+}
+
 /// Something that will happen, unless its subject is gone by then.
 #[derive(Clone, Copy, Debug)]
 enum Planned {
     AcquisitionEnds(Id, End),
     AcquisitionDies(Id),
     TaskEnds(TaskId, How),
+    /// The end of a task is told.
+    TaskTells(Id, TaskId, How, Rest),
     BodyEnds(How),
     Released(Id, End),
     ReleaseDies(Id),
@@ -151,7 +204,7 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
     let plan = scenario.plan();
     let count = plan.all().len();
     let mut world = World {
-        engine: Engine::new(plan, scenario.settings.clone()),
+        engine: Engine::new(Arc::new(plan), scenario.settings.clone()),
         scenario,
         clock,
         now: Duration::ZERO,
@@ -161,8 +214,7 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
         commands: VecDeque::new(),
         is_at_it: false,
         tasks: BTreeMap::new(),
-        alive: vec![0; count],
-        is_draining: vec![false; count],
+        in_flight: InFlight(vec![Cell::default(); count]),
         acquisition_is_alive: vec![false; count],
         release_is_alive: vec![false; count],
         body_is_alive: scenario.settings.body != BodyKind::Empty,
@@ -185,8 +237,7 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
 impl World<'_> {
     fn run(&mut self) {
         if self.body_is_alive {
-            let main = self.main();
-            self.alive[main] = 1;
+            self.in_flight.enter(self.main());
         }
         for &(at, what) in &self.scenario.outside {
             self.plan_at(at, Planned::Outside(what));
@@ -270,15 +321,17 @@ impl World<'_> {
                 self.tell(Event::AcquireDropped(id), Some(Seen::AcquireDropped(id)));
             }
             Planned::TaskEnds(task, how) => {
-                let Some((id, _)) = self.tasks.remove(&task) else { return false };
-                let end = match how {
-                    How::Done => TaskEnd::Done,
-                    How::Failed => TaskEnd::Failed(error()),
-                    How::Dropped => TaskEnd::Dropped,
-                };
-                let rest = self.leave(id);
-                self.tell(Event::TaskEnded(task, end, rest), Some(Seen::TaskEnded(id, how)));
+                let Some((id, index)) = self.tasks.remove(&task) else { return false };
+                let rest = self.in_flight.leave(id);
+                self.entries.push((self.now, Entry::Seen(Seen::TaskLeft(id, how))));
+                let tells = self.scenario.resources[id].tasks[index].tells;
+                if tells.is_zero() {
+                    self.task_tells(id, task, how, rest);
+                } else {
+                    self.plan_in(tells, Planned::TaskTells(id, task, how, rest));
+                }
             }
+            Planned::TaskTells(id, task, how, rest) => self.task_tells(id, task, how, rest),
             Planned::BodyEnds(how) => {
                 if !std::mem::take(&mut self.body_is_alive) {
                     return false;
@@ -288,7 +341,7 @@ impl World<'_> {
                     How::Failed => BodyEnd::Failed(error()),
                     How::Dropped => BodyEnd::Dropped,
                 };
-                let rest = self.leave(self.main());
+                let rest = self.in_flight.leave(self.main());
                 self.tell(Event::BodyEnded(end, rest), Some(Seen::BodyEnded(how)));
             }
             Planned::ReleaseDies(id) => {
@@ -325,18 +378,30 @@ impl World<'_> {
         true
     }
 
-    fn leave(&mut self, id: Id) -> Rest {
-        self.alive[id] -= 1;
-        if self.alive[id] == 0 && self.is_draining[id] { Rest::Drained } else { Rest::Unknown }
+    fn task_tells(&mut self, id: Id, task: TaskId, how: How, rest: Rest) {
+        let end = match how {
+            How::Done => TaskEnd::Done,
+            How::Failed => TaskEnd::Failed(error()),
+            How::Dropped => TaskEnd::Dropped,
+        };
+        let event = Event::TaskEnded { owner: id, task, end, rest };
+        self.tell(event, Some(Seen::TaskEnded(id, how)));
     }
 
     fn tell(&mut self, event: Event, seen: Option<Seen>) {
         if let Some(seen) = seen {
             self.entries.push((self.now, Entry::Seen(seen)));
         }
-        for command in self.engine.handle(self.now, event) {
-            self.entries.push((self.now, Entry::Done(command.clone())));
-            self.commands.push_back(command);
+        self.engine.handle(self.now, event, &self.in_flight);
+        while let Some(output) = self.engine.next_output() {
+            let entry = match output {
+                Output::Do(command) => {
+                    self.commands.push_back(command.clone());
+                    Entry::Done(command)
+                }
+                said @ (Output::Say(_) | Output::Report | Output::LastWord) => Entry::Said(said),
+            };
+            self.entries.push((self.now, entry));
         }
         if !std::mem::replace(&mut self.is_at_it, true) {
             while let Some(command) = self.commands.pop_front() {
@@ -349,7 +414,7 @@ impl World<'_> {
     fn carry_out(&mut self, command: &Command) {
         let scenario = self.scenario;
         match *command {
-            Command::Tell(_) | Command::Enter(_) | Command::Deadline(_) | Command::FireDraining => {}
+            Command::Enter(_) | Command::Deadline(_) | Command::FireDraining | Command::ForgetErrors => {}
             Command::End | Command::Exit(_) => self.is_over = true,
             Command::Acquire(id) => {
                 self.acquisition_is_alive[id] = true;
@@ -374,14 +439,12 @@ impl World<'_> {
             }
             Command::Drain(id) => self.drain(id),
             Command::AbortTasks(id) if id == self.main() => {
-                self.cut(id);
                 // A host cannot be dropped.
                 if scenario.settings.body == BodyKind::Written {
                     self.plan_in(Duration::ZERO, Planned::BodyEnds(How::Dropped));
                 }
             }
             Command::AbortTasks(id) => {
-                self.cut(id);
                 let tasks: Vec<_> =
                     self.tasks.iter().filter(|(_, (owner, _))| *owner == id).map(|(t, i)| (*t, *i)).collect();
                 for (task, (_, index)) in tasks {
@@ -404,11 +467,11 @@ impl World<'_> {
     fn start_task(&mut self, id: Id, index: usize) {
         let task = self.next;
         self.next += 1;
-        self.alive[id] += 1;
+        self.in_flight.enter(id);
         self.tasks.insert(task, (id, index));
-        let name = format!("t{index}");
+        let name = format!("t{index}").into();
         self.tell(
-            Event::TaskStarted { task, owner: id, name, kind: TaskKind::Supervised },
+            Event::TaskStarted { owner: id, task, name, kind: TaskKind::Supervised },
             Some(Seen::TaskStarted(id)),
         );
         if let Some((takes, end)) = self.scenario.resources[id].tasks[index].life {
@@ -417,8 +480,7 @@ impl World<'_> {
     }
 
     fn drain(&mut self, id: Id) {
-        self.is_draining[id] = true;
-        let alive = self.alive[id];
+        let alive = self.in_flight.of(id);
         if id == self.main() {
             let Scenario { body, settings, .. } = self.scenario;
             if let (true, true, Some((takes, end))) =
@@ -435,12 +497,6 @@ impl World<'_> {
                 }
             }
         }
-        self.tell(Event::DrainBegan(id, alive), Some(Seen::DrainBegan(id, alive)));
-    }
-
-    fn cut(&mut self, id: Id) {
-        let cut = Cut { in_flight: self.alive[id], excused: 0 };
-        self.tell(Event::Cut(id, cut), None);
     }
 
     fn dies(&mut self, dying: Dying, death: Planned) {
@@ -464,5 +520,5 @@ fn error() -> Cause {
 }
 
 fn panic() -> Cause {
-    Cause::Panic(Panic::new(&"it broke"))
+    Cause::Panic("it broke".to_owned())
 }

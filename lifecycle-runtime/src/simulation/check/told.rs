@@ -9,12 +9,11 @@ impl Book<'_> {
     pub(super) fn progress_is_told(&self) -> Verdict {
         const EVERY: Duration = Duration::from_secs(5);
         let is_start =
-            |entry: &Entry| matches!(entry, Entry::Done(Command::Tell(Notice::StartProgress { .. })));
+            |entry: &Entry| matches!(entry, Entry::Said(Output::Say(Notice::StartProgress { .. })));
         let started = self.done(&Command::Enter(Phase::Running)).or(self.trigger).unwrap_or_default();
         let (started_nanos, every) = (started.as_nanos(), EVERY.as_nanos());
         // Where the start ends with the last of the five seconds, either order is right.
         let due = started_nanos.div_ceil(every).saturating_sub(1)..=started_nanos / every;
-        // What is said before the foundations are there is in the log later, but it is there.
         let told = self.log.entries.iter().filter(|(_, entry)| is_start(entry)).count();
         if !due.contains(&(told as u128)) {
             return Err(format!("the progress of a start of {started:?} was told {told} times"));
@@ -22,7 +21,7 @@ impl Book<'_> {
         let mut last = None;
         for (at, entry) in &self.log.entries {
             let is_told = match entry {
-                Entry::Done(Command::Tell(Notice::StopProgress { .. })) => true,
+                Entry::Said(Output::Say(Notice::StopProgress { .. })) => true,
                 Entry::Done(Command::Enter(Phase::Draining | Phase::Stopping | Phase::Stopped)) => false,
                 _ => continue,
             };
@@ -35,25 +34,9 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// The log may be a foundation: nothing is said before these are there, or will not be.
-    pub(super) fn is_heard(&self) -> Verdict {
-        let foundations =
-            (0..self.scenario.resources.len()).filter(|&id| self.scenario.resources[id].foundation);
-        let settled = foundations.map(|id| self.settled(id).map(|place| self.log.entries[place].0));
-        let settled: Option<Vec<Duration>> = settled.collect();
-        let settled = settled.map(|times| times.into_iter().max().unwrap_or_default());
-        let heard = settled.into_iter().chain(self.trigger).min();
-        let said = self.when(|entry| matches!(entry, Entry::Done(Command::Tell(_))));
-        if said == heard {
-            Ok(())
-        } else {
-            Err(format!("the first word came at {said:?}, and not at {heard:?}"))
-        }
-    }
-
     /// E2: once, when everything but the foundations is released.
     pub(super) fn report_is_told(&self) -> Verdict {
-        let is_report = |entry: &Entry| *entry == Entry::Done(Command::Tell(Notice::Report));
+        let is_report = |entry: &Entry| matches!(entry, Entry::Said(Output::Report));
         let told = self.log.entries.iter().filter(|(_, entry)| is_report(entry)).count();
         if self.exit.is_some() && told == 0 {
             return Ok(());
@@ -118,6 +101,7 @@ impl Book<'_> {
             && self.seen(&Seen::Aborted(id, false)).is_none();
         if is_clean != (outcome == Outcome::Clean)
             && self.exit.is_none()
+            && !self.tasks_were_late_to_tell(id)
             && self.count(&Command::CancelAcquire(id)) == 0
         {
             return Err(format!("r{id} is reported {outcome}, but was clean: {is_clean}"));
@@ -179,14 +163,16 @@ impl Book<'_> {
             || ids.clone().any(|id| self.was_left_behind(id));
         // Whether an acquisition that was slow to go was gone in time is in the log, but not in one line of it.
         // So it is with a task of an optional resource that was aborted before the shutdown, and may not have gone.
-        let may_be_left = |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id);
+        let may_be_left =
+            |id: Id| acquisition_was_left(id) || self.tasks_were_cut(id) || self.tasks_were_late_to_tell(id);
         let may_be_cut = was_cut || ids.clone().any(may_be_left);
         let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
         let should_have_failed = ids.clone().any(|id| {
             let spec = &self.scenario.resources[id];
             !spec.optional
                 && (self.seen(&Seen::AcquireFailed(id)).is_some()
-                    || self.seen(&Seen::TaskEnded(id, How::Failed)).is_some())
+                    || self.seen(&Seen::TaskEnded(id, How::Failed)).is_some()
+                    || self.has_failed_before_its_cut(id))
         });
         if should_have_failed && !has_failed {
             return Err("a failure is missing from the report".to_owned());
@@ -214,11 +200,24 @@ impl Book<'_> {
     }
 
     fn tasks_were_cut(&self, id: Id) -> bool {
-        let Some(cut) = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id))) else {
-            return false;
-        };
-        let entries = &self.log.entries[..cut];
-        has_tasks(entries, id)
+        self.at_its_cut(id).is_some_and(|entries| has_tasks_in_flight(entries, id))
+    }
+
+    /// Whether its tasks had left the count when they would have been cut off, and had not told it.
+    fn tasks_were_late_to_tell(&self, id: Id) -> bool {
+        self.at_its_cut(id).is_some_and(|entries| has_tasks(entries, id) && !has_tasks_in_flight(entries, id))
+    }
+
+    /// R1: a failure counts in every interleaving, from the moment in which the task leaves.
+    fn has_failed_before_its_cut(&self, id: Id) -> bool {
+        let entries = self.at_its_cut(id).unwrap_or(&self.log.entries);
+        entries.iter().any(|(_, entry)| *entry == Entry::Seen(Seen::TaskLeft(id, How::Failed)))
+    }
+
+    /// The log up to where the tasks of a resource were aborted, if they were.
+    fn at_its_cut(&self, id: Id) -> Option<&[(Duration, Entry)]> {
+        let cut = self.place(|entry| *entry == Entry::Done(Command::AbortTasks(id)))?;
+        Some(&self.log.entries[..cut])
     }
 
     fn tasks_were_cut_by_the_deadline(&self, id: Id) -> bool {

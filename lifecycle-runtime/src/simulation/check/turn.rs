@@ -79,6 +79,13 @@ impl Book<'_> {
         if turn > latest(turn, self.reserves[id]) + slack {
             return Err(format!("r{id} was starved: its turn began at {turn:?}, too late for its reserve"));
         }
+        // R1: no turn goes on to its release while the end of a task is still to be told, unless it was cut off.
+        let was_cut = self.count(&Command::AbortTasks(id)) == 1;
+        if let Some(place) = self.place(|entry| *entry == Entry::Done(Command::Release(id))) {
+            if has_tasks(&self.log.entries[..place], id) && !was_cut {
+                return Err(format!("r{id} was released before the end of its tasks was told"));
+            }
+        }
         // An instance that came although its acquisition was cancelled may come with little time left.
         let is_late = self.count(&Command::CancelAcquire(id)) == 1;
         if let Some(release) = self.done(&Command::Release(id)).filter(|_| !is_late) {

@@ -1,0 +1,76 @@
+//! What watches an application from the control thread: it answers even while every thread of the application is
+//! blocked.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+use super::heartbeat::Heartbeat;
+use crate::driver::Driver;
+
+/// Something that was opened before anything is acquired, and is served until the process ends: it answers what is
+/// asked about the application, or tells it.
+pub(crate) trait Endpoint: fmt::Debug + Send {
+    /// Serves, as a task of the control thread's runtime. It ends when the end of the application was told; what only
+    /// answers never ends.
+    fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Whether load balancers ask here (rule D4), and whether the end of the application waits for this to end.
+    fn role(&self) -> Role;
+}
+
+/// What an endpoint is to the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It answers: its existence counts as serving (rule D4).
+    Answers,
+    /// It tells, and has to be given the time to tell the end.
+    Tells,
+}
+
+/// What an endpoint watches.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
+    allow(dead_code, reason = "all endpoints stand behind features")
+)]
+pub(crate) struct Watched {
+    pub(crate) driver: Arc<Driver>,
+    /// Shared by all endpoints. The first that starts it has it asked.
+    #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+    pub(crate) heartbeat: Heartbeat,
+}
+
+/// All endpoints of an application.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints(pub(crate) Vec<Box<dyn Endpoint>>);
+
+impl Endpoints {
+    /// Whether one of them answers load balancers (rule D4).
+    pub(crate) fn answer(&self) -> bool {
+        self.0.iter().any(|endpoint| endpoint.role() == Role::Answers)
+    }
+
+    /// Serves all of them, on the runtime that this is called on. The future ends when those that tell have told the
+    /// end.
+    pub(super) fn serve(self, driver: &Arc<Driver>) -> impl Future<Output = ()> + use<> {
+        let watched = Watched {
+            driver: Arc::clone(driver),
+            #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+            heartbeat: Heartbeat::default(),
+        };
+        let mut telling = Vec::new();
+        for endpoint in self.0 {
+            let role = endpoint.role();
+            let served = tokio::spawn(endpoint.serve(watched.clone()));
+            telling.extend((role == Role::Tells).then_some(served));
+        }
+        async move {
+            for endpoint in telling {
+                let _ = endpoint.await;
+            }
+        }
+    }
+}

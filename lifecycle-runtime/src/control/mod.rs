@@ -1,0 +1,135 @@
+//! Brings signals and time to the engine, from a thread with a small runtime of its own: cut-offs happen and
+//! signals count even while every thread of the application's runtime is blocked. It never calls tracing or the
+//! standard streams, which may block.
+
+pub(crate) mod endpoint;
+#[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
+pub(crate) mod heartbeat;
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep_until, timeout};
+
+use self::endpoint::Endpoints;
+use crate::driver::{Driver, Ending};
+use crate::engine::event::Event;
+use crate::process::signals::Signals;
+use crate::process::stderr::PATIENCE;
+
+/// Who handles the process's signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handling {
+    Ours,
+    Theirs,
+}
+
+/// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
+#[derive(Debug)]
+pub(crate) struct Control {
+    application: oneshot::Sender<(Arc<Driver>, Endpoints)>,
+}
+
+impl Control {
+    /// Starts the thread. With [`Handling::Ours`], signals are caught when this returns (rule S1).
+    pub(crate) fn start(handling: Handling) -> io::Result<Self> {
+        let (application, arrives) = oneshot::channel();
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        thread::Builder::new().name("lifecycle-control".to_owned()).spawn(move || {
+            let prepared =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+                    let context = runtime.enter();
+                    let signals = match handling {
+                        Handling::Ours => Signals::catch(),
+                        Handling::Theirs => Ok(Signals::none()),
+                    };
+                    drop(context);
+                    Ok((runtime, signals?))
+                });
+            match prepared {
+                Ok((runtime, signals)) => {
+                    let _ = ready.send(Ok(()));
+                    runtime.block_on(async move {
+                        if let Ok((driver, endpoints)) = arrives.await {
+                            control_here(driver, signals, endpoints).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
+            }
+        })?;
+        is_ready
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it began")))?;
+        Ok(Self { application })
+    }
+
+    /// Takes control of an application.
+    pub(crate) fn take(self, driver: &Arc<Driver>, endpoints: Endpoints) {
+        // The thread waits for this, and for nothing else.
+        let _ = self.application.send((Arc::clone(driver), endpoints));
+    }
+}
+
+async fn control_here(driver: Arc<Driver>, mut signals: Signals, endpoints: Endpoints) {
+    let told = endpoints.serve(&driver);
+    control(&driver, &mut signals).await;
+    let _ = timeout(PATIENCE, told).await;
+    driver.say_on_stderr();
+    match driver.ending() {
+        Ending::Application => {
+            // Whoever sees the end may count on signals being the program's own again.
+            drop(signals);
+            driver.milestones().finished.cancel();
+        }
+        Ending::Process => {
+            driver.milestones().finished.cancel();
+            // Everything is released, and the process is still here: signals count to its very end (rule D8).
+            loop {
+                driver.send(Event::Signal(signals.next().await));
+            }
+        }
+    }
+}
+
+/// Controls an application from a task of its own runtime, whose clock a test may pause: there are no signals then.
+pub(crate) fn control_from_its_runtime(driver: &Arc<Driver>) {
+    let driver = Arc::clone(driver);
+    tokio::spawn(async move {
+        control(&driver, &mut Signals::none()).await;
+        driver.say_on_stderr();
+        driver.milestones().finished.cancel();
+    });
+}
+
+/// Brings signals and time to the engine until the application has ended, and everything is said that can be.
+pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
+    let mut wake = driver.wake();
+    let ended = driver.milestones().ended.clone();
+    let mut ended = pin!(ended.cancelled());
+    loop {
+        let at = *wake.borrow_and_update();
+        tokio::select! {
+            biased;
+            () = &mut ended => break,
+            signal = signals.next() => driver.send(Event::Signal(signal)),
+            () = sleep_for(driver, at) => driver.send(Event::Tick),
+            _ = wake.changed() => {}
+        }
+    }
+    let _ = timeout(PATIENCE, driver.milestones().spoken.cancelled()).await;
+}
+
+async fn sleep_for(driver: &Driver, at: Option<Duration>) {
+    match at {
+        Some(at) => sleep_until(driver.origin() + at).await,
+        None => std::future::pending().await,
+    }
+}

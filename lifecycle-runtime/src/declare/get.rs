@@ -1,0 +1,54 @@
+//! Typed access to the resources of an application.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use super::declared::{Declared, DependsOn, Handle as _};
+use crate::handles::acquire::Acquire;
+use crate::handles::app::App;
+
+impl<R> Acquire<R> {
+    /// The resource `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional`.
+    ///
+    /// It compiles only when `D` stands in this resource's `after`, and cannot fail. Whoever still holds the handle
+    /// when `D` has been released keeps it from being dropped.
+    #[must_use]
+    pub fn get<D: Declared>(&self) -> D::Handle
+    where
+        R: DependsOn<D>,
+    {
+        let entry = self.dependencies.iter().find(|(id, _)| *id == TypeId::of::<D>());
+        let instance = entry.and_then(|(_, instance)| instance.clone());
+        D::Handle::new(instance.map(|instance| {
+            instance.downcast().unwrap_or_else(|_| unreachable!("an instance is stored under its own type"))
+        }))
+    }
+}
+
+impl App {
+    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional`.
+    ///
+    /// # Panics
+    ///
+    /// If `R` is not there: it is not part of this application (see [`Builder::resources`]), has not been acquired
+    /// yet, or has been released. [`try_get`](Self::try_get) does not panic.
+    #[must_use]
+    #[track_caller]
+    pub fn get<R: Declared>(&self) -> R::Handle {
+        let instance = self.try_get::<R>();
+        let is_missing = instance.is_none() && !R::node().declaration.optional;
+        assert!(
+            !is_missing,
+            "the resource `{}` is not there: it is not part of this application, not acquired yet, or released",
+            R::node().declaration.name
+        );
+        R::Handle::new(instance)
+    }
+
+    /// The resource `R`, if it is there.
+    #[must_use]
+    pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
+        let place = self.driver().place(TypeId::of::<R>())?;
+        self.driver().hand_out(place)?.downcast().ok()
+    }
+}

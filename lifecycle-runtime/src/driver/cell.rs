@@ -1,0 +1,164 @@
+//! What the driver keeps of one resource, or of the body of `main`.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio_util::sync::CancellationToken;
+
+use super::counter::Counter;
+
+/// An acquired resource without its type.
+pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) counter: Counter,
+    /// The turn has begun.
+    pub(super) stopping: Flag,
+    /// Tasks are dropped.
+    pub(super) abort: Flag,
+    pub(super) acquisition: Recall,
+    pub(super) release: Recall,
+    instance: Mutex<Option<Instance>>,
+    /// Somebody took a handle by way of `App`, and may keep it for as long as they like.
+    is_handed_out: AtomicBool,
+}
+
+impl Cell {
+    pub(super) fn put(&self, instance: Instance) {
+        *lock(&self.instance) = Some(instance);
+    }
+
+    pub(super) fn take(&self) -> Option<Instance> {
+        lock(&self.instance).take()
+    }
+
+    pub(super) fn instance(&self) -> Option<Instance> {
+        lock(&self.instance).clone()
+    }
+
+    pub(super) fn hand_out(&self) {
+        // It is only ever set, and read when the resource has been released: any ordering does.
+        self.is_handed_out.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_handed_out(&self) -> bool {
+        self.is_handed_out.load(Ordering::Relaxed)
+    }
+}
+
+/// Something that becomes true once. The token for those that wait is made when the first of them asks: most
+/// resources have no tasks.
+///
+/// One lock for both, so that a flag is either up when a token is made, or the token is there when it goes up.
+#[derive(Debug, Default)]
+pub(super) struct Flag(Mutex<FlagState>);
+
+#[derive(Debug, Default)]
+enum FlagState {
+    #[default]
+    Down,
+    AwaitedBy(CancellationToken),
+    Up,
+}
+
+impl Flag {
+    /// Raises the flag. What waits is woken outside the lock: it is not ours.
+    pub(super) fn raise(&self) {
+        let before = std::mem::replace(&mut *lock(&self.0), FlagState::Up);
+        if let FlagState::AwaitedBy(token) = before {
+            token.cancel();
+        }
+    }
+
+    pub(super) fn token(&self) -> CancellationToken {
+        let mut state = lock(&self.0);
+        match &*state {
+            FlagState::AwaitedBy(token) => token.clone(),
+            FlagState::Down => {
+                let token = CancellationToken::new();
+                *state = FlagState::AwaitedBy(token.clone());
+                token
+            }
+            FlagState::Up => {
+                let token = CancellationToken::new();
+                token.cancel();
+                token
+            }
+        }
+    }
+}
+
+/// The way to call one future back: polled once more, it ends without an output unless it is done then.
+///
+/// One lock for both, so that the future either sees that it is called back, or has left a waker before that. The
+/// wakers are those of the runtime: what can be called back is polled by a task of its own.
+#[derive(Debug, Default)]
+pub(super) struct Recall(Mutex<RecallState>);
+
+#[derive(Debug, Default)]
+struct RecallState {
+    is_called_back: bool,
+    waker: Option<Waker>,
+}
+
+impl Recall {
+    pub(super) fn call_back(&self) {
+        let waker = {
+            let mut state = lock(&self.0);
+            state.is_called_back = true;
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_called_back(&self) -> bool {
+        lock(&self.0).is_called_back
+    }
+
+    /// Ready when the future is called back.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.is_called_back {
+            return Poll::Ready(());
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+/// A panic elsewhere is no reason to end badly here: what is behind these locks is whole between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_knows_of_the_flag_whenever_it_is_made() {
+        let flag = Flag::default();
+        let early = flag.token();
+        assert!(!early.is_cancelled());
+        flag.raise();
+        assert!(early.is_cancelled());
+        assert!(flag.token().is_cancelled());
+    }
+
+    #[test]
+    fn a_future_is_called_back_before_or_after_it_waits() {
+        let recall = Recall::default();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(recall.poll(&cx).is_pending());
+        recall.call_back();
+        assert!(recall.poll(&cx).is_ready());
+    }
+}

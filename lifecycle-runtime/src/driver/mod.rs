@@ -1,0 +1,594 @@
+//! Carries out what the engine commands, on the application's runtime.
+//!
+//! The thread that brings an event runs the engine under a short lock and then carries out what it commanded, so that
+//! a chain of resources costs no hop to another thread. Three things are kept apart:
+//!
+//! * the engine, behind a lock that is never held while anything else is done. Only plain data goes in and comes out:
+//!   nothing of the user's (`Display`, `Drop`, a waker, a subscriber) is ever called under a lock of ours;
+//! * commands, carried out one after the other in the engine's order. A thread that finds nobody at it carries out all
+//!   there are; they only spawn, wake and store, so that this does not block;
+//! * what is to be said, likewise in order, but after the commands and on a thread of the runtime's blocking pool: a
+//!   log that blocks, even for ever, holds up its own lines and nothing else.
+
+mod catch;
+mod cell;
+pub(crate) mod counter;
+mod errors;
+mod hooks;
+mod log;
+mod milestones;
+mod queue;
+mod task;
+mod unit;
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed};
+pub(crate) use self::cell::{Cell, Instance, lock};
+use self::errors::Errors;
+#[cfg(feature = "probe")]
+pub(crate) use self::hooks::CheckOutput;
+pub(crate) use self::hooks::Dependencies;
+use self::log::{Listener, Word};
+pub(crate) use self::milestones::Milestones;
+use self::queue::Queue;
+pub(crate) use self::unit::Unit;
+use crate::engine::budget::LONGEST;
+use crate::engine::command::{Command, Output};
+use crate::engine::event::{Event, TaskId};
+use crate::engine::notice::{Cut, Killing, Notice};
+use crate::engine::status::Status;
+use crate::engine::{Counts, Engine};
+use crate::model::failure::{BoxError, Cause};
+use crate::model::phase::{Phase, Reason};
+use crate::model::plan::{Id, Plan};
+use crate::model::report::Report;
+use crate::model::signal::Signal;
+use crate::process::stderr;
+use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
+
+/// A future of the user's, without its type.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What the runtime can do with a resource, without its type. Filled in by the declaration.
+pub(crate) struct Hooks {
+    pub(crate) type_id: fn() -> TypeId,
+    pub(crate) acquire: fn(Seat, Dependencies) -> BoxFuture<Result<Instance, BoxError>>,
+    pub(crate) release: fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>,
+    pub(crate) abort: fn(&Instance),
+    #[cfg(feature = "probe")]
+    pub(crate) check: fn(Instance) -> BoxFuture<Result<(), BoxError>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+/// Who tells the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timing {
+    /// A thread of ours, whatever the application's runtime does.
+    Thread,
+    /// The application's runtime, whose clock a test may pause.
+    Runtime,
+}
+
+/// What ends with the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The process: the application is all of it.
+    Process,
+    /// The application alone: the program around it goes on.
+    Application,
+}
+
+/// What an application is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    /// In the order of the plan.
+    pub(crate) hooks: Vec<&'static Hooks>,
+    /// The instances that are there already.
+    pub(crate) supplied: Vec<(Id, Instance)>,
+    pub(crate) runtime: Handle,
+    pub(crate) timing: Timing,
+    pub(crate) ending: Ending,
+    pub(crate) watchdog: Option<Watchdog>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    plan: Arc<Plan>,
+    hooks: Vec<&'static Hooks>,
+    /// Where each resource is, once somebody looked for one by its type.
+    places: OnceLock<HashMap<TypeId, Id>>,
+    cells: Cells,
+    core: Mutex<Core>,
+    errors: Errors,
+    listener: Listener,
+    runtime: Handle,
+    timing: Timing,
+    ending: Ending,
+    watchdog: Option<Watchdog>,
+    origin: Instant,
+    phase: watch::Sender<Phase>,
+    /// When the engine wants to be woken, or earlier; heard by `control`.
+    wake: watch::Sender<Option<Duration>>,
+    milestones: Milestones,
+    next_task: AtomicU64,
+    body_listens: AtomicBool,
+    #[cfg(test)]
+    record: Mutex<Vec<(Duration, Command)>>,
+}
+
+#[derive(Debug)]
+struct Core {
+    engine: Engine,
+    commands: Queue<Command>,
+    words: Queue<Word>,
+    /// There may be a log: what waits to be said is said.
+    is_heard: bool,
+}
+
+#[derive(Debug)]
+struct Cells(Vec<Cell>);
+
+impl Counts for Cells {
+    fn begin_drain(&self, id: Id) -> usize {
+        self.0[id].counter.begin_drain()
+    }
+
+    fn in_flight(&self, id: Id) -> Cut {
+        self.0[id].counter.cut()
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { engine, hooks, supplied, runtime, timing, ending, watchdog } = parts;
+        let plan = Arc::clone(engine.plan());
+        let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
+        for (id, instance) in supplied {
+            cells[id].put(instance);
+        }
+        let core = Core { engine, commands: Queue::default(), words: Queue::default(), is_heard: false };
+        Arc::new(Self {
+            plan,
+            hooks,
+            places: OnceLock::new(),
+            cells: Cells(cells),
+            core: Mutex::new(core),
+            errors: Errors::default(),
+            listener: Listener::of_this_thread(),
+            runtime,
+            timing,
+            ending,
+            watchdog,
+            origin: Instant::now(),
+            phase: watch::Sender::new(Phase::Starting),
+            wake: watch::Sender::new(None),
+            milestones: Milestones::default(),
+            next_task: AtomicU64::new(0),
+            body_listens: AtomicBool::new(false),
+            #[cfg(test)]
+            record: Mutex::default(),
+        })
+    }
+
+    /// Tells the engine, and does what it commands. For the end of a future of ours, whose thread has nothing else to
+    /// do after that; in the code of a user, use [`call`](Self::call).
+    pub(crate) fn send(self: &Arc<Self>, event: Event) {
+        let (has_commands, has_words) = self.ask(event);
+        if has_commands {
+            self.carry_out_all();
+        }
+        if has_words {
+            self.speak();
+        }
+    }
+
+    /// The same for a call of the user's, who may go on with blocking work on this worker of the runtime. What was
+    /// woken last waits in a slot of this worker from which no other can steal it; one empty task pushes it out.
+    pub(crate) fn call(self: &Arc<Self>, event: Event) {
+        self.send(event);
+        if self.timing == Timing::Thread {
+            self.runtime.spawn(async {});
+        }
+    }
+
+    /// Has something said that the engine does not know of.
+    pub(crate) fn say(self: &Arc<Self>, notice: Notice) {
+        let is_mine = {
+            let mut core = self.core();
+            core.words.push(Word::Notice(notice));
+            core.claim_words()
+        };
+        if is_mine {
+            self.speak();
+        }
+    }
+
+    /// Runs the engine. Returns whether this thread is to carry out commands, and to say what waits to be said.
+    fn ask(&self, event: Event) -> (bool, bool) {
+        let is_tick = matches!(event, Event::Tick);
+        let mut core = self.core();
+        let Core { engine, commands, words, .. } = &mut *core;
+        engine.handle(self.origin.elapsed(), event, &self.cells);
+        while let Some(output) = engine.next_output() {
+            match output {
+                Output::Do(command) => commands.push(command),
+                Output::Say(notice) => words.push(Word::Notice(notice)),
+                Output::Report => words.push(Word::Report(self.listener.is_there().then(|| engine.report()))),
+                Output::LastWord => words.push(Word::Last),
+            }
+        }
+        let wake = engine.next_wake();
+        // Control sleeps until the time that it was told last. One that is too early costs a tick; so it is woken only
+        // for an earlier one. What waits on the other side is a task of ours.
+        self.wake.send_if_modified(|told| {
+            let is_news = is_tick || told.is_none_or(|told| wake.is_some_and(|wake| wake < told));
+            is_news && std::mem::replace(told, wake) != wake
+        });
+        (core.commands.claim(), core.claim_words())
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        lock(&self.core)
+    }
+
+    /// Carries out commands until there are none. The caller has claimed that.
+    fn carry_out_all(self: &Arc<Self>) {
+        loop {
+            let next = self.core().commands.next();
+            let Some(command) = next else { return };
+            // A waker that panics must not leave the queue without anybody to empty it.
+            let _ = catch::catch(|| self.carry_out(&command));
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, command: &Command) {
+        #[cfg(test)]
+        self.record.lock().unwrap().push((self.origin.elapsed(), command.clone()));
+        match *command {
+            Command::Enter(phase) => {
+                self.phase.send_replace(phase);
+            }
+            Command::Acquire(id) => self.acquire(id),
+            Command::CancelAcquire(id) => self.cell(id).acquisition.call_back(),
+            Command::RunMain => self.milestones.run_main.cancel(),
+            Command::Deadline(deadline) => self.arm_watchdog(deadline),
+            Command::FireDraining => self.milestones.draining.cancel(),
+            Command::Drain(id) => self.cell(id).stopping.raise(),
+            Command::AbortTasks(id) => self.cell(id).abort.raise(),
+            Command::Release(id) => self.release(id),
+            Command::CutRelease(id) => self.cell(id).release.call_back(),
+            Command::Abort(id) => self.abort(id),
+            Command::ForgetErrors => self.forget_errors(),
+            Command::End => self.milestones.ended.cancel(),
+            Command::Exit(signal) => self.exit(signal),
+        }
+    }
+
+    /// Says what waits to be said. The caller has claimed that.
+    fn speak(self: &Arc<Self>) {
+        let speaker = Speaker(Some(Arc::clone(self)));
+        if self.timing == Timing::Runtime || !self.listener.is_there() {
+            // Under virtual time, the test waits for what is said; and without a subscriber, nothing is.
+            return speaker.speak();
+        }
+        self.runtime.spawn_blocking(move || speaker.speak());
+    }
+
+    /// Lets go of the errors that were kept. They are dropped on the runtime: that is the user's code.
+    fn forget_errors(&self) {
+        let errors = self.errors.take();
+        self.runtime.spawn(async move { errors::drop_all(errors) });
+    }
+
+    fn arm_watchdog(self: &Arc<Self>, deadline: Duration) {
+        let Some(watchdog) = &self.watchdog else { return };
+        let driver = Arc::downgrade(self);
+        let last_words = move || Some(driver.upgrade()?.last_words(Killing::TimeIsUp));
+        watchdog.arm((self.origin + deadline + AFTER_DEADLINE).into_std(), last_words);
+    }
+
+    /// Ends the process at once, since somebody insisted.
+    fn exit(&self, signal: Signal) {
+        let (text, code) = self.last_words(Killing::Insisted(signal));
+        #[cfg(test)]
+        {
+            let _ = (text, code);
+            self.milestones.exited.cancel();
+        }
+        #[cfg(not(test))]
+        {
+            stderr::write(text);
+            signal_hook::low_level::exit(code.into())
+        }
+    }
+
+    /// What is said when the process is ended from outside, and with which exit code that happens.
+    fn last_words(&self, why: Killing) -> (String, u8) {
+        let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
+        (log::last_words(&words), words.exit_code)
+    }
+
+    /// The watchdog does not end the process any more: it is not ours to end.
+    pub(crate) fn retire_watchdog(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.retire();
+        }
+    }
+
+    /// Says on stderr what the log may not have: a failed start in any case, any trouble where there is no log, and
+    /// what failed after the report (rule E2).
+    pub(crate) fn say_on_stderr(&self) {
+        let report = self.report();
+        let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
+        if has_failed_to_start || (!self.listener.is_there() && report.has_trouble()) {
+            return stderr::write(report.to_string());
+        }
+        let unreported = self.core().engine.unreported().to_vec();
+        if !unreported.is_empty() {
+            stderr::write(log::after_the_report(&unreported, report.exit_code));
+        }
+    }
+
+    /// What happened so far.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = self.core().engine.report();
+        for failure in &mut report.failures {
+            let error = failure.kept_as().and_then(|number| self.errors.get(number));
+            failure.attach(error);
+        }
+        report
+    }
+
+    /// An error of the user's as plain data.
+    pub(crate) fn cause(&self, error: BoxError) -> Cause {
+        self.errors.keep(error)
+    }
+
+    #[cfg_attr(
+        not(any(feature = "probe", feature = "systemd")),
+        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
+    )]
+    pub(crate) fn status(&self) -> Status {
+        self.core().engine.status(self.origin.elapsed())
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.core().engine.is_ready()
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn has_started(&self) -> bool {
+        self.core().engine.has_started()
+    }
+
+    /// The phase as the engine knows it. The one that is watched follows a moment later.
+    #[cfg(feature = "probe")]
+    pub(crate) fn current_phase(&self) -> Phase {
+        self.core().engine.phase()
+    }
+
+    /// Withdraws readiness, since the stop is near. Returns for how long it is well to wait with the stop.
+    #[cfg(feature = "probe")]
+    pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
+        self.send(Event::PreStop);
+        self.core().engine.pre_stop_left()
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn milestones(&self) -> &Milestones {
+        &self.milestones
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    pub(crate) fn seat(self: &Arc<Self>, id: Id) -> Seat {
+        Seat { driver: Arc::clone(self), id }
+    }
+
+    /// The seat of the body of `main`.
+    pub(crate) fn main_seat(self: &Arc<Self>) -> Seat {
+        self.seat(self.plan.main())
+    }
+
+    pub(crate) fn place(&self, type_id: TypeId) -> Option<Id> {
+        let places = || self.hooks.iter().enumerate().map(|(id, hooks)| ((hooks.type_id)(), id)).collect();
+        self.places.get_or_init(places).get(&type_id).copied()
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    fn new_task(&self) -> TaskId {
+        // Only uniqueness matters, so that any ordering does.
+        self.next_task.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// The body of `main` asked for a notice: from now on it is waited for at its turn (rule R5).
+    pub(crate) fn body_listens(self: &Arc<Self>) {
+        if !self.body_listens.swap(true, Ordering::Relaxed) {
+            self.send(Event::BodyListens);
+        }
+    }
+
+    pub(crate) fn wake(&self) -> watch::Receiver<Option<Duration>> {
+        self.wake.subscribe()
+    }
+
+    pub(crate) fn origin(&self) -> Instant {
+        self.origin
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        self.core().engine.reason()
+    }
+
+    /// Until when a resource may be releasing itself.
+    pub(crate) fn release_limit(&self, id: Id) -> Instant {
+        let limit = self.core().engine.release_limit(id);
+        // A release before the shutdown (of an optional resource that came too late) has no limit.
+        self.origin + limit.unwrap_or(LONGEST)
+    }
+
+    /// The instance of a resource, for somebody who may keep it for as long as they like.
+    pub(crate) fn hand_out(&self, id: Id) -> Option<Instance> {
+        self.cell(id).hand_out();
+        self.instance(id)
+    }
+
+    /// The instance of a resource, if it is there for others: one that came after it was given up is not.
+    fn instance(&self, id: Id) -> Option<Instance> {
+        let cell = self.cell(id);
+        if cell.acquisition.is_called_back() { None } else { cell.instance() }
+    }
+
+    fn cell(&self, id: Id) -> &Cell {
+        &self.cells.0[id]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn record(&self) -> Vec<(Duration, Command)> {
+        self.record.lock().unwrap().clone()
+    }
+}
+
+impl Core {
+    /// Whether the caller is to say what waits. Until a log is there to hear it, nobody is.
+    fn claim_words(&mut self) -> bool {
+        self.is_heard |= self.engine.foundations_are_settled() || log::has_subscriber();
+        self.is_heard && self.words.claim()
+    }
+}
+
+/// The one that says what waits to be said, however that comes about: a runtime that is shutting down drops it unused.
+#[derive(Debug)]
+struct Speaker(Option<Arc<Driver>>);
+
+impl Speaker {
+    fn speak(mut self) {
+        let Some(driver) = self.0.take() else { return };
+        driver.listener.listen(|| {
+            loop {
+                let next = driver.core().words.next();
+                let Some(word) = next else { return };
+                // A subscriber that panics must not leave the queue without anybody to empty it.
+                let _ = catch::catch(|| log::say(&word));
+                match word {
+                    Word::Notice(_) => {}
+                    Word::Report(_) => driver.milestones.reported.cancel(),
+                    Word::Last => driver.milestones.spoken.cancel(),
+                }
+            }
+        });
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        if let Some(driver) = self.0.take() {
+            let speaker = Self(Some(driver));
+            let _ =
+                std::thread::Builder::new().name("lifecycle-log".to_owned()).spawn(move || speaker.speak());
+        }
+    }
+}
+
+/// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) id: Id,
+}
+
+impl Seat {
+    pub(crate) fn name(&self) -> &str {
+        self.driver.plan.name(self.id)
+    }
+
+    /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
+    pub(crate) fn enter(&self) -> Option<Unit> {
+        Unit::enter(self.clone())
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.cell().counter.in_flight()
+    }
+
+    /// See [`Driver::send`].
+    pub(crate) fn send(&self, event: Event) {
+        self.driver.send(event);
+    }
+
+    /// See [`Driver::call`].
+    pub(crate) fn call(&self, event: Event) {
+        self.driver.call(event);
+    }
+
+    /// Spawns a future on the application's runtime, without telling anybody how it ends.
+    pub(crate) fn spawn<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.driver.runtime.spawn(future);
+    }
+
+    /// The notice of the turn.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.cell().stopping.token()
+    }
+
+    /// Tasks are dropped.
+    pub(crate) fn abort(&self) -> CancellationToken {
+        self.cell().abort.token()
+    }
+
+    /// The process-wide notice.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.driver.milestones.draining
+    }
+
+    pub(crate) fn warn_of_late_task(&self) {
+        self.driver.say(Notice::LateTask(self.shared_name()));
+    }
+
+    pub(crate) fn warn_of_panic(&self, Panic(words): Panic) {
+        self.driver.say(Notice::TaskPanicked { name: self.shared_name(), words });
+    }
+
+    fn shared_name(&self) -> crate::model::Name {
+        self.driver.plan.shared_name(self.id).clone()
+    }
+
+    fn cell(&self) -> &Cell {
+        self.driver.cell(self.id)
+    }
+}

@@ -1,0 +1,63 @@
+//! Things to be done one after the other, by one thread at a time.
+
+use std::collections::VecDeque;
+
+/// A queue with at most one thread that empties it.
+///
+/// Invariant: while `is_being_emptied`, some thread has got `Some` from [`claim`](Self::claim) or
+/// [`next`](Self::next), or is about to call one of them, and will look at the queue once more before it leaves. So a
+/// thread that adds something either becomes the one that empties it, or can rely on it.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiting: VecDeque<T>,
+    is_being_emptied: bool,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), is_being_emptied: false }
+    }
+}
+
+impl<T> Queue<T> {
+    pub(super) fn push(&mut self, thing: T) {
+        self.waiting.push_back(thing);
+    }
+
+    /// Whether the caller is to empty the queue: something waits, and nobody is at it. If so, it has to call
+    /// [`next`](Self::next) until there is nothing left.
+    pub(super) fn claim(&mut self) -> bool {
+        let is_mine = !self.is_being_emptied && !self.waiting.is_empty();
+        self.is_being_emptied |= is_mine;
+        is_mine
+    }
+
+    /// The next thing, for the one that empties the queue. `None` ends that.
+    pub(super) fn next(&mut self) -> Option<T> {
+        let next = self.waiting.pop_front();
+        self.is_being_emptied = next.is_some();
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_empties_it_and_others_rely_on_it() {
+        let mut queue = Queue::default();
+        assert!(!queue.claim(), "there is nothing to do");
+        queue.push(1);
+        assert!(queue.claim());
+        queue.push(2);
+        assert!(!queue.claim(), "somebody is at it");
+        assert_eq!(queue.next(), Some(1));
+        assert_eq!(queue.next(), Some(2));
+        queue.push(3);
+        assert_eq!(queue.next(), Some(3));
+        assert_eq!(queue.next(), None);
+        queue.push(4);
+        assert!(queue.claim(), "nobody is at it any more");
+    }
+}

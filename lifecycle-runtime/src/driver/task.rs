@@ -1,0 +1,115 @@
+//! Supervised and background tasks (rule R1): their end is told, however they end.
+
+use std::future::Future;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Seat;
+use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
+#[cfg(feature = "http")]
+use super::counter::Standing;
+use super::unit::Unit;
+use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
+use crate::model::Name;
+use crate::model::failure::{BoxError, Cause};
+
+/// One supervised or background task.
+struct Task {
+    task: TaskId,
+    end: TaskEnd,
+    unit: Unit,
+}
+
+impl Task {
+    fn start(seat: &Seat, name: Name, kind: TaskKind) -> Option<Self> {
+        let unit = seat.enter()?;
+        let task = seat.driver.new_task();
+        seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
+        Some(Self { task, end: TaskEnd::Dropped, unit })
+    }
+}
+
+impl Witness<Result<Result<(), BoxError>, Panic>> for Task {
+    fn saw(&mut self, output: Result<Result<(), BoxError>, Panic>) {
+        self.end = match output {
+            Ok(Ok(())) => TaskEnd::Done,
+            Ok(Err(error)) => TaskEnd::Failed(self.unit.seat().driver.cause(error)),
+            Err(Panic(words)) => TaskEnd::Failed(Cause::Panic(words)),
+        };
+    }
+}
+
+impl<T> Witness<Option<T>> for Task
+where
+    Self: Witness<T>,
+{
+    fn saw(&mut self, output: Option<T>) {
+        if let Some(output) = output {
+            Witness::<T>::saw(self, output);
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
+        let rest = self.unit.leave();
+        let seat = self.unit.seat();
+        seat.send(Event::TaskEnded { owner: seat.id, task: self.task, end, rest });
+    }
+}
+
+impl Seat {
+    /// Spawns a supervised task, which is dropped at the resource's cut-off.
+    pub(crate) fn spawn_supervised<F>(&self, name: Name, future: F)
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.spawn_task(name, TaskKind::Supervised, self.abort(), future);
+    }
+
+    /// Spawns a background task, which is dropped at the resource's turn.
+    pub(crate) fn spawn_background<F>(&self, name: Name, future: F)
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.spawn_task(name, TaskKind::Background, self.stopping(), future);
+    }
+
+    fn spawn_task<F>(&self, name: Name, kind: TaskKind, abort: CancellationToken, future: F)
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        let Some(task) = Task::start(self, name, kind) else { return };
+        let future = abort.run_until_cancelled_owned(CatchPanic::new(future));
+        self.driver.runtime().spawn(Witnessed::new(future, task));
+    }
+
+    /// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody
+    /// insists it is not work that was cut off.
+    #[cfg(feature = "http")]
+    pub(crate) fn spawn_server<F>(&self, name: Name, future: F)
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        let Some(mut task) = Task::start(self, name, TaskKind::Supervised) else { return };
+        task.unit.stand(Standing::Excused);
+        self.driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
+    }
+
+    /// Runs `f` on a blocking thread, as a supervised task. It cannot be aborted.
+    pub(crate) fn spawn_blocking<F>(&self, name: Name, f: F)
+    where
+        F: FnOnce() -> Result<(), BoxError> + Send + 'static,
+    {
+        let Some(task) = Task::start(self, name, TaskKind::Supervised) else { return };
+        // One value with the function before the task, so that a function that is never called is dropped first.
+        let mut job = (Some(f), task);
+        self.driver.runtime().spawn_blocking(move || {
+            let (f, task) = &mut job;
+            if let Some(f) = f.take() {
+                task.saw(catch(f));
+            }
+        });
+    }
+}

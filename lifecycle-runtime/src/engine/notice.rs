@@ -1,0 +1,226 @@
+//! What an operator wants to know, as data. The driver's `log` puts it into words.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::status::Activity;
+use crate::model::Name;
+use crate::model::failure::Failure;
+use crate::model::phase::Reason;
+use crate::model::plan::Plan;
+use crate::model::platform::Platform;
+use crate::model::report::Outcome;
+use crate::model::signal::Signal;
+
+/// Something to be said.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// What was found, and in which order it is acquired.
+    Plan(Arc<Plan>),
+    /// `shutdown_timeout` is more than the platform gives (rule S7).
+    GraceTooShort {
+        timeout: Duration,
+        grace: Duration,
+        platform: Platform,
+    },
+    /// The program is built with `panic = "abort"`, which voids rules R1, S4 and D7 (rule S7).
+    PanicAborts,
+    /// The parent is a shell that is PID 1 (rule S7).
+    ShellAsPid1(String),
+    /// Reserves did not fit half of `shutdown_timeout` and were scaled down (rule D6).
+    ReservesScaled {
+        path: Duration,
+        half: Duration,
+    },
+    /// The drain delay did not fit and was capped (rule D4).
+    DelayCapped {
+        asked: Duration,
+        given: Duration,
+    },
+    /// The probe answers at this address.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    ProbeListens(SocketAddr),
+    /// NOTIFY_SOCKET is set, and cannot be used.
+    #[cfg_attr(not(feature = "systemd"), allow(dead_code, reason = "the room `systemd` says it"))]
+    NotNotifying(String),
+    /// A preStop hook has withdrawn readiness.
+    PreStop {
+        delay: Duration,
+    },
+    Acquiring(Name),
+    Acquired {
+        name: Name,
+        took: Duration,
+    },
+    AcquireCancelled {
+        name: Name,
+        took: Duration,
+    },
+    Skipped(Name),
+    /// What is being acquired, and what waits for it (rule S3).
+    StartProgress {
+        under_way: Vec<Acquiring>,
+        left: Option<Duration>,
+    },
+    Running {
+        took: Duration,
+    },
+    /// If the resource is optional, the application goes on without it (rule S6).
+    Failed(Failure),
+    /// Shutdown begins (rules D1 and D2).
+    ShuttingDown {
+        reason: Reason,
+        timeout: Duration,
+        delay: Duration,
+    },
+    /// At a terminal: what the next Ctrl-C does (rule D8).
+    NextInterrupt(Insistence),
+    /// A signal that changes nothing (rule D8).
+    SignalIgnored {
+        signal: Signal,
+        left: Duration,
+        why: Ignored,
+    },
+    /// A signal or a call insisted: this much time is left.
+    Hurried {
+        by: Option<Signal>,
+        left: Duration,
+    },
+    /// A turn begins.
+    Turn {
+        name: Name,
+        tasks: Vec<Name>,
+    },
+    /// The tasks of a resource are done, after so long.
+    Drained {
+        name: Name,
+        took: Duration,
+    },
+    /// Tasks did not finish in time and are aborted.
+    TasksAborted {
+        name: Name,
+        after: Duration,
+        tasks: Vec<Name>,
+        cut: Cut,
+    },
+    /// Aborted tasks that are still there.
+    TasksStuck {
+        name: Name,
+        tasks: Vec<Name>,
+    },
+    Releasing(Name),
+    Released {
+        name: Name,
+        took: Duration,
+    },
+    /// A turn ended otherwise than clean.
+    TurnEnded {
+        name: Name,
+        outcome: Outcome,
+    },
+    /// What is waited for, and how much time is left (rule D11).
+    StopProgress {
+        waiting: Vec<Waiting>,
+        left: Duration,
+    },
+    /// The owner dropped the application without waiting for its end.
+    OwnerDropped,
+    /// A task came when its resource's turn was over.
+    LateTask(Name),
+    /// A task whose failure is its own panicked.
+    TaskPanicked {
+        name: Name,
+        words: String,
+    },
+    /// Somebody holds on to a resource that has been released (rule D12).
+    HandlesOutlive {
+        name: Name,
+        handles: usize,
+    },
+    /// A check fails that did not fail before.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    CheckFails {
+        name: Name,
+        why: String,
+    },
+    /// A check passes that failed before.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    CheckPasses(Name),
+}
+
+/// What is in flight when a resource is cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Cut {
+    pub(crate) in_flight: usize,
+    /// How many of these may be cut off without that being a failure: see rule E1.
+    pub(crate) excused: usize,
+}
+
+impl Cut {
+    /// Whether something was cut off that should have been done.
+    pub(crate) fn counts(self) -> bool {
+        self.in_flight > self.excused
+    }
+}
+
+/// What the next insisting signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Insistence {
+    Hurries,
+    Ends,
+}
+
+/// Why a signal changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// It came so soon after another that it is the same one.
+    Repeated,
+    /// It asks, and was answered already.
+    AlreadyStopping,
+}
+
+/// One acquisition that is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Acquiring {
+    pub(crate) name: Name,
+    /// For how long.
+    pub(crate) since: Duration,
+    /// The resources that wait for it, the nearest first.
+    pub(crate) dependents: Vec<Name>,
+}
+
+/// One turn that is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) name: Name,
+    pub(crate) doing: Activity,
+    /// For how long.
+    pub(crate) since: Duration,
+    pub(crate) in_flight: usize,
+    /// The tasks that are still there.
+    pub(crate) tasks: Vec<Name>,
+}
+
+/// What there is to say when the process is ended from outside (rules D8 and D9).
+#[derive(Clone, Debug)]
+pub(crate) struct LastWords {
+    pub(crate) why: Killing,
+    /// The application itself had stopped; the process had not.
+    pub(crate) has_stopped: bool,
+    /// The turns that are under way.
+    pub(crate) stuck: Vec<Waiting>,
+    /// Resources whose turn is over, and their tasks that never ended.
+    pub(crate) left_behind: Vec<(Name, Vec<Name>)>,
+    pub(crate) never_released: Vec<Name>,
+    pub(crate) exit_code: u8,
+}
+
+/// Why the process is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Killing {
+    /// By the watchdog, one second after the deadline.
+    TimeIsUp,
+    /// By one insisting signal more.
+    Insisted(Signal),
+}

@@ -1,0 +1,40 @@
+//! What the rules leave to the application.
+
+use std::time::Duration;
+
+use super::notice::Notice;
+
+/// The effective configuration, as far as the rules depend on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) startup_timeout: Option<Duration>,
+    pub(crate) drain_delay: Delay,
+    pub(crate) body: BodyKind,
+    /// A person sits at the other end: SIGINT is theirs.
+    pub(crate) at_terminal: bool,
+    /// Something serves requests from the beginning: the probe does (rule D4).
+    pub(crate) serves: bool,
+    /// What the log says about the circumstances at the start (rule S7).
+    pub(crate) warnings: Vec<Notice>,
+}
+
+/// How long an application goes on serving after it was asked to stop (rule D4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delay {
+    /// Somebody said so.
+    Given(Duration),
+    /// The platform's default, if there is something that serves.
+    IfServing(Duration),
+}
+
+/// What the body of `main` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// `#[lifecycle::main] async fn main() {}`: the resources are the application.
+    Empty,
+    /// Statements that the library runs, and can drop.
+    Written,
+    /// An application around us, which has not called `run` yet. It is waited for, but cannot be dropped.
+    Host,
+}

@@ -1,0 +1,202 @@
+//! Rules D1 to D4 and D8: what triggers the shutdown, its delay, and escalation.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::command::{Command, Output};
+use super::notice::{Ignored, Insistence, Notice};
+use super::settings::{BodyKind, Delay};
+use super::timers::Timer;
+use crate::model::phase::{Phase, Reason};
+use crate::model::signal::Signal;
+
+/// A signal that follows one that counted within this time is the same one (rule D8).
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
+/// A shutdown under way.
+#[derive(Clone, Debug)]
+pub(super) struct Shutdown {
+    pub(super) reason: Reason,
+    pub(super) began: Duration,
+    pub(super) deadline: Duration,
+    delay_ends: Duration,
+    /// When the last signal came that counted.
+    last_signal: Option<Duration>,
+    pub(super) hurried: Option<Hurry>,
+}
+
+/// Somebody insisted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hurry {
+    pub(super) by: Option<Signal>,
+    pub(super) since: Duration,
+}
+
+impl Engine {
+    /// Begins the shutdown, unless it has begun (rules D1 to D4).
+    pub(super) fn trigger(&mut self, reason: Reason) {
+        if self.shutdown.is_some() {
+            return;
+        }
+        let delay = self.delay(&reason);
+        let timeout = self.budget.timeout();
+        if let (Reason::Signal(signal), Phase::Starting) = (&reason, self.phase) {
+            if self.settings.body != BodyKind::Empty {
+                self.interrupted_by = Some(*signal);
+            }
+        }
+        self.say(Notice::ShuttingDown { reason: reason.clone(), timeout, delay });
+        self.shutdown = Some(Shutdown {
+            last_signal: matches!(reason, Reason::Signal(_)).then_some(self.now),
+            reason,
+            began: self.now,
+            deadline: self.now + timeout,
+            delay_ends: self.now + delay,
+            hurried: None,
+        });
+        self.enter(Phase::Draining);
+        self.timers.set(Timer::Startup, None);
+        self.timers.set(Timer::Delay, Some(self.now + delay));
+        self.command(Command::Deadline(self.now + timeout));
+        self.command(Command::FireDraining);
+        for id in self.plan.resources() {
+            self.cancel(id);
+        }
+        self.set_limits_anew();
+        self.say_next_interrupt(Insistence::Hurries);
+    }
+
+    /// The deadline has changed, and with it the limits of the turns under way.
+    fn set_limits_anew(&mut self) {
+        for id in self.plan.all() {
+            self.set_limit(id);
+        }
+    }
+
+    fn delay(&self, reason: &Reason) -> Duration {
+        let is_at_terminal = self.settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt);
+        let applies = self.phase == Phase::Running && *reason != Reason::Finished && !is_at_terminal;
+        if applies { self.drain_delay() } else { Duration::ZERO }
+    }
+
+    /// The drain delay, less what a preStop hook has spent of it already.
+    fn drain_delay(&self) -> Duration {
+        let spent = self.pre_stop.map_or(Duration::ZERO, |since| self.now - since);
+        let delay = match self.settings.drain_delay {
+            Delay::Given(delay) => delay,
+            Delay::IfServing(delay) if self.serves => delay,
+            Delay::IfServing(_) => Duration::ZERO,
+        };
+        self.budget.cap_delay(delay).saturating_sub(spent)
+    }
+
+    /// The drain delay begins, and readiness is over, before anybody asked for the stop. Only the first time counts.
+    pub(super) fn pre_stop(&mut self) {
+        if self.phase == Phase::Running && self.pre_stop.is_none() {
+            self.pre_stop = Some(self.now);
+            self.say(Notice::PreStop { delay: self.drain_delay() });
+        }
+    }
+
+    /// What is left of a drain delay that a preStop hook has begun.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe asks"))]
+    pub(crate) fn pre_stop_left(&self) -> Duration {
+        if self.phase == Phase::Running { self.drain_delay() } else { Duration::ZERO }
+    }
+
+    fn say_next_interrupt(&mut self, next: Insistence) {
+        if self.settings.at_terminal {
+            self.say(Notice::NextInterrupt(next));
+        }
+    }
+
+    pub(super) fn end_delay(&mut self) {
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.delay_ends = shutdown.delay_ends.min(self.now);
+        }
+    }
+
+    pub(super) fn owner_dropped(&mut self) {
+        self.say(Notice::OwnerDropped);
+        self.trigger(Reason::Dropped);
+        self.hurry(None);
+        self.body_is_alive = false;
+        self.to_look.push_back(self.plan.main());
+    }
+
+    /// The first signal asks; a later SIGINT or SIGQUIT insists, and one more ends the process (rule D8).
+    pub(super) fn signal(&mut self, signal: Signal) {
+        if self.shutdown.is_none() {
+            return self.trigger(Reason::Signal(signal));
+        }
+        if !self.insists(signal) {
+            return;
+        }
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.hurried.is_some()) {
+            self.command(Command::Exit(signal));
+            self.is_over = true;
+        } else {
+            self.hurry(Some(signal));
+            self.say_next_interrupt(Insistence::Ends);
+        }
+    }
+
+    /// Everything is released, and the process is still here: a person who insists does not want to wait for what
+    /// holds it. A signal that is the same as one before is still the same one, though (rule D8).
+    pub(super) fn late_signal(&mut self, signal: Signal) {
+        if self.phase == Phase::Stopped && self.insists(signal) {
+            self.outputs.push_back(Output::Do(Command::Exit(signal)));
+        }
+    }
+
+    /// Whether a signal during the shutdown asks for more than one before it.
+    fn insists(&mut self, signal: Signal) -> bool {
+        let now = self.now;
+        let Some(shutdown) = &mut self.shutdown else { return false };
+        let left = shutdown.deadline.saturating_sub(now);
+        let is_repeated = shutdown.last_signal.is_some_and(|last| now - last < SAME_SIGNAL);
+        let insists = signal.insists() && !is_repeated;
+        if insists {
+            shutdown.last_signal = Some(now);
+        } else if self.phase != Phase::Stopped {
+            let why = if is_repeated { Ignored::Repeated } else { Ignored::AlreadyStopping };
+            self.say(Notice::SignalIgnored { signal, left, why });
+        }
+        insists
+    }
+
+    pub(super) fn insist(&mut self) {
+        self.trigger(Reason::Requested("insisted".to_owned()));
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.hurried.is_none()) {
+            self.hurry(None);
+        }
+    }
+
+    /// Delay and draining end now; releases keep their reserves, and no more time than that is left.
+    fn hurry(&mut self, by: Option<Signal>) {
+        let path = self.budget.path(self.plan.all().filter(|&id| !self.is_gone(id)));
+        let now = self.now;
+        let Some(shutdown) = &mut self.shutdown else { return };
+        shutdown.hurried.get_or_insert(Hurry { by, since: now });
+        shutdown.deadline = shutdown.deadline.min(now + path);
+        let deadline = shutdown.deadline;
+        self.command(Command::Deadline(deadline));
+        self.end_delay();
+        self.set_limits_anew();
+        self.say(Notice::Hurried { by, left: deadline.saturating_sub(now) });
+    }
+
+    pub(super) fn advance_delay(&mut self) -> bool {
+        let is_over = self.shutdown.as_ref().is_some_and(|shutdown| self.now >= shutdown.delay_ends);
+        if is_over {
+            self.enter(Phase::Stopping);
+            self.timers.set(Timer::Delay, None);
+            self.to_look.push_back(self.plan.main());
+        }
+        is_over
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.shutdown.as_ref().map_or(Duration::MAX, |shutdown| shutdown.deadline)
+    }
+}

@@ -1,0 +1,286 @@
+//! Rules D5 to D7: each resource has its turn, dependents before what they need, under one deadline.
+
+use std::time::Duration;
+
+use super::budget::{Limits, join_limit};
+use super::command::{Command, Output};
+use super::notice::Notice;
+use super::settings::BodyKind;
+use super::shutdown::Shutdown;
+use super::slot::State;
+use super::{Counts, Engine};
+use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::phase::{Phase, Reason};
+use crate::model::plan::Id;
+use crate::model::report::Outcome;
+
+/// Time for an answer that is under way.
+const MOMENT: Duration = Duration::from_millis(1);
+
+impl Engine {
+    /// A turn begins once everything that comes after the resource has had its own (rule D5); of an optional resource
+    /// that will not be there, at once (rule S6).
+    pub(super) fn begin_turn_if_due(&mut self, id: Id, counts: &dyn Counts) {
+        let slot = &self.slots[id];
+        let has_given_up = slot.is_settled && !slot.has_instance && self.plan.step(id).optional;
+        let is_due =
+            self.phase == Phase::Stopping && slot.above == 0 || self.phase == Phase::Starting && has_given_up;
+        if !is_due {
+            return;
+        }
+        if slot.state == State::Waiting {
+            self.end_turn(id);
+        } else {
+            self.begin_turn(id, counts);
+        }
+    }
+
+    fn begin_turn(&mut self, id: Id, counts: &dyn Counts) {
+        let main_is_idle = id == self.plan.main() && !self.body_is_alive;
+        if !main_is_idle {
+            self.say(Notice::Turn { name: self.name(id), tasks: self.slots[id].task_names() });
+        }
+        self.command(Command::Drain(id));
+        let in_flight = counts.begin_drain(id);
+        let body = usize::from(id == self.plan.main() && self.body_is_alive);
+        let slot = &mut self.slots[id];
+        slot.times.turn = Some(self.now);
+        slot.in_flight = in_flight;
+        slot.is_drained |= in_flight == 0;
+        slot.has_units = in_flight > slot.tasks.len() + body;
+        if slot.has_units {
+            self.left.turns_with_units += 1;
+            if !self.failures.is_empty() {
+                self.command(Command::ForgetErrors);
+            }
+        }
+        self.enter_state(id, State::Draining);
+        if self.can_leave_drain(id) {
+            self.end_drain(id);
+        } else if id == self.plan.main() && self.body_is_deaf() {
+            // A body that never asked for a notice gets no time to drain (rule R5).
+            self.cut_drain(id, counts);
+        }
+    }
+
+    pub(super) fn end_drain_if_done(&mut self, id: Id) {
+        if self.can_leave_drain(id) {
+            self.end_drain(id);
+        }
+    }
+
+    /// The time to drain is over: tasks are aborted.
+    pub(super) fn cut_drain(&mut self, id: Id, counts: &dyn Counts) {
+        self.enter_state(id, State::Joining { since: self.now });
+        self.command(Command::AbortTasks(id));
+        self.note_cut(id, counts);
+    }
+
+    /// What is cut off counts, unless all of it is excused (rule E1). To interrupt a body is something else.
+    fn note_cut(&mut self, id: Id, counts: &dyn Counts) {
+        let cut = counts.in_flight(id);
+        let is_interruption = id == self.plan.main() && self.body_is_deaf();
+        if cut.in_flight == 0 || is_interruption {
+            return;
+        }
+        let slot = &mut self.slots[id];
+        let tasks = slot.task_names();
+        slot.cut = cut;
+        slot.aborted_tasks.clone_from(&tasks);
+        if cut.counts() {
+            // Before the shutdown there is no deadline that could cut anything.
+            self.was_cut |= self.shutdown.is_some();
+            slot.trouble(Outcome::Aborted);
+        }
+        let after = self.now - slot.times.turn.unwrap_or_default();
+        self.say(Notice::TasksAborted { name: self.name(id), after, tasks, cut });
+    }
+
+    fn body_is_deaf(&self) -> bool {
+        self.body_is_alive && !self.body_listens && self.settings.body == BodyKind::Written
+    }
+
+    /// A body that never asked for a notice was dropped, and that is an interruption (rules R5 and E1). One that asked
+    /// was cut off, if anything.
+    pub(super) fn body_was_interrupted(&mut self) {
+        if self.body_listens {
+            return;
+        }
+        if let Some(Shutdown { reason: Reason::Signal(signal), .. }) = &self.shutdown {
+            self.interrupted_by = Some(*signal);
+        }
+    }
+
+    /// What was aborted did not end in time, and is left behind.
+    pub(super) fn leave_stuck(&mut self, id: Id) {
+        let is_main = id == self.plan.main();
+        let slot = &mut self.slots[id];
+        let mut stuck = slot.task_names();
+        stuck.extend(slot.acquisition_is_alive.then(|| "acquire".into()));
+        stuck.extend(is_main.then(|| "body".into()));
+        // If all that was cut off is excused, so is what is left of it.
+        if !stuck.is_empty() || slot.cut.counts() {
+            self.was_cut = true;
+            slot.trouble(Outcome::Aborted);
+        }
+        slot.stuck_tasks.clone_from(&stuck);
+        self.left.stuck += usize::from(!stuck.is_empty());
+        self.say(Notice::TasksStuck { name: self.name(id), tasks: stuck });
+        self.end_drain(id);
+    }
+
+    /// The end of a task is told a moment after it has left the count; a turn is not over in between (rule R1).
+    pub(super) fn can_leave_drain(&self, id: Id) -> bool {
+        let slot = &self.slots[id];
+        let body_is_there = id == self.plan.main() && self.body_is_alive;
+        slot.is_drained && slot.tasks.is_empty() && !slot.acquisition_is_alive && !body_is_there
+    }
+
+    pub(super) fn end_drain(&mut self, id: Id) {
+        let slot = &mut self.slots[id];
+        slot.times.drained = Some(self.now);
+        let took = self.now - slot.times.turn.unwrap_or_default();
+        self.left.turns_with_units -= usize::from(std::mem::take(&mut slot.has_units));
+        let (has_drained, has_instance) = (slot.is_drained && slot.in_flight > 0, slot.has_instance);
+        if has_drained {
+            self.say(Notice::Drained { name: self.name(id), took });
+        }
+        if has_instance {
+            self.slots[id].times.releasing = Some(self.now);
+            self.enter_state(id, State::Releasing);
+            self.say(Notice::Releasing(self.name(id)));
+            self.command(Command::Release(id));
+        } else {
+            self.end_turn(id);
+        }
+    }
+
+    pub(super) fn released(&mut self, id: Id, result: Result<(), Cause>) {
+        if !matches!(self.slots[id].state, State::Releasing | State::Cutting { .. }) {
+            return;
+        }
+        self.slots[id].times.released = Some(self.now);
+        match result {
+            Ok(()) => {
+                let took = self.now - self.slots[id].times.releasing.unwrap_or_default();
+                self.say(Notice::Released { name: self.name(id), took });
+                self.end_turn(id);
+            }
+            Err(cause) => {
+                self.fail(id, Operation::Release, cause);
+                self.abort(id);
+            }
+        }
+    }
+
+    /// The time for the release is over: its future is dropped. The driver polls it once in any case, and says how
+    /// that went.
+    pub(super) fn cut_release(&mut self, id: Id) {
+        self.enter_state(id, State::Cutting { since: self.now });
+        self.command(Command::CutRelease(id));
+    }
+
+    pub(super) fn release_dropped(&mut self, id: Id) {
+        if matches!(self.slots[id].state, State::Cutting { .. }) {
+            self.give_up_release(id);
+        }
+    }
+
+    /// The release did not complete. One in blocking code cannot be dropped, and is left behind.
+    pub(super) fn give_up_release(&mut self, id: Id) {
+        self.was_cut = true;
+        let after = self.now - self.slots[id].times.releasing.unwrap_or_default();
+        self.slots[id].times.released = Some(self.now);
+        self.fail(id, Operation::Release, Cause::TimedOut(Limit::Cutoff(after)));
+        self.abort(id);
+    }
+
+    /// The last resort (rule D7). `abort` is quick; what it does not finish by the cut-off is not waited for: the
+    /// reserve of what is beneath begins there.
+    fn abort(&mut self, id: Id) {
+        self.enter_state(id, State::Aborting);
+        self.command(Command::Abort(id));
+    }
+
+    pub(super) fn aborted(&mut self, id: Id, result: Result<(), Cause>) {
+        if let Err(cause) = result {
+            self.fail(id, Operation::Abort, cause);
+        }
+        if self.slots[id].state == State::Aborting {
+            self.end_turn(id);
+        }
+    }
+
+    pub(super) fn end_turn(&mut self, id: Id) {
+        self.enter_state(id, State::Gone);
+        self.slots[id].times.gone = Some(self.now);
+        self.left.turns -= 1;
+        self.left.turns_of_foundations -= usize::from(self.plan.step(id).foundation);
+        let outcome = self.slots[id].outcome();
+        // What was skipped or cancelled has been told as such.
+        let is_news = !matches!(outcome, Outcome::Clean | Outcome::Skipped | Outcome::Cancelled);
+        let is_worth_a_line = self.slots[id].times.turn.is_some() && is_news;
+        if is_worth_a_line {
+            self.say(Notice::TurnEnded { name: self.name(id), outcome });
+        }
+        // Once everything but the foundations is gone the report is told, so that it still reaches the log (rule E2).
+        if self.reported.is_none() && self.left.turns == self.left.turns_of_foundations {
+            self.reported = Some(self.failures.len());
+            self.outputs.push_back(Output::Report);
+        }
+        for &beneath in self.plan.after(id).iter().rev() {
+            let slot = &mut self.slots[beneath];
+            slot.above -= 1;
+            if slot.above == 0 {
+                self.to_look.push_back(beneath);
+            }
+        }
+    }
+
+    pub(super) fn advance_end(&mut self) -> bool {
+        let is_over = self.left.turns == 0;
+        if is_over {
+            self.enter(Phase::Stopped);
+            self.outputs.push_back(Output::LastWord);
+            self.command(Command::End);
+            self.is_over = true;
+        }
+        is_over
+    }
+
+    /// Until when the turn of a resource may do what, once there is a deadline.
+    pub(super) fn limits(&self, id: Id) -> Option<Limits> {
+        let shutdown = self.shutdown.as_ref()?;
+        let began = self.slots[id].times.turn.unwrap_or(self.now);
+        let limits = self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout);
+        Some(match shutdown.hurried {
+            Some(hurry) => Limits { drain: began.max(hurry.since), ..limits },
+            None => limits,
+        })
+    }
+
+    /// Until when `release` may run, once there is a deadline.
+    pub(crate) fn release_limit(&self, id: Id) -> Option<Duration> {
+        self.limits(id).map(|limits| limits.release)
+    }
+
+    /// Until when the tasks of a resource may finish. A turn before the shutdown (an optional resource that
+    /// failed) has half of its reserve for it.
+    pub(super) fn drain_limit(&self, id: Id) -> Option<Duration> {
+        let began = self.slots[id].times.turn.unwrap_or_default();
+        Some(self.limits(id).map_or(began + self.budget.reserve(id) / 2, |limits| limits.drain))
+    }
+
+    /// Until when aborted tasks are waited for. Without an instance there is nothing to release, so that they
+    /// may have the whole time up to the cut-off.
+    pub(super) fn join_limit(&self, id: Id, since: Duration) -> Option<Duration> {
+        let Limits { cutoff, .. } = self.limits(id)?;
+        Some(if self.slots[id].has_instance { join_limit(since, cutoff) } else { cutoff })
+    }
+
+    /// Until when the answer to `CutRelease` is waited for: for a moment also where there is no reserve at all, since
+    /// the release may be done by then.
+    pub(super) fn drop_limit(&self, id: Id, since: Duration) -> Option<Duration> {
+        self.limits(id).map(|limits| limits.drop.max(since + MOMENT))
+    }
+}

@@ -1,0 +1,104 @@
+//! The body of `main`: what it may return, and how its end is told.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::never::Never;
+use crate::driver::{Driver, Panic, Unit, Witness};
+use crate::engine::event::{BodyEnd, Event};
+use crate::model::failure::{BoxError, Cause};
+
+/// What a `main` may return: `()`, an `ExitCode`, or a `Result` of these.
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot return `{Self}`",
+    label = "it returns `{Self}`",
+    note = "it returns `()`, `ExitCode` or a `Result` of these, with an error that converts to `lifecycle::BoxError` \
+            (`Box<dyn Error>` does not: it is not `Send + Sync`)"
+)]
+pub trait Output {
+    #[doc(hidden)]
+    fn end(self) -> End;
+}
+
+/// How a body ended, without naming it in public.
+#[derive(Debug)]
+pub struct End(Ended);
+
+#[derive(Debug)]
+enum Ended {
+    Done,
+    /// With an exit code of its own.
+    Code(u8),
+    Failed(BoxError),
+}
+
+impl Output for () {
+    fn end(self) -> End {
+        End(Ended::Done)
+    }
+}
+
+/// A body that never ends by itself: an endless loop.
+impl Output for Never {
+    fn end(self) -> End {
+        self
+    }
+}
+
+impl Output for ExitCode {
+    fn end(self) -> End {
+        // An exit code does not tell its number; it tells whether it equals another.
+        let code = (0..=u8::MAX).find(|&code| Self::from(code) == self);
+        End(Ended::Code(code.unwrap_or(1)))
+    }
+}
+
+impl<T: Output, E: Into<BoxError>> Output for Result<T, E> {
+    fn end(self) -> End {
+        match self {
+            Ok(output) => output.end(),
+            Err(error) => End(Ended::Failed(error.into())),
+        }
+    }
+}
+
+/// The body of `main` in flight: tells how it ended, however it did.
+#[derive(Debug)]
+pub(crate) struct Body {
+    end: BodyEnd,
+    unit: Unit,
+}
+
+impl Body {
+    pub(crate) fn enter(driver: &Arc<Driver>) -> Option<Self> {
+        let unit = driver.main_seat().enter()?;
+        Some(Self { end: BodyEnd::Dropped, unit })
+    }
+
+    /// It has come to its end.
+    pub(crate) fn is_done(mut self) {
+        self.end = BodyEnd::Done;
+    }
+}
+
+impl<T: Output> Witness<Option<Result<T, Panic>>> for Body {
+    fn saw(&mut self, output: Option<Result<T, Panic>>) {
+        self.end = match output {
+            None => BodyEnd::Dropped,
+            Some(Ok(output)) => match output.end().0 {
+                Ended::Done => BodyEnd::Done,
+                Ended::Code(code) => BodyEnd::Code(code),
+                Ended::Failed(error) => BodyEnd::Failed(self.unit.seat().driver.cause(error)),
+            },
+            Some(Err(Panic(words))) => BodyEnd::Failed(Cause::Panic(words)),
+        };
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let end = std::mem::replace(&mut self.end, BodyEnd::Dropped);
+        let rest = self.unit.leave();
+        self.unit.seat().send(Event::BodyEnded(end, rest));
+    }
+}

@@ -1,0 +1,45 @@
+//! Who should wait for the end of an application.
+
+use std::sync::{Arc, Mutex};
+
+use super::body::Body;
+use crate::driver::{Driver, Ending, lock};
+use crate::engine::event::Event;
+
+/// The one that should wait for the end of an application, be it `#[lifecycle::main]`, a call of `run`, or the handles
+/// that `start` gave. All others are visitors.
+///
+/// When it is dropped before the end, nobody is left to wait: the application stops at once and in a hurry. Here alone
+/// the watchdog is retired: once nobody waits, or everything has ended, the process is not ours to end. Where the
+/// application is the whole process, that is never the case.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    driver: Arc<Driver>,
+    /// The body of `main`, where that is the application around us.
+    host: Mutex<Option<Body>>,
+}
+
+impl Owner {
+    pub(crate) fn new(driver: &Arc<Driver>, host: Option<Body>) -> Self {
+        Self { driver: Arc::clone(driver), host: Mutex::new(host) }
+    }
+
+    /// The application around us has nothing to do any more but wait.
+    pub(crate) fn end_body(&self) {
+        let host = lock(&self.host).take();
+        if let Some(host) = host {
+            host.is_done();
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if self.driver.ending() == Ending::Application {
+            self.driver.retire_watchdog();
+        }
+        if !self.driver.milestones().ended.is_cancelled() {
+            self.driver.call(Event::OwnerDropped);
+        }
+    }
+}

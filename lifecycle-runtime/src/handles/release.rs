@@ -1,0 +1,40 @@
+//! The context of a release.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::driver::Seat;
+use crate::model::phase::Reason;
+
+/// The context passed to [`Resource::release`](crate::Resource::release): how much time there is, and why it happens.
+#[derive(Debug)]
+pub struct Release {
+    pub(crate) seat: Seat,
+}
+
+impl Release {
+    pub(crate) fn new(seat: Seat) -> Self {
+        Self { seat }
+    }
+
+    /// When this release is cut off. It is earlier than the application's deadline by what is set aside for `abort`
+    /// (100 ms, or a tenth of the reserve if that is less) and for the resources beneath (rule D6), and becomes
+    /// earlier still when somebody insists (rule D8).
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.seat.driver.release_limit(self.seat.id)
+    }
+
+    /// The time until the [`deadline`](Self::deadline).
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// What ended the application.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.seat.driver.reason()
+    }
+}

@@ -1,0 +1,122 @@
+//! Rules R1 and R2: what a task may return, and the handle to tasks whose failure is their own.
+
+use std::future::Future;
+
+use super::never::Never;
+use crate::driver::{CatchPanic, Panic, Seat, Unit, Witness, Witnessed};
+use crate::model::failure::BoxError;
+
+/// What a supervised task may return: `()`, or a `Result` whose error ends the application.
+#[diagnostic::on_unimplemented(
+    message = "a supervised task cannot return `{Self}`",
+    label = "it returns `{Self}`",
+    note = "it returns `()` or `Result<(), E>` with an error that converts to `lifecycle::BoxError`"
+)]
+pub trait TaskOutput: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl TaskOutput for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// A task that never ends by itself: an endless loop.
+impl TaskOutput for Never {
+    fn into_result(self) -> Result<(), BoxError> {
+        self
+    }
+}
+
+impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+    impl Sealed for super::Never {}
+    impl<E> Sealed for Result<(), E> {}
+}
+
+/// The handle of a resource to tasks whose failure is their own, and to units of work that are no tasks.
+///
+/// They are counted, waited for at the resource's turn and aborted at its cut-off; they keep nothing alive, and a
+/// panic in one is logged, no more. Use it for a connection, a request, a job. For the one task without which the
+/// resource is not what it should be, use [`Acquire::spawn`](crate::Acquire::spawn).
+///
+/// ```
+/// use lifecycle::{Acquire, Resource, Result, resource};
+///
+/// #[resource]
+/// struct Mailer { tasks: lifecycle::Tasks }
+///
+/// impl Resource for Mailer {
+///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+///         Ok(Mailer { tasks: cx.tasks() })
+///     }
+/// }
+///
+/// impl Mailer {
+///     fn send(&self, mail: String) {
+///         self.tasks.spawn(async move { println!("sending {mail}") });
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    pub(crate) seat: Seat,
+}
+
+impl Tasks {
+    pub(crate) fn new(seat: &Seat) -> Self {
+        Self { seat: seat.clone() }
+    }
+
+    /// Spawns `future`, counted until it is gone.
+    ///
+    /// Once the turn of the resource is so far that nothing is in flight any more, nothing new begins: `future` is
+    /// dropped unpolled, and a warning names the resource. Work that brings more work is on the safe side, since it
+    /// is itself in flight; from elsewhere, take a [`guard`](Self::guard) first.
+    pub fn spawn<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Some(guard) = self.guard() else {
+            return self.seat.warn_of_late_task();
+        };
+        let future = self.seat.abort().run_until_cancelled_owned(CatchPanic::new(future));
+        self.seat.spawn(Witnessed::new(future, guard));
+    }
+
+    /// Counts one unit of work that is no task, until the guard is dropped. `None` once the turn of the resource is
+    /// so far that nothing is in flight any more: do not begin.
+    #[must_use = "the unit is counted for as long as the guard lives"]
+    pub fn guard(&self) -> Option<Guard> {
+        self.seat.enter().map(|unit| Guard { unit })
+    }
+
+    /// How many units are in flight: the tasks of this resource, supervised ones included, and its guards.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.seat.in_flight()
+    }
+}
+
+/// One unit of work in flight, for as long as it lives. See [`Tasks::guard`].
+#[derive(Debug)]
+pub struct Guard {
+    unit: Unit,
+}
+
+impl Witness<Option<Result<(), Panic>>> for Guard {
+    fn saw(&mut self, output: Option<Result<(), Panic>>) {
+        if let Some(Err(panic)) = output {
+            self.unit.seat().warn_of_panic(panic);
+        }
+    }
+}

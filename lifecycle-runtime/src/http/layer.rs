@@ -1,0 +1,192 @@
+//! A tower layer that counts requests, for servers that are not ours.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::{Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::response::{close_after, is_stream};
+use crate::driver::counter::Standing;
+use crate::driver::{Seat, Unit};
+use crate::engine::event::Event;
+use crate::handles::stopping::Stopping;
+use crate::handles::tasks::Tasks;
+
+/// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
+///
+/// * A request is in flight until its response body is done, or dropped: also when the handler panics, when the body
+///   fails half-way, or when the client goes away. At its turn, the resource waits for what is in flight (rule R2).
+/// * Once the turn has begun, new requests are answered with 503 and `Retry-After: 1`, without asking the service.
+/// * While the application is draining, responses of HTTP/1 carry `Connection: close` (rule D4), and the drain delay
+///   of the platform applies.
+/// * At the cut-off, an unfinished request counts for the exit code; a response without a known length, which may go
+///   on for ever, does not (rule E1).
+///
+/// Use it where a server is there already. [`serve_http`](crate::Acquire::serve_http) does more, and needs no layer:
+/// it also sees connections without a request and upgraded ones, and can end them.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use lifecycle::{Acquire, Resource, Result, resource};
+/// use tokio::net::TcpListener;
+///
+/// #[resource]
+/// struct Http;
+///
+/// impl Resource for Http {
+///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+///         let listener = TcpListener::bind("127.0.0.1:0").await?;
+///         let routes = Router::new().route("/", get("OK")).layer(cx.in_flight());
+///         cx.spawn("server", |stopping| async {
+///             axum::serve(listener, routes).with_graceful_shutdown(stopping).await
+///         });
+///         Ok(Http)
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    seat: Seat,
+}
+
+impl InFlight {
+    /// Counts the requests as units in flight of the resource that `tasks` belongs to.
+    #[must_use]
+    pub fn new(tasks: &Tasks) -> Self {
+        tasks.seat.send(Event::Serves);
+        Self { seat: tasks.seat.clone() }
+    }
+}
+
+impl<S> Layer<S> for InFlight {
+    type Service = InFlightService<S>;
+
+    fn layer(&self, service: S) -> InFlightService<S> {
+        InFlightService {
+            service,
+            stopping: Stopping::new(self.seat.stopping()),
+            draining: Stopping::new(self.seat.draining().clone()),
+            seat: self.seat.clone(),
+        }
+    }
+}
+
+/// A service whose requests are counted. Made by [`InFlight`].
+#[derive(Clone, Debug)]
+pub struct InFlightService<S> {
+    service: S,
+    seat: Seat,
+    stopping: Stopping,
+    draining: Stopping,
+}
+
+impl<S, Q, B> Service<Request<Q>> for InFlightService<S>
+where
+    S: Service<Request<Q>, Response = Response<B>>,
+    B: Body,
+{
+    type Response = Response<InFlightBody<B>>;
+    type Error = S::Error;
+    type Future = InFlightFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let unit = if self.stopping.is_stopping() { None } else { self.seat.enter() };
+        let version = request.version();
+        let response = unit.is_some().then(|| self.service.call(request));
+        InFlightFuture { response, unit, version, draining: self.draining.clone() }
+    }
+}
+
+pin_project! {
+    /// The response to come of an [`InFlightService`].
+    #[derive(Debug)]
+    pub struct InFlightFuture<F> {
+        // Dropped before the unit, so that a request is counted until all of it is gone.
+        #[pin]
+        response: Option<F>,
+        unit: Option<Unit>,
+        version: Version,
+        draining: Stopping,
+    }
+}
+
+impl<F, B, E> Future for InFlightFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<InFlightBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match this.response.as_pin_mut() {
+            Some(response) => ready!(response.poll(cx))?.map(Some),
+            None => refusal(),
+        };
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if this.draining.is_stopping() && !is_upgrade {
+            close_after(*this.version, &mut response);
+        }
+        let mut unit = this.unit.take();
+        if let (Some(unit), Some(body)) = (&mut unit, response.body()) {
+            if is_stream(body) {
+                unit.stand(Standing::Excused);
+            }
+        }
+        Poll::Ready(Ok(response.map(|body| InFlightBody { body, unit })))
+    }
+}
+
+fn refusal<B>() -> Response<Option<B>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+pin_project! {
+    /// The body of a response of an [`InFlightService`]: its request is in flight until it is done.
+    #[derive(Debug)]
+    pub struct InFlightBody<B> {
+        #[pin]
+        body: Option<B>,
+        unit: Option<Unit>,
+    }
+}
+
+impl<B: Body> Body for InFlightBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let frame = ready!(body.poll_frame(cx));
+        if frame.is_none() {
+            this.body.set(None);
+            *this.unit = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,187 @@
+//! What is known of one connection, and what it owes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::driver::Unit;
+use crate::driver::counter::Standing;
+
+/// What a client of HTTP/2 says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// One connection, a unit in flight of its resource for as long as anything of it is left: its task, the tasks of its
+/// HTTP/2 streams, its socket, and the bodies of its responses.
+#[derive(Debug)]
+pub(super) struct Connection(Mutex<Ledger>);
+
+/// What a connection is at. It decides which limit holds for it, and what happens at the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing was read yet.
+    New,
+    /// A head of HTTP/1 is being read, or what may become HTTP/2.
+    Head,
+    /// A request of HTTP/1 is being answered.
+    Busy,
+    /// It waits for the next request of HTTP/1.
+    Idle,
+    /// It talks HTTP/2, whose pings tell whether the peer is there.
+    Http2,
+}
+
+#[derive(Debug)]
+struct Ledger {
+    unit: Unit,
+    stage: Stage,
+    /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
+    preface: Option<usize>,
+    /// Requests so far.
+    requests: u64,
+    /// Requests whose response is not complete, streams included.
+    active: usize,
+    /// What keeps the connection from being excused: a request without a response, or with a response of known length
+    /// that has not been written out. A stream owes nothing.
+    debts: usize,
+    /// One of the debts is that something complete was not flushed yet.
+    owes_flush: bool,
+}
+
+impl Connection {
+    pub(super) fn new(mut unit: Unit) -> Arc<Self> {
+        unit.stand(Standing::Excused);
+        Arc::new(Self(Mutex::new(Ledger {
+            unit,
+            stage: Stage::New,
+            preface: Some(0),
+            requests: 0,
+            active: 0,
+            debts: 0,
+            owes_flush: false,
+        })))
+    }
+
+    /// What it is at, and after how many requests: a request may come and go between two looks.
+    pub(super) fn stage(&self) -> (Stage, u64) {
+        let ledger = self.lock();
+        (ledger.stage, ledger.requests)
+    }
+
+    /// These bytes came from the peer.
+    pub(super) fn has_read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut ledger = self.lock();
+        ledger.preface = ledger.preface.and_then(|read| {
+            let expected = &PREFACE[read..];
+            let length = expected.len().min(bytes.len());
+            (expected[..length] == bytes[..length]).then_some(read + length)
+        });
+        ledger.stage = match (ledger.stage, ledger.preface) {
+            (Stage::New | Stage::Head, Some(read)) if read == PREFACE.len() => Stage::Http2,
+            (Stage::New | Stage::Head | Stage::Idle, _) => Stage::Head,
+            (stage @ (Stage::Busy | Stage::Http2), _) => stage,
+        };
+    }
+
+    /// Everything that was to be written was written.
+    pub(super) fn has_flushed(&self) {
+        let mut ledger = self.lock();
+        if ledger.owes_flush {
+            ledger.owes_flush = false;
+            ledger.debts -= 1;
+            ledger.balance();
+        }
+    }
+
+    /// A request begins.
+    pub(super) fn begin(self: &Arc<Self>) -> Exchange {
+        let mut ledger = self.lock();
+        ledger.requests += 1;
+        ledger.active += 1;
+        ledger.debts += 1;
+        if ledger.stage != Stage::Http2 {
+            ledger.stage = Stage::Busy;
+        }
+        ledger.balance();
+        Exchange { debt: Some(Debt::new(self)), connection: Arc::clone(self) }
+    }
+
+    /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger {
+    fn balance(&mut self) {
+        self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
+        if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
+            self.stage = Stage::Idle;
+        }
+    }
+}
+
+/// A request, until its response is complete.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    debt: Option<Debt>,
+    connection: Arc<Connection>,
+}
+
+impl Exchange {
+    /// The response has no known end: it owes nothing any more, not even to be flushed.
+    pub(super) fn is_stream(&mut self) {
+        if let Some(debt) = self.debt.take() {
+            debt.forgive();
+        }
+    }
+
+    /// For a part of the response that has to be written out, if the response is no stream.
+    pub(super) fn debt(&self) -> Option<Debt> {
+        self.debt.clone()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.debt = None;
+        let mut ledger = self.connection.lock();
+        ledger.active -= 1;
+        ledger.balance();
+    }
+}
+
+/// Something that has to be written out. When it is dropped it was handed on; then it has to be flushed.
+#[derive(Debug)]
+pub(super) struct Debt {
+    connection: Arc<Connection>,
+    is_forgiven: bool,
+}
+
+impl Debt {
+    fn new(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::clone(connection), is_forgiven: false }
+    }
+
+    fn forgive(mut self) {
+        self.is_forgiven = true;
+    }
+}
+
+impl Clone for Debt {
+    fn clone(&self) -> Self {
+        self.connection.lock().debts += 1;
+        Self::new(&self.connection)
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        let mut ledger = self.connection.lock();
+        // What is to be flushed takes the debt over; one flush is enough for all.
+        if self.is_forgiven || std::mem::replace(&mut ledger.owes_flush, true) {
+            ledger.debts -= 1;
+        }
+        ledger.balance();
+    }
+}

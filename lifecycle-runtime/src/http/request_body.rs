@@ -1,0 +1,69 @@
+//! The body of a request.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::model::failure::BoxError;
+
+/// The body of a request to a service that is served by [`serve_http`](crate::Acquire::serve_http): hyper's, with a
+/// limit on how long the peer may keep it waiting.
+///
+/// When the peer sends nothing for the time of [`idle_body_timeout`](super::HttpServer::idle_body_timeout) while
+/// somebody waits for more, reading gives an [`io::Error`] of the kind `TimedOut`.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    idle_timeout: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+    is_waiting: bool,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, idle_timeout: Option<Duration>) -> Self {
+        Self { incoming, idle_timeout, timer: None, is_waiting: false }
+    }
+
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(timeout) = self.idle_timeout else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            let now = Instant::now();
+            timer.as_mut().reset(now.checked_add(timeout).unwrap_or(now));
+        }
+        timer.as_mut().poll(cx)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.is_waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        ready!(self.poll_timeout(cx));
+        let error = io::Error::new(io::ErrorKind::TimedOut, "the client did not go on sending the body");
+        Poll::Ready(Some(Err(error.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,232 @@
+//! How an application is configured.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::config::{Config, Options, refuse};
+use crate::control::endpoint::Endpoints;
+use crate::control::{Control, Handling, control_from_its_runtime};
+use crate::declare::declared::Declared;
+use crate::declare::node::{DEFAULT_RESERVE, Node};
+use crate::declare::roots::{self, Resources};
+use crate::driver::{Driver, Ending, Instance, Parts, Timing};
+use crate::engine::Engine;
+use crate::engine::notice::Notice;
+use crate::engine::settings::{BodyKind, Settings};
+use crate::handles::app::App;
+use crate::model::failure::Failure;
+use crate::model::platform;
+#[cfg(feature = "probe")]
+use crate::probe::Probe;
+use crate::process::procfs;
+use crate::process::watchdog::Watchdog;
+
+impl App {
+    /// Configures an application in a program that has its own `main`.
+    ///
+    /// ```no_run
+    /// #[tokio::main]
+    /// async fn main() -> lifecycle::Report {
+    ///     let app = match lifecycle::App::builder().handle_signals().start().await {
+    ///         Ok(app) => app,
+    ///         Err(report) => return report,
+    ///     };
+    ///     // Whatever the application did before; its resources are there.
+    ///     app.run().await
+    /// }
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// Configures an application. Made by [`App::builder`].
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `start` or `run`"]
+pub struct Builder {
+    options: Options,
+    roots: Option<Vec<&'static Node>>,
+    supplied: Vec<(&'static Node, Instance)>,
+    control: Option<io::Result<Control>>,
+    #[cfg(feature = "testing")]
+    has_virtual_time: bool,
+}
+
+impl Builder {
+    /// Catches the signals that end a process (rule D1), from this very call on. Without it, signals are left alone:
+    /// call [`App::shutdown`] and [`App::insist`] yourself.
+    ///
+    /// When the application has ended, or the builder is dropped, a signal ends the process again.
+    pub fn handle_signals(mut self) -> Self {
+        self.control.get_or_insert_with(|| Control::start(Handling::Ours));
+        self
+    }
+
+    /// The time from the request to stop until everything has ended; the default is 25s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.options.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// The time for acquiring everything, or `None` for no limit; the default is 60s.
+    pub fn startup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.startup_timeout = Some(timeout.into());
+        self
+    }
+
+    /// How long to go on serving after the request to stop, so that load balancers notice; the default is 5s in
+    /// Kubernetes if something serves requests (`serve_http`, `InFlight`), and not at all elsewhere. It is part of `shutdown_timeout`, and does not apply to a Ctrl-C at a terminal (rule D4).
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.options.drain_delay = Some(delay);
+        self
+    }
+
+    /// Answers `/livez`, `/readyz`, `/startupz` and `/status` at an address, from before the first resource is
+    /// acquired until the end: see [`Probe`], which also has the options. `LIFECYCLE_PROBE_ADDR` wins over the address
+    /// said here, and switches the probe on where nothing is said.
+    ///
+    /// A port of 0 lets the system choose one; the log says which. If the address cannot be had, nothing is started,
+    /// and the process exits with 1. Under virtual time there is no probe.
+    ///
+    /// ```no_run
+    /// use lifecycle::{App, Probe};
+    ///
+    /// # fn builders() {
+    /// App::builder().probe(([0, 0, 0, 0], 8081));
+    /// App::builder().probe(Probe::at(([127, 0, 0, 1], 8081)).show_errors());
+    /// # }
+    /// ```
+    #[cfg(feature = "probe")]
+    pub fn probe(mut self, probe: impl Into<Probe>) -> Self {
+        self.options.probe = Some(probe.into());
+        self
+    }
+
+    /// Answers probes at an address: in programs that are built with the feature `probe`. In this one, a call does not
+    /// compile, and the error says so.
+    #[cfg(not(feature = "probe"))]
+    #[expect(clippy::needless_pass_by_value, reason = "it is called as with the feature, and compiles never")]
+    pub fn probe(self, probe: impl NeedsFeatureProbe) -> Self {
+        let _ = probe;
+        self
+    }
+
+    /// The application is these resources and what they need, instead of everything that is declared in the program.
+    /// Called again, it adds.
+    pub fn resources<R: Resources>(mut self) -> Self {
+        R::nodes(self.roots.get_or_insert_default());
+        self
+    }
+
+    /// Uses an instance that is already there, or a fake, in place of acquiring one. What `R` itself comes after is
+    /// not acquired for its sake; it is released like the rest.
+    pub fn supply<R: Declared>(mut self, instance: R) -> Self {
+        self.supplied.push((R::node(), Arc::new(instance)));
+        self
+    }
+
+    /// Takes the time from the runtime's clock, which a test can pause, instead of from a thread of its own. Signals
+    /// are not caught then; [`App::deliver`] stands in for them.
+    #[cfg(feature = "testing")]
+    pub fn virtual_time(mut self) -> Self {
+        self.has_virtual_time = true;
+        self
+    }
+
+    pub(super) fn build(self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Vec<Failure>> {
+        let timing = self.timing();
+        let Self { options, roots, supplied, control, .. } = self;
+        let handles_signals = control.is_some();
+        let env = |variable: &str| env::var(variable);
+        let config = options.resolve(env, platform::grace(env, Path::exists))?;
+        let (endpoints, circumstances) = match timing {
+            Timing::Thread => open(&config)?,
+            Timing::Runtime => Default::default(),
+        };
+        let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
+        let (plan, hooks, supplied) =
+            roots::plan(roots.unwrap_or_else(roots::declared), supplied, main_reserve);
+        let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
+        let mut warnings = circumstances;
+        warnings.extend(warning);
+        warnings.extend(cfg!(panic = "abort").then_some(Notice::PanicAborts));
+        warnings.extend(procfs::shell_as_pid_1().map(Notice::ShellAsPid1));
+        let settings = Settings {
+            shutdown_timeout,
+            startup_timeout,
+            drain_delay,
+            body,
+            at_terminal: handles_signals && io::stdin().is_terminal(),
+            serves: endpoints.answer(),
+            warnings,
+        };
+        let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];
+        let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
+        let driver = Driver::new(Parts {
+            engine: Engine::new(Arc::new(plan), settings),
+            hooks,
+            supplied,
+            runtime: Handle::current(),
+            timing,
+            ending,
+            watchdog,
+        });
+        match timing {
+            Timing::Runtime => control_from_its_runtime(&driver),
+            Timing::Thread => {
+                let control =
+                    control.unwrap_or_else(|| Control::start(Handling::Theirs)).map_err(no_thread)?;
+                control.take(&driver, endpoints);
+            }
+        }
+        Ok(driver)
+    }
+
+    #[cfg(feature = "testing")]
+    fn timing(&self) -> Timing {
+        if self.has_virtual_time { Timing::Runtime } else { Timing::Thread }
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn timing(&self) -> Timing {
+        Timing::Thread
+    }
+}
+
+/// Opens what watches the application, and tells what is to be said about it.
+fn open(config: &Config) -> Result<(Endpoints, Vec<Notice>), Vec<Failure>> {
+    #[cfg_attr(
+        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
+        expect(unused_mut, reason = "there is nothing to open")
+    )]
+    let (mut endpoints, mut notices) = (Endpoints::default(), Vec::new());
+    #[cfg(feature = "probe")]
+    if let Some(probe) = config.probe {
+        let listener = crate::probe::Listener::bind(probe).map_err(|failure| vec![failure])?;
+        notices.push(Notice::ProbeListens(listener.address()));
+        endpoints.0.push(Box::new(listener));
+    }
+    #[cfg(all(feature = "systemd", target_os = "linux"))]
+    match crate::systemd::Manager::find() {
+        Ok(Some(manager)) => endpoints.0.push(Box::new(manager)),
+        Ok(None) => {}
+        Err(why) => notices.push(Notice::NotNotifying(why)),
+    }
+    let _ = config;
+    Ok((endpoints, notices))
+}
+
+/// What `Builder::probe` takes in a program that is built without the feature: nothing implements it, and the error
+/// says what to do.
+#[cfg(not(feature = "probe"))]
+#[diagnostic::on_unimplemented(
+    message = "the feature `probe` of `lifecycle-runtime` is not enabled",
+    label = "this needs the feature `probe`",
+    note = "enable it in Cargo.toml: `lifecycle-runtime = {{ version = \"…\", features = [\"probe\"] }}`"
+)]
+pub trait NeedsFeatureProbe {}

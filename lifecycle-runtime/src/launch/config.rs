@@ -1,0 +1,201 @@
+//! What was asked for, in code and in the environment, and what follows from it.
+
+use std::env::VarError;
+use std::time::Duration;
+
+use crate::engine::notice::Notice;
+use crate::engine::settings::Delay;
+use crate::model::duration::{ACCEPTED, parse};
+use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::platform::{Grace, Platform, is_kubernetes};
+#[cfg(feature = "probe")]
+use crate::probe::Probe;
+
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
+const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it takes Kubernetes to take a pod out of its endpoints, with some to spare (rule D4).
+const KUBERNETES_DELAY: Duration = Duration::from_secs(5);
+
+/// What was said in code. `None` is "nothing was said".
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) startup_timeout: Option<Option<Duration>>,
+    pub(crate) drain_delay: Option<Duration>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) startup_timeout: Option<Duration>,
+    pub(crate) drain_delay: Delay,
+    /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
+    pub(crate) warning: Option<Notice>,
+    #[cfg(feature = "probe")]
+    pub(crate) probe: Option<Probe>,
+}
+
+impl Options {
+    /// The environment wins over the code, so that an operator needs no rebuild. All that is wrong is told at once.
+    pub(crate) fn resolve(
+        self,
+        env: impl Fn(&str) -> Result<String, VarError>,
+        platform: Option<Grace>,
+    ) -> Result<Config, Vec<Failure>> {
+        let mut refused = Vec::new();
+        let mut read = |variable: &str, none: Option<&str>| match env(variable) {
+            Err(VarError::NotPresent) => None,
+            Ok(value) if none == Some(value.as_str()) => Some(None),
+            Ok(value) => match parse(&value) {
+                Ok(duration) => Some(Some(duration)),
+                Err(what) => {
+                    let or_none = none.map_or(String::new(), |none| format!(", or \"{none}\""));
+                    refused.push(refuse(format!("{variable}={value:?} {what}; {ACCEPTED}{or_none}")));
+                    None
+                }
+            },
+            Err(VarError::NotUnicode(value)) => {
+                refused.push(refuse(format!("{variable}={value:?} is not valid UTF-8; {ACCEPTED}")));
+                None
+            }
+        };
+        let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
+        let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
+        let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
+        let default_delay = if is_kubernetes(&env) { KUBERNETES_DELAY } else { Duration::ZERO };
+        let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
+        #[cfg(feature = "probe")]
+        let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
+            refused.push(refuse(what));
+            None
+        });
+        #[cfg(not(feature = "probe"))]
+        if env("LIFECYCLE_PROBE_ADDR") != Err(VarError::NotPresent) {
+            let what = "LIFECYCLE_PROBE_ADDR is set, but this program is built without the feature `probe` of lifecycle-runtime";
+            refused.push(refuse(what.to_owned()));
+        }
+        if shutdown_timeout == Some(Duration::ZERO) {
+            let what =
+                "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
+            refused.push(refuse(what.to_owned()));
+        }
+        if startup_timeout == Some(Some(Duration::ZERO)) {
+            let what = "`startup_timeout` is zero: nothing could be acquired; for no limit it is \"none\"";
+            refused.push(refuse(what.to_owned()));
+        }
+        if told == Some(Duration::ZERO) {
+            let what =
+                "LIFECYCLE_GRACE_PERIOD is zero: nothing could be released; leave it out if it is not known";
+            refused.push(refuse(what.to_owned()));
+        }
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        let grace = told.map(|period| Grace { period, platform: Platform::Told }).or(platform);
+        let fitting = grace.map_or(DEFAULT_SHUTDOWN_TIMEOUT, |Grace { period, .. }| {
+            DEFAULT_SHUTDOWN_TIMEOUT.min(period.saturating_mul(4) / 5)
+        });
+        let is_too_long = |grace: &Grace| shutdown_timeout.is_some_and(|timeout| timeout >= grace.period);
+        let warning = grace.filter(is_too_long).map(|grace| Notice::GraceTooShort {
+            timeout: shutdown_timeout.unwrap_or_default(),
+            grace: grace.period,
+            platform: grace.platform,
+        });
+        Ok(Config {
+            shutdown_timeout: shutdown_timeout.unwrap_or(fitting),
+            warning,
+            startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
+            drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
+            #[cfg(feature = "probe")]
+            probe,
+        })
+    }
+}
+
+pub(crate) fn refuse(what: String) -> Failure {
+    Failure::new("configuration", Operation::Configure, Cause::Error(what.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(options: Options, env: &[(&str, &str)]) -> Result<Config, String> {
+        let read = |name: &str| {
+            let found = env.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        };
+        let join =
+            |failures: Vec<Failure>| failures.iter().map(Failure::cause).collect::<Vec<_>>().join("\n");
+        options.resolve(read, None).map_err(join)
+    }
+
+    #[test]
+    fn the_default_fits_the_grace_period_and_an_explicit_value_that_does_not_is_warned_of() {
+        let grace = |millis| Some(Grace { period: Duration::from_millis(millis), platform: Platform::Pm2 });
+        let none = |_: &str| Err(VarError::NotPresent);
+        let default = |millis| Options::default().resolve(none, grace(millis)).unwrap();
+        assert_eq!(default(1_600).shutdown_timeout, Duration::from_millis(1_280));
+        assert_eq!(default(30_000).shutdown_timeout, Duration::from_secs(24));
+        assert_eq!(default(60_000).shutdown_timeout, Duration::from_secs(25));
+        assert!(default(1_600).warning.is_none());
+        let said = Options { shutdown_timeout: Some(Duration::from_secs(30)), ..Options::default() };
+        let warning = said.resolve(none, grace(30_000)).unwrap().warning;
+        assert!(matches!(warning, Some(Notice::GraceTooShort { .. })), "{warning:?}");
+        assert!(said.resolve(none, grace(31_000)).unwrap().warning.is_none());
+    }
+
+    #[test]
+    fn what_is_told_about_the_grace_period_wins_over_what_is_known_of_the_platform() {
+        let config = resolve(Options::default(), &[("LIFECYCLE_GRACE_PERIOD", "10s")]).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(8));
+        let refused = resolve(Options::default(), &[("LIFECYCLE_GRACE_PERIOD", "0s")]).unwrap_err();
+        assert!(refused.contains("LIFECYCLE_GRACE_PERIOD is zero"), "{refused}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_code_and_the_code_over_the_defaults() {
+        let config = resolve(Options::default(), &[]).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
+        assert_eq!(config.startup_timeout, Some(Duration::from_secs(60)));
+        let said = Options { shutdown_timeout: Some(Duration::from_secs(30)), ..Options::default() };
+        assert_eq!(resolve(said, &[]).unwrap().shutdown_timeout, Duration::from_secs(30));
+        let env = [("LIFECYCLE_SHUTDOWN_TIMEOUT", "5s"), ("LIFECYCLE_STARTUP_TIMEOUT", "none")];
+        let config = resolve(said, &env).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
+        assert_eq!(config.startup_timeout, None);
+    }
+
+    #[test]
+    fn in_kubernetes_what_serves_has_a_delay_unless_another_was_given() {
+        let delay = |options, env: &[(&str, &str)]| resolve(options, env).unwrap().drain_delay;
+        let kubernetes = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        let given = |millis| Delay::Given(Duration::from_millis(millis));
+        assert_eq!(delay(Options::default(), &[]), Delay::IfServing(Duration::ZERO));
+        assert_eq!(delay(Options::default(), &[kubernetes]), Delay::IfServing(Duration::from_secs(5)));
+        let said = Options { drain_delay: Some(Duration::ZERO), ..Options::default() };
+        assert_eq!(delay(said, &[kubernetes]), given(0));
+        assert_eq!(delay(said, &[kubernetes, ("LIFECYCLE_DRAIN_DELAY", "250ms")]), given(250));
+    }
+
+    #[test]
+    fn everything_malformed_is_told_at_once_with_name_value_and_form() {
+        let env = [("LIFECYCLE_SHUTDOWN_TIMEOUT", "30"), ("LIFECYCLE_STARTUP_TIMEOUT", "never")];
+        assert_eq!(
+            resolve(Options::default(), &env).unwrap_err(),
+            "LIFECYCLE_SHUTDOWN_TIMEOUT=\"30\" has a number without a unit; \
+             a duration is written like \"250ms\", \"30s\" or \"1m 30s\"\n\
+             LIFECYCLE_STARTUP_TIMEOUT=\"never\" is no duration; \
+             a duration is written like \"250ms\", \"30s\" or \"1m 30s\", or \"none\""
+        );
+    }
+
+    #[test]
+    fn zero_is_refused() {
+        let refused = resolve(Options::default(), &[("LIFECYCLE_SHUTDOWN_TIMEOUT", "0s")]).unwrap_err();
+        assert!(refused.contains("`shutdown_timeout` is zero"), "{refused}");
+    }
+}

@@ -1,0 +1,159 @@
+//! The life of an application: from its start to its end, and the report.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::builder::Builder;
+use crate::driver::{CatchPanic, Driver, Ending, Witnessed};
+use crate::engine::event::Event;
+use crate::engine::settings::BodyKind;
+use crate::handles::app::App;
+use crate::handles::body::{Body, Output};
+use crate::handles::owner::Owner;
+use crate::model::failure::Failure;
+use crate::model::report::Report;
+use crate::process::stderr;
+
+impl App {
+    /// Waits for the end of an application that was started with [`Builder::start`], and tells what happened.
+    ///
+    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the last
+    /// supervised task has ended. On any other handle, this waits likewise, but owes the application nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the handle: see [`App`].
+    pub async fn run(self) -> Report {
+        self.end_body();
+        end(self.driver()).await
+    }
+}
+
+impl Builder {
+    /// Acquires the resources, on the runtime that this is called on.
+    ///
+    /// An application that is asked to stop in the moment in which it has started is handed over all the same: await
+    /// [`App::stopping`], or call [`App::run`], as ever.
+    ///
+    /// # Errors
+    ///
+    /// The report of a start that failed or was interrupted: everything that was acquired has been released. It is
+    /// on stderr already.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    pub async fn start(self) -> Result<App, Report> {
+        let driver = self.build(BodyKind::Host, Ending::Application).map_err(refused)?;
+        let app = App::owner(&driver, Owner::new(&driver, Body::enter(&driver)));
+        driver.send(Event::Start);
+        tokio::select! {
+            biased;
+            () = driver.milestones().run_main.cancelled() => Ok(app),
+            () = driver.milestones().finished.cancelled() => Err(app.run().await),
+        }
+    }
+
+    /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what
+    /// `#[lifecycle::main]` does, on the runtime that this is called on.
+    ///
+    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the body has
+    /// returned and no supervised task is alive. In the body, `?` takes any error.
+    ///
+    /// ```no_run
+    /// #[tokio::main]
+    /// async fn main() -> lifecycle::Report {
+    ///     lifecycle::App::builder()
+    ///         .handle_signals()
+    ///         .run(work)
+    ///         .await
+    /// }
+    ///
+    /// async fn work(app: lifecycle::App) -> lifecycle::Result {
+    ///     let answer: i32 = "42".parse()?;
+    ///     println!("{answer}");
+    ///     app.stopping().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    pub async fn run<F, Fut>(self, body: F) -> Report
+    where
+        F: FnOnce(App) -> Fut,
+        Fut: Future<Output: Output>,
+    {
+        self.live(BodyKind::Written, Ending::Application, body).await
+    }
+
+    pub(super) async fn live<F, Fut>(self, kind: BodyKind, ending: Ending, body: F) -> Report
+    where
+        F: FnOnce(App) -> Fut,
+        Fut: Future<Output: Output>,
+    {
+        match self.build(kind, ending) {
+            Ok(driver) => {
+                live(&driver, kind, body).await;
+                end(&driver).await
+            }
+            Err(failures) => refused(failures),
+        }
+    }
+}
+
+/// Starts the application, runs its body when everything is acquired, and returns when the application has ended.
+pub(crate) async fn live<F, Fut>(driver: &Arc<Driver>, kind: BodyKind, body: F)
+where
+    F: FnOnce(App) -> Fut,
+    Fut: Future<Output: Output>,
+{
+    let milestones = driver.milestones();
+    let guard = if kind == BodyKind::Empty { None } else { Body::enter(driver) };
+    let witnessed = guard.map(|guard| {
+        let app = App::body(driver);
+        let run_main = milestones.run_main.clone();
+        let body = async move {
+            run_main.cancelled().await;
+            body(app).await
+        };
+        let abort = driver.main_seat().abort();
+        Witnessed::new(abort.run_until_cancelled_owned(CatchPanic::new(body)), guard)
+    });
+    // Declared before the owner, and so dropped after it: a body that is dropped with its application has not failed.
+    let mut living = pin!(async {
+        if let Some(body) = witnessed {
+            body.await;
+        }
+    });
+    let _owner = Owner::new(driver, None);
+    driver.send(Event::Start);
+    tokio::select! {
+        biased;
+        () = milestones.ended.cancelled() => {}
+        () = &mut living => milestones.ended.cancelled().await,
+    }
+}
+
+/// The report of an application that was not begun. It is told here: there is no log yet.
+fn refused(failures: Vec<Failure>) -> Report {
+    let report = Report::refused(failures);
+    stderr::write(report.to_string());
+    report
+}
+
+/// Waits for the end.
+async fn end(driver: &Arc<Driver>) -> Report {
+    driver.milestones().finished.cancelled().await;
+    driver.report()
+}

@@ -1,0 +1,6 @@
+//! Puts an application together and lets it live: the builder, the configuration, `#[lifecycle::main]`.
+
+pub(crate) mod builder;
+pub(crate) mod config;
+pub(crate) mod entry;
+pub(crate) mod life;

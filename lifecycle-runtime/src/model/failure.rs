@@ -1,0 +1,228 @@
+//! What went wrong in one operation of one resource.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Name;
+use super::duration::Human;
+use super::plan::{Id, Plan};
+
+/// Any error.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A result for which `?` takes any error, `anyhow::Error` included.
+pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
+
+/// The error by which an `optional` resource says that its configuration switches it off, which is not a failure:
+/// `return Err(lifecycle::Skip.into())`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip;
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("switched off by configuration")
+    }
+}
+
+impl Error for Skip {}
+
+/// What a resource was doing when it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// It was being acquired.
+    Acquire,
+    /// A supervised task of this name was running.
+    Task(String),
+    /// It was being released.
+    Release,
+    /// Its last resort, `abort`, was running.
+    Abort,
+    /// The body of `main` was running.
+    Main,
+    /// The application was being configured.
+    Configure,
+    /// The probe was about to take its address.
+    Probe,
+}
+
+/// One thing that went wrong. Displayed, it names the resource and the operation;
+/// [`source`](Error::source) is the cause.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    resource: Name,
+    operation: Operation,
+    cause: Cause,
+    error: Option<Arc<dyn Error + Send + Sync>>,
+    /// Where the resource stands, for the chain of those that needed it.
+    place: Option<(Arc<Plan>, Id)>,
+    is_tolerated: bool,
+}
+
+/// Why an operation failed, as plain data: the user's error itself is kept elsewhere, or gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cause {
+    Error(ErrorText),
+    Panic(String),
+    TimedOut(Limit),
+    /// The future was dropped by somebody else: the runtime went away under it.
+    Lost,
+}
+
+/// What an error said, with its sources.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ErrorText {
+    text: String,
+    /// The number under which the error itself is kept, if it is.
+    pub(crate) kept_as: Option<u64>,
+}
+
+impl ErrorText {
+    pub(crate) fn new(text: String, kept_as: Option<u64>) -> Self {
+        Self { text, kept_as }
+    }
+}
+
+impl From<&str> for ErrorText {
+    fn from(text: &str) -> Self {
+        Self::new(text.to_owned(), None)
+    }
+}
+
+impl From<String> for ErrorText {
+    fn from(text: String) -> Self {
+        Self::new(text, None)
+    }
+}
+
+impl fmt::Display for ErrorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for ErrorText {}
+
+/// Which limit an operation ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Limit {
+    AcquireTimeout(Duration),
+    StartupTimeout(Duration),
+    /// The cut-off of the resource's turn (rule D6), this long after the operation began.
+    Cutoff(Duration),
+}
+
+impl Failure {
+    pub(crate) fn new(resource: impl Into<Name>, operation: Operation, cause: Cause) -> Self {
+        Self { resource: resource.into(), operation, cause, error: None, place: None, is_tolerated: false }
+    }
+
+    /// The failure of a resource of a plan; it is tolerated if the resource is optional (rule S6).
+    pub(crate) fn of(plan: &Arc<Plan>, id: Id, operation: Operation, cause: Cause) -> Self {
+        Self {
+            place: Some((Arc::clone(plan), id)),
+            is_tolerated: plan.step(id).optional,
+            ..Self::new(Arc::clone(plan.shared_name(id)), operation, cause)
+        }
+    }
+
+    /// The number under which the error itself is kept.
+    pub(crate) fn kept_as(&self) -> Option<u64> {
+        match &self.cause {
+            Cause::Error(error) => error.kept_as,
+            Cause::Panic(_) | Cause::TimedOut(_) | Cause::Lost => None,
+        }
+    }
+
+    /// Adds the error itself.
+    pub(crate) fn attach(&mut self, error: Option<Arc<dyn Error + Send + Sync>>) {
+        self.error = error;
+    }
+
+    /// The resource that failed; `main` for the body of `main`.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// What the resource was doing.
+    #[must_use]
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Whether it panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.cause, Cause::Panic(_))
+    }
+
+    /// Whether it took longer than it may.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.cause, Cause::TimedOut(_))
+    }
+
+    /// The longest chain of `after` that needed the resource: each comes after the next, and the failed one is last.
+    #[must_use]
+    pub fn chain(&self) -> Vec<&str> {
+        match &self.place {
+            Some((plan, id)) => plan.chain(*id).into_iter().map(|id| plan.name(id)).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether the application goes on without the resource, since it is optional (rule S6).
+    #[must_use]
+    pub fn is_tolerated(&self) -> bool {
+        self.is_tolerated
+    }
+
+    /// The cause, in words: the error and its sources, the panic's message or the limit that was reached.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match &self.cause {
+            Cause::Error(error) => error.to_string(),
+            Cause::Panic(panic) => format!("panicked: {panic}"),
+            Cause::TimedOut(Limit::AcquireTimeout(limit)) => {
+                format!("timed out: acquire_timeout is {}", Human(*limit))
+            }
+            Cause::TimedOut(Limit::StartupTimeout(limit)) => {
+                format!("timed out: startup_timeout is {}", Human(*limit))
+            }
+            Cause::TimedOut(Limit::Cutoff(after)) => {
+                format!("cut off after {}, when its share of the deadline was used up", Human(*after))
+            }
+            Cause::Lost => "dropped before it was done: its runtime was shut down".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource, operation, .. } = self;
+        match operation {
+            Operation::Acquire => write!(f, "`{resource}` could not be acquired"),
+            Operation::Task(task) => write!(f, "task `{task}` of `{resource}` failed"),
+            Operation::Release => write!(f, "`{resource}` could not be released"),
+            Operation::Abort => write!(f, "`abort` of `{resource}` failed"),
+            Operation::Main => write!(f, "`main` failed"),
+            Operation::Configure => write!(f, "the configuration was refused"),
+            Operation::Probe => write!(f, "the probe has no address to answer at"),
+        }
+    }
+}
+
+impl Error for Failure {
+    /// The error that the operation returned, as the value that it was. If it had to be let go, because it may have
+    /// held a [`Guard`](crate::Guard) that a stop was waiting for, this is its text.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match (&self.error, &self.cause) {
+            (Some(error), _) => Some(&**error),
+            (None, Cause::Error(text)) => Some(text),
+            (None, Cause::Panic(_) | Cause::TimedOut(_) | Cause::Lost) => None,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Plain data: the words of the domain, without tokio, clock, environment or I/O. Every other room may use it; it uses
+//! none.
+
+pub(crate) mod duration;
+pub(crate) mod exit_code;
+pub(crate) mod failure;
+pub(crate) mod phase;
+pub(crate) mod plan;
+pub(crate) mod platform;
+pub(crate) mod report;
+mod report_text;
+pub(crate) mod signal;
+
+use std::sync::Arc;
+
+/// The name of a resource or of a task: shared, so that a notice can carry it at no cost.
+pub(crate) type Name = Arc<str>;

@@ -1,0 +1,133 @@
+//! The report as a person reads it: at the end of the log, or on stderr when the start has failed.
+
+use std::fmt;
+
+use super::duration::Human;
+use super::failure::{Failure, Operation};
+use super::phase::Reason;
+use super::report::{Outcome, Report, ResourceReport};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reason == Reason::Configuration {
+            explain_configuration(self, f)
+        } else if !self.has_started() && !self.failures.is_empty() {
+            explain_failed_start(self, f)
+        } else {
+            explain_life(self, f)
+        }
+    }
+}
+
+fn explain_configuration(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "lifecycle: nothing was started: the configuration was refused")?;
+    for failure in &report.failures {
+        writeln!(f, "  {}", failure.cause())?;
+    }
+    writeln!(f, "  exit code: {}", report.exit_code)
+}
+
+fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(first) = report.failures.iter().find(|failure| !failure.is_tolerated()) else {
+        return explain_life(report, f);
+    };
+    writeln!(f, "lifecycle: the application did not start: {first}")?;
+    writeln!(f, "  cause:         {}", first.cause())?;
+    writeln!(f, "  needed by:     {}", needed_by(first))?;
+    if let Some(resource) = report.resource(first.resource()) {
+        writeln!(f, "  comes after:   {}", list(resource.after.iter().cloned()))?;
+    }
+    let resources = || report.resources.iter();
+    let is_completed = |resource: &&ResourceReport| resource.was_acquired;
+    let completed = |resource: &ResourceReport| {
+        format!("{} (in {})", resource.name, Human(resource.acquire.unwrap_or_default()))
+    };
+    writeln!(f, "  completed:     {}", list(resources().filter(is_completed).map(completed)))?;
+    let had_a_turn =
+        |resource: &&ResourceReport| resource.drain.is_some() && resource.name != first.resource();
+    let rolled_back = |resource: &ResourceReport| format!("{} ({})", resource.name, rolled_back(resource));
+    writeln!(f, "  rolled back:   {}", list(resources().rev().filter(had_a_turn).map(rolled_back)))?;
+    let is_untouched = |resource: &&ResourceReport| resource.outcome == Outcome::NeverStarted;
+    let name = |resource: &ResourceReport| resource.name.clone();
+    writeln!(f, "  never started: {}", list(resources().filter(is_untouched).map(name)))?;
+    for failure in report.failures.iter().filter(|failure| !std::ptr::eq(*failure, first)) {
+        let kind = if failure.is_tolerated() { "tolerated:  " } else { "also failed:" };
+        writeln!(f, "  {kind}   {failure}: {}", failure.cause())?;
+    }
+    writeln!(f, "  exit code:     {}", report.exit_code)
+}
+
+fn needed_by(failure: &Failure) -> String {
+    match failure.chain() {
+        chain if chain.len() < 2 => "the application itself".to_owned(),
+        chain => chain.join(" → "),
+    }
+}
+
+fn rolled_back(resource: &ResourceReport) -> String {
+    let took = resource.drain.unwrap_or_default() + resource.release.unwrap_or_default();
+    match resource.outcome {
+        Outcome::Clean => format!("released in {}", Human(took)),
+        outcome if resource.release.is_some() => format!("{outcome} after {}", Human(took)),
+        outcome => outcome.to_string(),
+    }
+}
+
+fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let took = report.stop_took.unwrap_or_default();
+    writeln!(
+        f,
+        "stopped in {} of {}: {}; exit code {}",
+        Human(took),
+        Human(report.shutdown_timeout),
+        report.reason,
+        report.exit_code
+    )?;
+    let width =
+        report.resources.iter().map(|resource| resource.name.len()).max().unwrap_or(0).max("resource".len());
+    if !report.resources.is_empty() {
+        writeln!(f, "  {:width$}  outcome        acquire   drain     release   in flight", "resource")?;
+    }
+    for resource in &report.resources {
+        let ResourceReport { name, outcome, acquire, drain, release, in_flight, cut, excused, .. } = resource;
+        let [acquire, drain, release] =
+            [acquire, drain, release].map(|took| took.map_or("-".to_owned(), |took| Human(took).to_string()));
+        write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
+        if *cut > 0 {
+            write!(f, ", {cut} cut off")?;
+            if !resource.aborted_tasks.is_empty() {
+                write!(f, ": {}", resource.aborted_tasks.join(", "))?;
+            }
+        }
+        if *excused > 0 {
+            write!(f, " ({excused} of them streams that were told, or without a request)")?;
+        }
+        if !resource.stuck_tasks.is_empty() {
+            write!(f, ", stuck: {}", resource.stuck_tasks.join(", "))?;
+        }
+        writeln!(f)?;
+    }
+    write_path(f, "started", &report.start_path)?;
+    write_path(f, "stopped", &report.stop_path)?;
+    let longest = report.resources.iter().filter(|resource| resource.drain.is_some()).max_by_key(|r| r.drain);
+    if let Some(ResourceReport { name, drain: Some(drain), .. }) = longest {
+        writeln!(f, "  longest drain: {name}, {} of {}", Human(*drain), Human(report.shutdown_timeout))?;
+    }
+    for failure in &report.failures {
+        let kind = if failure.is_tolerated() { "tolerated" } else { "failed" };
+        writeln!(f, "  {kind}: {failure}: {}", failure.cause())?;
+        if *failure.operation() == Operation::Acquire && failure.chain().len() > 1 {
+            writeln!(f, "    needed by: {}", failure.chain().join(" → "))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_path(f: &mut fmt::Formatter<'_>, what: &str, path: &[String]) -> fmt::Result {
+    if path.len() > 1 { writeln!(f, "  {what} along: {}", path.join(" → ")) } else { Ok(()) }
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+}

@@ -1,0 +1,49 @@
+//! The signals that ask an application to end.
+
+use std::fmt;
+
+/// A signal that asks an application to end.
+///
+/// On Windows, Ctrl-C is [`Interrupt`](Self::Interrupt), Ctrl-Break is [`Quit`](Self::Quit), and closing the
+/// console, logging off and shutting down are [`Terminate`](Self::Terminate).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// SIGHUP.
+    Hangup,
+    /// SIGINT, the signal of Ctrl-C.
+    Interrupt,
+    /// SIGQUIT.
+    Quit,
+    /// SIGTERM, the signal of supervisors.
+    Terminate,
+}
+
+impl Signal {
+    /// The number that the signal has on Unix, and with which it enters an exit code.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Hangup => 1,
+            Self::Interrupt => 2,
+            Self::Quit => 3,
+            Self::Terminate => 15,
+        }
+    }
+
+    /// Whether the signal, when it is repeated, asks for haste (rule D8).
+    pub(crate) const fn insists(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Quit)
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Quit => "SIGQUIT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}

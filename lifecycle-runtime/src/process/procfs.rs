@@ -1,0 +1,53 @@
+//! What Linux tells about this process in `/proc`.
+
+use std::fs;
+
+/// Whether a signal was ignored when the process began, as SIGHUP is under nohup. Ask before handlers are set: they
+/// hide the answer.
+pub(crate) fn ignores(signal: i32) -> bool {
+    is_ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default(), signal)
+}
+
+/// Bit n-1 of `SigIgn`, in hexadecimal.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = field(status, "SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// The shell that started the process, if it is PID 1: it may not pass signals on.
+pub(crate) fn shell_as_pid_1() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    if field(&status, "PPid:")? != "1" {
+        return None;
+    }
+    let name = fs::read_to_string("/proc/1/comm").ok()?;
+    is_shell(name.trim()).then(|| name.trim().to_owned())
+}
+
+fn is_shell(name: &str) -> bool {
+    ["sh", "bash", "dash", "ash", "busybox", "zsh", "ksh"].contains(&name)
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_signal_is_a_bit_of_the_mask() {
+        let status =
+            "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n";
+        assert!(is_ignored(status, 1));
+        assert!(!is_ignored(status, 15));
+        assert!(!is_ignored("", 1));
+    }
+
+    #[test]
+    fn shells_are_known_by_name() {
+        assert!(is_shell("dash"));
+        assert!(!is_shell("tini"));
+    }
+}

@@ -1,0 +1,202 @@
+//! The signals that end an application (rule D1), and what becomes of them when no application is there.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::signal::Signal;
+
+/// The signals that arrived since they were caught. While one of these exists, they end no process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    /// The claim is dropped before the streams: whatever is not ours any more ends the process, and is not lost.
+    caught: Option<(Claim, platform::Streams)>,
+}
+
+impl Signals {
+    /// Catches the signals. Must be called within a runtime.
+    pub(crate) fn catch() -> io::Result<Self> {
+        // In this order: the handlers behind the claim do nothing, and a signal that only they saw would be lost.
+        let streams = platform::Streams::new()?;
+        Ok(Self { caught: Some((Claim::new()?, streams)) })
+    }
+
+    /// Never a signal.
+    pub(crate) fn none() -> Self {
+        Self { caught: None }
+    }
+
+    /// The next signal.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a signal is lost only to another of the same kind that nobody has seen yet.
+    pub(crate) async fn next(&mut self) -> Signal {
+        match &mut self.caught {
+            Some((_, streams)) => streams.next().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// How many applications claim the process's signals. While there is none, a signal does what it did before
+/// anybody asked: it ends the process. Signal dispositions belong to the process, and so does this count.
+static CLAIMS: Mutex<usize> = Mutex::new(0);
+
+#[derive(Debug)]
+struct Claim;
+
+impl Claim {
+    fn new() -> io::Result<Self> {
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        platform::claim()?;
+        *claims += 1;
+        Ok(Self)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        *claims -= 1;
+        if *claims == 0 {
+            platform::disclaim();
+        }
+    }
+}
+
+#[cfg(unix)]
+mod platform {
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, LazyLock, OnceLock};
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+    use crate::model::signal::Signal;
+    use crate::process::procfs;
+
+    /// Whether a signal ends the process. Read in the handler, so that it is one atomic; the orderings give what
+    /// was done before a change to who sees it, though nothing else hangs on it.
+    static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+    /// Makes signals wait for whoever listens. The handlers remain in place for good, since they cannot be taken
+    /// back without a moment in which a signal is lost.
+    pub(super) fn claim() -> io::Result<()> {
+        static HANDLERS: OnceLock<()> = OnceLock::new();
+        IS_UNCLAIMED.store(false, Ordering::SeqCst);
+        if HANDLERS.get().is_none() {
+            for number in numbers() {
+                signal_hook::flag::register_conditional_default(number, Arc::clone(&IS_UNCLAIMED))?;
+            }
+            let _ = HANDLERS.set(());
+        }
+        Ok(())
+    }
+
+    pub(super) fn disclaim() {
+        IS_UNCLAIMED.store(true, Ordering::SeqCst);
+    }
+
+    #[derive(Debug)]
+    pub(super) struct Streams {
+        hangup: Option<Stream>,
+        interrupt: Stream,
+        quit: Stream,
+        terminate: Stream,
+    }
+
+    impl Streams {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self {
+                hangup: (!hangup_is_ignored()).then(|| signal(SignalKind::hangup())).transpose()?,
+                interrupt: signal(SignalKind::interrupt())?,
+                quit: signal(SignalKind::quit())?,
+                terminate: signal(SignalKind::terminate())?,
+            })
+        }
+
+        pub(super) async fn next(&mut self) -> Signal {
+            let Self { hangup, interrupt, quit, terminate } = self;
+            tokio::select! {
+                () = receive(Some(terminate)) => Signal::Terminate,
+                () = receive(Some(interrupt)) => Signal::Interrupt,
+                () = receive(Some(quit)) => Signal::Quit,
+                () = receive(hangup.as_mut()) => Signal::Hangup,
+            }
+        }
+    }
+
+    async fn receive(stream: Option<&mut Stream>) {
+        let received = match stream {
+            Some(stream) => stream.recv().await,
+            None => None,
+        };
+        if received.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn numbers() -> Vec<i32> {
+        let mut numbers = vec![SIGINT, SIGQUIT, SIGTERM];
+        numbers.extend((!hangup_is_ignored()).then_some(SIGHUP));
+        numbers
+    }
+
+    /// Whether SIGHUP was ignored when the process began, as under nohup: then it stays ignored. It is asked once,
+    /// before our own handlers would hide the answer.
+    fn hangup_is_ignored() -> bool {
+        static IS_IGNORED: LazyLock<bool> = LazyLock::new(|| procfs::ignores(SIGHUP));
+        *IS_IGNORED
+    }
+}
+
+#[cfg(windows)]
+mod platform {
+    use std::io;
+
+    use tokio::signal::windows::{
+        CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff,
+        ctrl_shutdown,
+    };
+
+    use crate::model::signal::Signal;
+
+    pub(super) fn claim() -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn disclaim() {}
+
+    #[derive(Debug)]
+    pub(super) struct Streams {
+        c: CtrlC,
+        r#break: CtrlBreak,
+        close: CtrlClose,
+        logoff: CtrlLogoff,
+        shutdown: CtrlShutdown,
+    }
+
+    impl Streams {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self {
+                c: ctrl_c()?,
+                r#break: ctrl_break()?,
+                close: ctrl_close()?,
+                logoff: ctrl_logoff()?,
+                shutdown: ctrl_shutdown()?,
+            })
+        }
+
+        pub(super) async fn next(&mut self) -> Signal {
+            tokio::select! {
+                Some(()) = self.close.recv() => Signal::Terminate,
+                Some(()) = self.logoff.recv() => Signal::Terminate,
+                Some(()) = self.shutdown.recv() => Signal::Terminate,
+                Some(()) = self.c.recv() => Signal::Interrupt,
+                Some(()) = self.r#break.recv() => Signal::Quit,
+                else => std::future::pending().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Words that must reach stderr if they can, and must not hold up anything if they cannot.
+
+use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything waits for words to be written: a log or a pipe that blocks must not keep the process.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Writes `text`. An stderr that is closed is not an error.
+pub(crate) fn write(text: String) {
+    write_last::<()>(move |_| text);
+}
+
+/// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
+/// hand over a value first, which is returned even if it then hangs.
+pub(crate) fn write_last<T: Send + 'static>(
+    words: impl FnOnce(&dyn Fn(T)) -> String + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    let speaker = move || {
+        let text = words(&|value| {
+            // Nobody may be left to take it.
+            let _ = sender.send(value);
+        });
+        let _ = io::stderr().write_all(text.as_bytes());
+    };
+    thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).ok()?;
+    let until = Instant::now() + PATIENCE;
+    let mut value = None;
+    // The value comes first; then either the sender is dropped, since everything is written, or time is up.
+    while let Ok(handed_over) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        value = Some(handed_over);
+    }
+    value
+}

@@ -1,0 +1,80 @@
+//! Ends the process when nothing else does (rule D9): a plain thread that takes no lock of ours and needs nobody's
+//! help. It is armed when the shutdown begins. Where the process is the application, it stays armed until the process
+//! is gone; elsewhere until the application is let go of, since the program around it may have a life after that.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::stderr;
+use crate::model::exit_code::CUT_OFF;
+
+/// This long after the deadline, all that could be done was done.
+pub(crate) const AFTER_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A thread that ends the process at a given time, unless it is retired before.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    orders: Sender<Order>,
+}
+
+/// Finds what is to be said at the end, and the exit code; nothing if nobody is left who knows.
+type LastWords = Box<dyn FnOnce() -> Option<(String, u8)> + Send>;
+
+enum Order {
+    Arm(Instant, LastWords),
+    Retire,
+}
+
+impl Watchdog {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (orders, received) = mpsc::channel();
+        thread::Builder::new().name("lifecycle-watchdog".to_owned()).spawn(move || watch(&received))?;
+        Ok(Self { orders })
+    }
+
+    /// Ends the process at `at`, with these last words. Arming again changes the time.
+    pub(crate) fn arm(&self, at: Instant, words: impl FnOnce() -> Option<(String, u8)> + Send + 'static) {
+        // The thread listens until it is retired; then it is not to be armed again.
+        let _ = self.orders.send(Order::Arm(at, Box::new(words)));
+    }
+
+    /// Ends the thread: from now on it never ends the process, whatever it is told.
+    pub(crate) fn retire(&self) {
+        let _ = self.orders.send(Order::Retire);
+    }
+}
+
+fn watch(orders: &Receiver<Order>) {
+    let mut armed: Option<(Instant, LastWords)> = None;
+    loop {
+        let order = match &armed {
+            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some((at, _)) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        armed = match (order, armed) {
+            (Ok(Order::Arm(at, words)), _) => Some((at, words)),
+            (Ok(Order::Retire), _) | (Err(_), None) => return,
+            (Err(RecvTimeoutError::Timeout), Some((_, words))) => end(words),
+            // Nobody can retire it any more.
+            (Err(RecvTimeoutError::Disconnected), Some((at, words))) => {
+                thread::sleep(at.saturating_duration_since(Instant::now()));
+                end(words);
+            }
+        };
+    }
+}
+
+/// Ends the process without exit handlers and destructors, which may be what it hangs in. The last words are found on
+/// a thread that may be left behind: finding them takes the engine's lock.
+fn end(words: LastWords) -> ! {
+    let code = stderr::write_last(|hand_over| match words() {
+        Some((text, code)) => {
+            hand_over(code);
+            text
+        }
+        None => "lifecycle: the process did not end by itself: ending it now\n".to_owned(),
+    });
+    signal_hook::low_level::exit(code.unwrap_or(CUT_OFF).into())
+}

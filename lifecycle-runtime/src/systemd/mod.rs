@@ -1,0 +1,283 @@
+//! Tells systemd what the application is at: the protocol of `sd_notify(3)`, a few lines of text in a datagram.
+//!
+//! It is spoken here without the `sd-notify` crate, which opens a blocking socket for each message and knows no
+//! abstract addresses: the control thread must not block, and messages must keep their order.
+
+use std::env;
+use std::future::Future;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
+use std::pin::Pin;
+use std::process;
+use std::time::Duration;
+
+use tokio::net::UnixDatagram;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::control::endpoint::{Endpoint, Role, Watched};
+use crate::engine::status::Status;
+use crate::model::phase::Phase;
+
+/// How often the manager hears that a start or a stop is under way.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// For how long one such message holds.
+const EXTENSION: Duration = Duration::from_secs(5);
+
+/// Without `startup_timeout`, a start in which nothing was acquired for so long makes no progress: systemd's own
+/// limit counts then.
+const PROGRESS: Duration = Duration::from_secs(60);
+
+/// The service manager that started this process.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    socket: StdDatagram,
+    /// It kills the process when it has not heard from it for so long.
+    watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// The manager that NOTIFY_SOCKET names, if it is set.
+    pub(crate) fn find() -> Result<Option<Self>, String> {
+        let Some(path) = env::var_os("NOTIFY_SOCKET") else { return Ok(None) };
+        let connect = || {
+            let address = match path.as_bytes() {
+                [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+                path => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
+            };
+            let socket = StdDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            socket.connect_addr(&address)?;
+            Ok(socket)
+        };
+        let socket = connect()
+            .map_err(|error: std::io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
+        Ok(Some(Self { socket, watchdog: watchdog(|variable| env::var(variable).ok(), process::id()) }))
+    }
+
+    /// Tells every phase, that a start or a stop needs more time, and that the application is alive; until it has
+    /// ended.
+    async fn keep_informed(self, Watched { driver, heartbeat }: Watched) {
+        heartbeat.start(&driver);
+        let Self { socket, watchdog } = self;
+        let Ok(socket) = UnixDatagram::from_std(socket) else { return };
+        let half = watchdog.map(|period| period / 2);
+        let mut phase = driver.phase();
+        let mut ticks = every(INTERVAL);
+        let mut beats = half.map(every);
+        let mut told = Told::default();
+        let mut is_beat_due = false;
+        loop {
+            // What is sent next is newer than what is marked as seen here.
+            let at_end = *phase.borrow_and_update() == Phase::Stopped;
+            let is_alive = is_beat_due && half.is_some_and(|half| heartbeat.silence() < half);
+            for message in told.news(&driver.status(), is_alive) {
+                // A manager that has gone cannot be told anything, and the next one may listen at the same place.
+                let _ = socket.send(message.as_bytes()).await;
+            }
+            if at_end {
+                return;
+            }
+            is_beat_due = tokio::select! {
+                _ = phase.changed() => false,
+                _ = ticks.tick() => false,
+                () = tick(beats.as_mut()) => true,
+            };
+        }
+    }
+}
+
+impl Endpoint for Manager {
+    fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.keep_informed(watched))
+    }
+
+    fn role(&self) -> Role {
+        Role::Tells
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The period of the manager's watchdog, if it has one and means this process.
+fn watchdog(env: impl Fn(&str) -> Option<String>, pid: u32) -> Option<Duration> {
+    let is_meant = env("WATCHDOG_PID").is_none_or(|meant| meant.parse() == Ok(pid));
+    let micros = env("WATCHDOG_USEC").and_then(|micros| micros.parse().ok()).filter(|&micros| micros > 0);
+    micros.filter(|_| is_meant).map(Duration::from_micros)
+}
+
+/// What the manager knows already.
+#[derive(Debug, Default)]
+struct Told {
+    is_ready: bool,
+    is_stopping: bool,
+    status: String,
+}
+
+impl Told {
+    /// The messages that are due, in their order. Readiness and the stop are two messages, even if the application
+    /// runs so short that both are news at once.
+    fn news(&mut self, status: &Status, is_alive: bool) -> Vec<String> {
+        let mut messages = Vec::new();
+        if status.has_started && !std::mem::replace(&mut self.is_ready, true) {
+            messages.push("READY=1\n".to_owned());
+        }
+        let mut message = String::new();
+        if status.phase >= Phase::Draining && !std::mem::replace(&mut self.is_stopping, true) {
+            message += "STOPPING=1\n";
+        }
+        let words = words(status);
+        if words != self.status {
+            message += &format!("STATUS={words}\n");
+            self.status = words;
+        }
+        if let Some(extension) = extension(status) {
+            message += &format!("EXTEND_TIMEOUT_USEC={}\n", extension.as_micros());
+        }
+        if is_alive {
+            message += "WATCHDOG=1\n";
+        }
+        messages.extend((!message.is_empty()).then_some(message));
+        messages
+    }
+}
+
+/// How much more time the manager is asked for, from now on: never past our own deadline.
+fn extension(status: &Status) -> Option<Duration> {
+    let until = match status.phase {
+        Phase::Starting => status.deadline.unwrap_or(status.last_progress + PROGRESS),
+        Phase::Draining | Phase::Stopping => status.deadline?,
+        Phase::Running | Phase::Stopped => return None,
+    };
+    let left = until.saturating_sub(status.now);
+    (!left.is_zero()).then_some(left.min(EXTENSION))
+}
+
+/// The phase, and which resources are at something: names and states only.
+fn words(status: &Status) -> String {
+    let busy = status.resources.iter().filter(|resource| resource.activity.is_busy());
+    let busy: Vec<String> =
+        busy.map(|resource| format!("{} {}", resource.activity, line(&resource.name))).collect();
+    let phase = status.phase;
+    if busy.is_empty() { phase.to_string() } else { format!("{phase}: {}", busy.join(", ")) }
+}
+
+/// A name chosen in code may hold anything; a line break would begin a new assignment.
+fn line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::status::{Activity, ResourceStatus};
+
+    fn status(phase: Phase, now: u64, deadline: Option<u64>) -> Status {
+        Status {
+            now: Duration::from_secs(now),
+            phase,
+            phase_since: Duration::ZERO,
+            deadline: deadline.map(Duration::from_secs),
+            has_started: phase >= Phase::Running,
+            last_progress: Duration::ZERO,
+            resources: Vec::new(),
+        }
+    }
+
+    fn check_extension(phase: Phase, now: u64, deadline: Option<u64>, expected: Option<u64>) {
+        let extension = extension(&status(phase, now, deadline));
+        assert_eq!(extension, expected.map(Duration::from_secs), "{phase} at {now} s of {deadline:?}");
+    }
+
+    #[test]
+    fn more_time_is_asked_for_up_to_the_deadline() {
+        check_extension(Phase::Starting, 1, Some(60), Some(5));
+        check_extension(Phase::Starting, 58, Some(60), Some(2));
+        check_extension(Phase::Starting, 60, Some(60), None);
+        check_extension(Phase::Running, 58, None, None);
+        check_extension(Phase::Draining, 10, Some(25), Some(5));
+        check_extension(Phase::Stopping, 24, Some(25), Some(1));
+        check_extension(Phase::Stopping, 26, Some(25), None);
+        check_extension(Phase::Stopped, 24, None, None);
+    }
+
+    #[test]
+    fn a_start_without_a_limit_has_to_make_progress() {
+        check_extension(Phase::Starting, 59, None, Some(1));
+        check_extension(Phase::Starting, 60, None, None);
+    }
+
+    #[test]
+    fn each_thing_is_told_once() {
+        let mut told = Told::default();
+        let starting = told.news(&status(Phase::Starting, 0, Some(60)), false);
+        assert_eq!(starting, ["STATUS=starting\nEXTEND_TIMEOUT_USEC=5000000\n"]);
+        let running = status(Phase::Running, 1, None);
+        assert_eq!(told.news(&running, true), ["READY=1\n", "STATUS=running\nWATCHDOG=1\n"]);
+        assert_eq!(told.news(&running, true), ["WATCHDOG=1\n"]);
+        assert!(told.news(&running, false).is_empty());
+        let stopping = told.news(&status(Phase::Stopping, 20, Some(24)), false);
+        assert_eq!(stopping, ["STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=4000000\n"]);
+    }
+
+    #[test]
+    fn a_short_life_is_ready_before_it_stops() {
+        let news = Told::default().news(&status(Phase::Stopped, 1, None), false);
+        assert_eq!(news, ["READY=1\n", "STOPPING=1\nSTATUS=stopped\n"]);
+    }
+
+    #[test]
+    fn a_start_that_fails_was_never_ready() {
+        let failed = Status { has_started: false, ..status(Phase::Stopping, 1, Some(20)) };
+        let news = Told::default().news(&failed, false);
+        assert_eq!(news, ["STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=5000000\n"]);
+    }
+
+    #[test]
+    fn the_status_names_what_is_under_way() {
+        let resource = |name: &str, activity| ResourceStatus {
+            name: name.into(),
+            activity,
+            since: Duration::ZERO,
+            outcome: None,
+        };
+        let resources = vec![
+            resource("Log", Activity::Ready),
+            resource("Db\nREADY=1", Activity::Acquiring),
+            resource("Http", Activity::Waiting),
+        ];
+        let starting = Status { resources, ..status(Phase::Starting, 0, None) };
+        assert_eq!(words(&starting), "starting: acquiring Db READY=1");
+    }
+
+    #[test]
+    fn the_watchdog_is_for_the_process_that_it_names() {
+        let check = |pid: Option<&str>, micros: Option<&str>, expected: Option<u64>| {
+            let env = |variable: &str| match variable {
+                "WATCHDOG_PID" => pid.map(ToOwned::to_owned),
+                _ => micros.map(ToOwned::to_owned),
+            };
+            assert_eq!(watchdog(env, 42), expected.map(Duration::from_micros), "{pid:?} {micros:?}");
+        };
+        check(None, Some("3000000"), Some(3_000_000));
+        check(Some("42"), Some("3000000"), Some(3_000_000));
+        check(Some("43"), Some("3000000"), None);
+        check(None, Some("0"), None);
+        check(None, Some("soon"), None);
+        check(None, None, None);
+    }
+}
