@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use self::endpoint::Endpoints;
-use crate::driver::{Driver, Ending};
+use crate::driver::Driver;
 use crate::engine::event::Event;
+use crate::engine::settings::Ending;
 use crate::process::signals::Signals;
 use crate::process::stderr::PATIENCE;
 

@@ -24,7 +24,7 @@ const TARGET: &str = "lifecycle";
 pub(super) enum Word {
     Notice(Notice),
     /// What happened so far; nothing if nobody listens.
-    Report(Option<Report>),
+    Report(Option<Box<Report>>),
     /// There is nothing more to say.
     Last,
 }

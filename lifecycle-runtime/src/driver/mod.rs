@@ -49,6 +49,7 @@ use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{Event, TaskId};
 use crate::engine::notice::{Cut, Killing, Notice};
+use crate::engine::settings::Ending;
 use crate::engine::status::Status;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
@@ -87,15 +88,6 @@ pub(crate) enum Timing {
     Runtime,
 }
 
-/// What ends with the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// The process: the application is all of it.
-    Process,
-    /// The application alone: the program around it goes on.
-    Application,
-}
-
 /// What an application is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -106,7 +98,6 @@ pub(crate) struct Parts {
     pub(crate) supplied: Vec<(Id, Instance)>,
     pub(crate) runtime: Handle,
     pub(crate) timing: Timing,
-    pub(crate) ending: Ending,
     pub(crate) watchdog: Option<Watchdog>,
 }
 
@@ -159,8 +150,9 @@ impl Counts for Cells {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, hooks, supplied, runtime, timing, ending, watchdog } = parts;
+        let Parts { engine, hooks, supplied, runtime, timing, watchdog } = parts;
         let plan = Arc::clone(engine.plan());
+        let ending = engine.ending();
         let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
         for (id, instance) in supplied {
             cells[id].put(instance);
@@ -227,12 +219,13 @@ impl Driver {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
         let Core { engine, commands, words, .. } = &mut *core;
+        engine.set_audience(self.listener.is_there());
         engine.handle(self.origin.elapsed(), event, &self.cells);
         while let Some(output) = engine.next_output() {
             match output {
                 Output::Do(command) => commands.push(command),
                 Output::Say(notice) => words.push(Word::Notice(notice)),
-                Output::Report => words.push(Word::Report(self.listener.is_there().then(|| engine.report()))),
+                Output::Report(report) => words.push(Word::Report(report)),
                 Output::LastWord => words.push(Word::Last),
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::notice::Notice;
 use crate::model::phase::Phase;
 use crate::model::plan::Id;
+use crate::model::report::Report;
 use crate::model::signal::Signal;
 
 /// One piece of the engine's output.
@@ -12,8 +13,8 @@ use crate::model::signal::Signal;
 pub(crate) enum Output {
     Do(Command),
     Say(Notice),
-    /// Say what happened so far (rule E2).
-    Report,
+    /// Say what happened so far (rule E2): as it is now, whatever happens until it is said.
+    Report(Option<Box<Report>>),
     /// There is nothing more to say.
     LastWord,
 }

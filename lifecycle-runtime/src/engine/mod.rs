@@ -52,7 +52,7 @@ use self::budget::Budget;
 use self::command::{Command, Output};
 use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use self::notice::{Cut, Notice};
-use self::settings::{BodyKind, Settings};
+use self::settings::{BodyKind, Ending, Settings};
 use self::shutdown::Shutdown;
 use self::slot::{Slot, State, Task};
 use self::timers::{Timer, Timers};
@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     /// How many failures there were when the report was given to be said.
     reported: Option<usize>,
     is_over: bool,
+    /// Somebody hears what is said: the report is worth its while.
+    has_audience: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -175,6 +177,7 @@ impl Engine {
             failures: Vec::new(),
             reported: None,
             is_over: false,
+            has_audience: true,
             outputs: VecDeque::new(),
         }
     }
@@ -183,12 +186,21 @@ impl Engine {
         &self.plan
     }
 
+    pub(crate) fn ending(&self) -> Ending {
+        self.settings.ending
+    }
+
+    /// Says whether anybody hears what is said. Without an audience there is nothing in [`Output::Report`].
+    pub(crate) fn set_audience(&mut self, has_audience: bool) {
+        self.has_audience = has_audience;
+    }
+
     /// Takes in what happened at `now`. What is to be done and said then waits in [`next_output`](Self::next_output).
     /// Time never runs backwards: an event that was stamped before its predecessor counts as simultaneous.
     pub(crate) fn handle(&mut self, now: Duration, event: Event, counts: &dyn Counts) {
         self.now = self.now.max(now);
         if self.is_over {
-            self.take_late(event);
+            self.take_late(&event);
         } else {
             self.take(event);
             while !self.is_over && self.advance(counts) {}
@@ -232,8 +244,8 @@ impl Engine {
     }
 
     /// What still matters when the application has ended, and the process has not.
-    fn take_late(&mut self, event: Event) {
-        match event {
+    fn take_late(&mut self, event: &Event) {
+        match *event {
             Event::Signal(signal) => self.late_signal(signal),
             // It was in blocking code all the time. Nobody will release it properly any more.
             Event::Acquired(id) => self.outputs.push_back(Output::Do(Command::Abort(id))),

@@ -11,6 +11,7 @@ pub(crate) struct Settings {
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Delay,
     pub(crate) body: BodyKind,
+    pub(crate) ending: Ending,
     /// A person sits at the other end: SIGINT is theirs.
     pub(crate) at_terminal: bool,
     /// Something serves requests from the beginning: the probe does (rule D4).
@@ -37,4 +38,13 @@ pub(crate) enum BodyKind {
     Written,
     /// An application around us, which has not called `run` yet. It is waited for, but cannot be dropped.
     Host,
+}
+
+/// What ends with the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The process: the application is all of it.
+    Process,
+    /// The application alone: the program around it goes on.
+    Application,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::command::{Command, Output};
 use super::notice::{Ignored, Insistence, Notice};
-use super::settings::{BodyKind, Delay};
+use super::settings::{BodyKind, Delay, Ending};
 use super::timers::Timer;
 use crate::model::phase::{Phase, Reason};
 use crate::model::signal::Signal;
@@ -144,7 +144,8 @@ impl Engine {
     /// Everything is released, and the process is still here: a person who insists does not want to wait for what
     /// holds it. A signal that is the same as one before is still the same one, though (rule D8).
     pub(super) fn late_signal(&mut self, signal: Signal) {
-        if self.phase == Phase::Stopped && self.insists(signal) {
+        let process_ends = self.phase == Phase::Stopped && self.settings.ending == Ending::Process;
+        if process_ends && self.insists(signal) {
             self.outputs.push_back(Output::Do(Command::Exit(signal)));
         }
     }

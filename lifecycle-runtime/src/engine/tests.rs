@@ -40,7 +40,7 @@ fn tell_with(engine: &mut Engine, now: Duration, event: Event, in_flight: Cut) -
 fn commands(outputs: Vec<Output>) -> Vec<Command> {
     let commands = outputs.into_iter().filter_map(|output| match output {
         Output::Do(command) => Some(command),
-        Output::Say(_) | Output::Report | Output::LastWord => None,
+        Output::Say(_) | Output::Report(_) | Output::LastWord => None,
     });
     commands.collect()
 }
@@ -66,6 +66,7 @@ fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
         startup_timeout: None,
         drain_delay,
         body: BodyKind::Host,
+        ending: Ending::Process,
         at_terminal,
         serves: false,
         warnings: Vec::new(),

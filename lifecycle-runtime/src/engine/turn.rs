@@ -55,6 +55,9 @@ impl Engine {
             }
         }
         self.enter_state(id, State::Draining);
+        if self.plan.step(id).foundation {
+            self.report_if_due();
+        }
         if self.can_leave_drain(id) {
             self.end_drain(id);
         } else if id == self.plan.main() && self.body_is_deaf() {
@@ -223,11 +226,6 @@ impl Engine {
         if is_worth_a_line {
             self.say(Notice::TurnEnded { name: self.name(id), outcome });
         }
-        // Once everything but the foundations is gone the report is told, so that it still reaches the log (rule E2).
-        if self.reported.is_none() && self.left.turns == self.left.turns_of_foundations {
-            self.reported = Some(self.failures.len());
-            self.outputs.push_back(Output::Report);
-        }
         for &beneath in self.plan.after(id).iter().rev() {
             let slot = &mut self.slots[beneath];
             slot.above -= 1;
@@ -237,9 +235,20 @@ impl Engine {
         }
     }
 
+    /// Once everything but the foundations is gone the report is told, before the first of them is released: it still
+    /// reaches the log (rule E2).
+    fn report_if_due(&mut self) {
+        if self.reported.is_none() && self.left.turns == self.left.turns_of_foundations {
+            self.reported = Some(self.failures.len());
+            let report = self.has_audience.then(|| Box::new(self.report()));
+            self.outputs.push_back(Output::Report(report));
+        }
+    }
+
     pub(super) fn advance_end(&mut self) -> bool {
         let is_over = self.left.turns == 0;
         if is_over {
+            self.report_if_due();
             self.enter(Phase::Stopped);
             self.outputs.push_back(Output::LastWord);
             self.command(Command::End);

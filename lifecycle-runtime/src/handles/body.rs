@@ -76,7 +76,7 @@ impl Body {
     }
 
     /// It has come to its end.
-    pub(crate) fn is_done(mut self) {
+    pub(crate) fn complete(mut self) {
         self.end = BodyEnd::Done;
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::body::Body;
-use crate::driver::{Driver, Ending, lock};
+use crate::driver::{Driver, lock};
 use crate::engine::event::Event;
+use crate::engine::settings::Ending;
 
 /// The one that should wait for the end of an application, be it `#[lifecycle::main]`, a call of `run`, or the handles
 /// that `start` gave. All others are visitors.
@@ -28,7 +29,7 @@ impl Owner {
     pub(crate) fn end_body(&self) {
         let host = lock(&self.host).take();
         if let Some(host) = host {
-            host.is_done();
+            host.complete();
         }
     }
 }

@@ -14,10 +14,10 @@ use crate::control::{Control, Handling, control_from_its_runtime};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Resources};
-use crate::driver::{Driver, Ending, Instance, Parts, Timing};
+use crate::driver::{Driver, Instance, Parts, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
-use crate::engine::settings::{BodyKind, Settings};
+use crate::engine::settings::{BodyKind, Ending, Settings};
 use crate::handles::app::App;
 use crate::model::failure::Failure;
 use crate::model::platform;
@@ -161,6 +161,7 @@ impl Builder {
             startup_timeout,
             drain_delay,
             body,
+            ending,
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
             warnings,
@@ -173,7 +174,6 @@ impl Builder {
             supplied,
             runtime: Handle::current(),
             timing,
-            ending,
             watchdog,
         });
         match timing {

@@ -4,8 +4,7 @@ use std::future::Future;
 
 use super::builder::Builder;
 use super::config::refuse;
-use crate::driver::Ending;
-use crate::engine::settings::BodyKind;
+use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
 use crate::model::report::Report;

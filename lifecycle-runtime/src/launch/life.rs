@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::driver::{CatchPanic, Driver, Ending, Witnessed};
+use crate::driver::{CatchPanic, Driver, Witnessed};
 use crate::engine::event::Event;
-use crate::engine::settings::BodyKind;
+use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::{Body, Output};
 use crate::handles::owner::Owner;

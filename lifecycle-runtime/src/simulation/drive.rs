@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::scenario::{Dying, End, Outside, Scenario, Spec, Task};
 use crate::control::control;
-use crate::driver::{Driver, Ending, Hooks, Instance, Parts, Seat, Timing};
+use crate::driver::{Driver, Hooks, Instance, Parts, Seat, Timing};
 use crate::engine::Engine;
 use crate::engine::command::Command;
 use crate::engine::event::Event;
@@ -79,7 +79,6 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         supplied: Vec::new(),
         runtime: tokio::runtime::Handle::current(),
         timing: Timing::Runtime,
-        ending: Ending::Application,
         watchdog: None,
     });
     let controlled = Arc::clone(&driver);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::engine::settings::{BodyKind, Delay, Settings};
+use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::plan::{Id, Plan, Step};
 use crate::model::signal::Signal;
 
@@ -199,6 +199,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             startup_timeout,
             drain_delay: Delay::Given(drain_delay),
             body,
+            ending: Ending::Process,
             at_terminal,
             serves: false,
             warnings: Vec::new(),

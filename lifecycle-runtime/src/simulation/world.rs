@@ -225,6 +225,7 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
         last: None,
         ties: 0,
     };
+    world.engine.set_audience(false);
     world.run();
     Log {
         report: world.engine.report(),
@@ -399,7 +400,7 @@ impl World<'_> {
                     self.commands.push_back(command.clone());
                     Entry::Done(command)
                 }
-                said @ (Output::Say(_) | Output::Report | Output::LastWord) => Entry::Said(said),
+                said @ (Output::Say(_) | Output::Report(_) | Output::LastWord) => Entry::Said(said),
             };
             self.entries.push((self.now, entry));
         }

@@ -36,7 +36,7 @@ impl Book<'_> {
 
     /// E2: once, when everything but the foundations is released.
     pub(super) fn report_is_told(&self) -> Verdict {
-        let is_report = |entry: &Entry| matches!(entry, Entry::Said(Output::Report));
+        let is_report = |entry: &Entry| matches!(entry, Entry::Said(Output::Report(_)));
         let told = self.log.entries.iter().filter(|(_, entry)| is_report(entry)).count();
         if self.exit.is_some() && told == 0 {
             return Ok(());
