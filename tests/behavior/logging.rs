@@ -199,6 +199,7 @@ mod foundation {
         stage.acquire::<Logging>(takes(100)).acquire::<Db>(takes(100));
         let log = stage.log.clone();
         stage.setup(move |_: &Acquire<Logging>| {
+            let log = log.clone();
             later(50, move || log.add(format!("{} were told of the start", messages_with("starting").len())));
         });
         let _app = stage.start::<(Db, Logging)>().await;

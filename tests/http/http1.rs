@@ -257,7 +257,7 @@ async fn a_chunked_response_without_an_end_is_cut_off_and_does_not_count() {
         peer.sees_end().await;
         let report = running.ends_cut(1, 1).await;
         assert!(
-            report.contains("2, 1 cut off (1 of them streams that were told, or without a request)"),
+            report.contains("2, 1 cut off (1 not counted: notified streams or idle connections)"),
             "{report}"
         );
     })

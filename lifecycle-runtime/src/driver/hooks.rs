@@ -4,13 +4,15 @@ use std::any::TypeId;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 #[cfg(feature = "probe")]
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 use super::cell::{Cell, Instance, Recall};
@@ -20,6 +22,16 @@ use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
 use crate::model::plan::Id;
 use crate::process::stderr::PATIENCE;
+
+/// A log that is not done within this time is not waited for.
+const QUICK: Duration = Duration::from_millis(10);
+
+/// What was to be said before a hook.
+struct ToBeSaid {
+    /// How much of everything that is ever to be said.
+    up_to: u64,
+    patience: Duration,
+}
 
 /// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
 pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
@@ -32,7 +44,12 @@ impl Driver {
     pub(super) fn acquire(self: &Arc<Self>, id: Id) {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
-        let future = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        let (driver, log) = (Arc::clone(self), self.to_be_said(QUICK));
+        let future = async move {
+            driver.let_the_log_speak(log).await;
+            acquire.await
+        };
         let future = Recallable::new(CatchPanic::new(future), self.seat(id), |cell| &cell.acquisition);
         let acquisition = Acquisition { seat: self.seat(id), end: Event::AcquireDropped(id) };
         self.runtime.spawn(Witnessed::new(future, acquisition));
@@ -42,9 +59,12 @@ impl Driver {
         let releasing = Releasing { seat: self.seat(id), end: Event::Released(id, Err(Cause::Lost)) };
         let Some(instance) = self.cell(id).instance() else { return drop(releasing) };
         let seat = self.seat(id);
+        // The report has to reach the log, which may be the foundation that is released now (rule E2).
+        let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
+        let log = self.to_be_said(if is_after_the_report { PATIENCE } else { QUICK });
         let future = async move {
             let Seat { driver, .. } = &seat;
-            driver.wait_for_the_report(id).await;
+            driver.let_the_log_speak(log).await;
             (driver.hooks[id].release)(instance, seat.clone()).await?;
             let instance = driver.cell(id).take();
             driver.look_for_handles(id, instance.as_ref());
@@ -56,16 +76,21 @@ impl Driver {
         self.runtime.spawn(Witnessed::new(future, releasing));
     }
 
-    /// The report has to reach the log, which may be the foundation that is released now (rule E2). A log that blocks
-    /// does not hold the release up for long.
-    async fn wait_for_the_report(&self, id: Id) {
-        let reported = &self.milestones.reported;
-        if !self.plan.step(id).foundation || reported.is_cancelled() || !self.core().engine.is_reported() {
+    /// What a hook lets the log finish, and for how long; nothing if nobody listens.
+    fn to_be_said(&self, patience: Duration) -> Option<ToBeSaid> {
+        self.listener.is_there().then(|| ToBeSaid { up_to: self.core().words.pushed(), patience })
+    }
+
+    /// A log that blocks does not hold anything up for long, and nothing that is quick more than once.
+    async fn let_the_log_speak(&self, what: Option<ToBeSaid>) {
+        let Some(ToBeSaid { up_to, patience }) = what else { return };
+        let is_hopeless = patience == QUICK && self.log_is_slow.load(Ordering::Relaxed);
+        let mut said = self.said.subscribe();
+        if is_hopeless || *said.borrow() >= up_to {
             return;
         }
-        tokio::select! {
-            () = reported.cancelled() => {}
-            () = sleep(PATIENCE) => {}
+        if timeout(patience, said.wait_for(|said| *said >= up_to)).await.is_err() {
+            self.log_is_slow.store(true, Ordering::Relaxed);
         }
     }
 

@@ -8,8 +8,6 @@ pub(crate) struct Milestones {
     pub(crate) draining: CancellationToken,
     /// Everything is acquired: the body of `main` may run.
     pub(crate) run_main: CancellationToken,
-    /// The report is logged.
-    pub(crate) reported: CancellationToken,
     /// Everything has had its turn.
     pub(crate) ended: CancellationToken,
     /// All notices are logged.

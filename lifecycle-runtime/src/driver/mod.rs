@@ -8,7 +8,8 @@
 //! * commands, carried out one after the other in the engine's order. A thread that finds nobody at it carries out all
 //!   there are; they only spawn, wake and store, so that this does not block;
 //! * what is to be said, likewise in order, but after the commands and on a thread of the runtime's blocking pool: a
-//!   log that blocks, even for ever, holds up its own lines and nothing else.
+//!   log that blocks, even for ever, holds up its own lines and nothing else. So that a log that does not block can be
+//!   read, a hook lets it finish what was to be said before: for a moment, and only if it is quick.
 
 mod catch;
 mod cell;
@@ -120,6 +121,10 @@ pub(crate) struct Driver {
     /// When the engine wants to be woken, or earlier; heard by `control`.
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
+    /// How much of what was to be said is said.
+    said: watch::Sender<u64>,
+    /// The log was not done with something for longer than hooks wait for it. They wait no more until it is.
+    log_is_slow: AtomicBool,
     next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(test)]
@@ -174,6 +179,8 @@ impl Driver {
             phase: watch::Sender::new(Phase::Starting),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
+            said: watch::Sender::new(0),
+            log_is_slow: AtomicBool::new(false),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(test)]
@@ -495,10 +502,10 @@ impl Speaker {
                 let Some(word) = next else { return };
                 // A subscriber that panics must not leave the queue without anybody to empty it.
                 let _ = catch::catch(|| log::say(&word));
-                match word {
-                    Word::Notice(_) => {}
-                    Word::Report(_) => driver.milestones.reported.cancel(),
-                    Word::Last => driver.milestones.spoken.cancel(),
+                driver.said.send_modify(|said| *said += 1);
+                driver.log_is_slow.store(false, Ordering::Relaxed);
+                if let Word::Last = word {
+                    driver.milestones.spoken.cancel();
                 }
             }
         });

@@ -11,17 +11,25 @@ use std::collections::VecDeque;
 pub(super) struct Queue<T> {
     waiting: VecDeque<T>,
     is_being_emptied: bool,
+    /// How many things were ever put into it.
+    pushed: u64,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), is_being_emptied: false }
+        Self { waiting: VecDeque::new(), is_being_emptied: false, pushed: 0 }
     }
 }
 
 impl<T> Queue<T> {
     pub(super) fn push(&mut self, thing: T) {
         self.waiting.push_back(thing);
+        self.pushed += 1;
+    }
+
+    /// How many things were ever put into it.
+    pub(super) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
     /// Whether the caller is to empty the queue: something waits, and nobody is at it. If so, it has to call

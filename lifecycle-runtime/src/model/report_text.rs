@@ -100,7 +100,7 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
         }
         if *excused > 0 {
-            write!(f, " ({excused} of them streams that were told, or without a request)")?;
+            write!(f, " ({excused} not counted: notified streams or idle connections)")?;
         }
         if !resource.stuck_tasks.is_empty() {
             write!(f, ", stuck: {}", resource.stuck_tasks.join(", "))?;
