@@ -1,7 +1,7 @@
-//! An application that was there before: it has its own `#[tokio::main]`, its own server, its own clean-up. It takes
-//! the framework in with a few lines, and keeps the rest.
+//! An existing application, with its own `#[tokio::main]` and its own server, that adopts the framework in a few lines
+//! and keeps the rest.
 //!
-//! Run it with `cargo run --example existing_app`, ask for <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C.
+//! Run it with `cargo run --example existing_app`, request <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use lifecycle::{Acquire, App, Release, Report, Resource, Result, resource};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// New: what used to be opened at the top of `main` and closed, on a good day, at its bottom.
+/// New: what used to be opened at the top of `main` and, on a good day, closed at the bottom.
 #[resource]
 struct Hits(AtomicU64);
 
@@ -32,16 +32,16 @@ impl Resource for Hits {
 #[tokio::main]
 async fn main() -> Report {
     tracing_subscriber::fmt::init();
-    // New: resources are acquired, and signals are ours, from here on.
+    // New: from here on signals are handled, and the resources are acquired.
     let app = match App::builder().handle_signals().start().await {
         Ok(app) => app,
         Err(report) => return report,
     };
-    // As it was, but for the graceful shutdown. It ends before any resource is released.
+    // As before, except for the graceful shutdown. The server ends before any resource is released.
     if let Err(error) = serve(&app).await {
         app.fail(error);
     }
-    // New: resources are released; the report has the exit code.
+    // New: the resources are released, and the report has the exit code.
     app.run().await
 }
 

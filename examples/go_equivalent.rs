@@ -1,4 +1,4 @@
-//! The program that articles on graceful shutdown write in Go: a database, a job worker that needs it, and an HTTP
+//! The typical program of articles on graceful shutdown in Go: a database, a job worker that needs it, and an HTTP
 //! server that needs both.
 //!
 //! ```go
@@ -20,16 +20,16 @@
 //! }
 //! ```
 //!
-//! In Go, the order is in the reader's head; a port that is taken skips every clean-up (`log.Fatal`); a worker that
-//! hangs keeps the database from being closed; and a second Ctrl-C does whatever it does. Here, the order is in
-//! `after`, and the rest is the library's.
+//! In Go, the order is in the reader's head. If the port is taken, `log.Fatal` skips every cleanup. If the worker
+//! hangs, the database is never closed. What a second Ctrl-C does is left to chance. Here, the order is in `after`, and
+//! the library does the rest.
 //!
-//! Run it with `cargo run --example go_equivalent`, ask for <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C.
+//! Run it with `cargo run --example go_equivalent`, request <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `PORT` | the port to listen on; 0 picks a free one, and the log says which | 8080 |
-//! | `DATABASE_URL` | an SQLite database, `sqlite://payments.db` | a temporary file, removed at the end |
+//! | `PORT` | the port to listen on; with 0 the system picks a free one, and the log says which | 8080 |
+//! | `DATABASE_URL` | an SQLite database, such as `sqlite://payments.db` | a temporary file, removed at the end |
 //! | `PAYMENT_MS` | how long it takes to charge a payment | 0 |
 //! | `RECEIPT_MS` | how long it takes to write a receipt | 0 |
 
@@ -52,7 +52,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::info;
 
-// ---- the log: what everything else stands on
+// ---- the log: everything else comes after it
 
 #[resource(foundation)]
 struct Log;
@@ -68,7 +68,7 @@ impl Resource for Log {
 
 #[resource]
 struct Db {
-    /// SQLite has one writer at a time: who wants to write waits here, in order, and not in the database.
+    /// SQLite allows one writer at a time. Writers wait here, in order, and not in the database.
     writer: SqlitePool,
     readers: SqlitePool,
     temporary: Option<PathBuf>,
@@ -102,8 +102,8 @@ impl Resource for Db {
     }
 
     async fn release(&self, _: &Release) -> Result {
-        // Nobody uses it any more: the server and the worker are gone. Transactions that were open have been
-        // committed, or rolled back when they were dropped.
+        // Nothing uses it any more: the server and the worker are gone. Open transactions were committed, or rolled
+        // back when they were dropped.
         self.readers.close().await;
         self.writer.close().await;
         if let Some(path) = &self.temporary {
@@ -129,8 +129,8 @@ struct Totals {
 }
 
 impl Db {
-    /// Charges a payment and enqueues its receipt, both or neither. Says whether it was charged now; a payment that
-    /// was charged before is not charged again, and comes back as it was.
+    /// Charges a payment and enqueues its receipt, both or neither. Returns whether it was charged now. A payment that
+    /// was charged before is not charged again; it is returned as it was.
     async fn charge(&self, payment: Payment, takes: Duration) -> Result<(bool, Payment)> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let charged: Option<i64> = sqlx::query_scalar("SELECT amount_cents FROM payments WHERE id = ?")
@@ -175,7 +175,7 @@ impl Db {
     }
 }
 
-// ---- the worker: one job after the other; at its turn it finishes the one it is at
+// ---- the worker: one job after the other; at its turn it finishes the current one
 
 #[resource(after = Db)]
 struct Worker {
@@ -192,8 +192,7 @@ impl Resource for Worker {
     }
 }
 
-/// The queue is a table, so that a receipt that was promised is written even if the process is killed: after the
-/// next start.
+/// The queue is a table. Even if the process is killed, a promised receipt is written after the next start.
 async fn write_receipts(db: Arc<Db>, wake: Arc<Notify>, takes: Duration, stopping: Stopping) -> Result {
     while !stopping.is_stopping() {
         if let Some(id) = db.next_receipt().await? {
@@ -208,7 +207,7 @@ async fn write_receipts(db: Arc<Db>, wake: Arc<Notify>, takes: Duration, stoppin
     Ok(())
 }
 
-// ---- the HTTP server: acquired last, stops first
+// ---- the HTTP server: acquired last, stopped first
 
 #[resource(after = [Db, Worker])]
 struct Http;
@@ -266,7 +265,7 @@ async fn totals(State(service): State<Service>) -> Result<Json<Totals>, Error> {
     Ok(Json(service.db.totals().await?))
 }
 
-/// More than anybody pays, and far from where the sum of all payments would overflow.
+/// More than anybody pays, and too little to make the sum of all payments overflow.
 const MOST_CENTS: i64 = 100_000_000_000;
 
 async fn pay(
@@ -321,7 +320,7 @@ fn millis(variable: &str) -> Result<Duration> {
     }
 }
 
-// ---- and that is all: start in order, wait, stop in order
+// ---- that is all: start in order, wait, stop in order
 
 #[lifecycle::main(shutdown_timeout = "30s")]
 async fn main() {}

@@ -1,14 +1,15 @@
-//! gRPC with tonic. Calls under way are answered when the server stops, and a stream ends with a status that tells the
-//! client to try elsewhere, instead of breaking. tonic's `Routes` are a tower service, so that `serve_http` serves them as
-//! they are; what `tonic-build` makes of one's own `.proto` goes in the same way.
+//! gRPC with tonic. When the server stops, calls under way are answered, and a stream does not break but ends with a
+//! status that tells the client to try elsewhere. tonic's `Routes` are a tower service, so `serve_http` serves them as
+//! they are. Services that `tonic-build` generates from your own `.proto` are added in the same way.
 //!
-//! The service here is the [health protocol] of gRPC, which has a call and a stream: clients that watch it hear
-//! `NOT_SERVING` as soon as the application is draining, while everything is still served.
+//! The service here is gRPC's [health protocol], which has a call and a stream. Clients that watch it get `NOT_SERVING`
+//! as soon as the application is draining, while everything is still served.
 //!
-//! Run it with `LIFECYCLE_DRAIN_DELAY=2s cargo run --example grpc` (without a delay, the stream ends at once), ask with
-//! `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
+//! Run it with `LIFECYCLE_DRAIN_DELAY=2s cargo run --example grpc` (without a delay, the stream ends at once), call it
+//! with `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
 //!
-//! `test-graceful-shutdown.sh` tests it by a stream: an empty message (`printf '\0\0\0\0\0' > empty`) is a valid request.
+//! `test-graceful-shutdown.sh` tests it with a stream: an empty message (`printf '\0\0\0\0\0' > empty`) is a valid
+//! request.
 //!
 //! ```text
 //! LIFECYCLE_DRAIN_DELAY=2s examples/test-graceful-shutdown.sh --url http://127.0.0.1:50051/grpc.health.v1.Health/Watch \
@@ -16,7 +17,7 @@
 //!     --curl --data-binary --curl @empty -- target/debug/examples/grpc
 //! ```
 //!
-//! tonic's own server can stay, with the layer [`InFlight`](lifecycle::InFlight) and a task of the resource:
+//! You can also keep tonic's own server, with the layer [`InFlight`](lifecycle::InFlight) and a task of the resource:
 //!
 //! ```ignore
 //! let server = Server::builder().layer(cx.in_flight()).add_service(health);
@@ -82,9 +83,9 @@ impl Health for Service {
             draining.await;
             ServingStatus::NotServing
         });
-        // These go on for as long as the server does, as news of any kind would.
+        // This stream lasts as long as the server, like any stream of news.
         let news = serving.chain(not_serving).chain(stream::pending()).map(|status| Ok(response(status)));
-        // At the server's turn, say why it ends. A stream that just ends is taken for a complete one: status OK.
+        // At the server's turn, say why the stream ends. A stream that just ends counts as complete, with status OK.
         let goodbye = stream::once(async { Err(Status::unavailable("the server is restarting")) });
         Ok(Response::new(Box::pin(news.take_until(self.stopping.clone()).chain(goodbye))))
     }

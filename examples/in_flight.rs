@@ -1,9 +1,10 @@
-//! An axum application that keeps its own `axum::serve`. The layer [`InFlight`](lifecycle::InFlight) counts its requests:
-//! the resource waits for them at its turn, refuses new ones with 503 then, and asks clients to connect elsewhere while
-//! the application is draining. A maximum is tower's own business: a limit and load shedding, mapped to 429.
+//! An axum application that keeps its own `axum::serve`. The layer [`InFlight`](lifecycle::InFlight) counts its
+//! requests. At its turn, the resource waits for them and refuses new ones with 503; while the application is draining,
+//! clients are asked to connect elsewhere. The maximum number of requests is set with tower's own layers: a concurrency
+//! limit and load shedding, mapped to 429.
 //!
-//! Run it with `cargo run --example in_flight`, ask for <http://127.0.0.1:8080/slow?ms=5000> three times at once to see the
-//! 429, and press Ctrl-C while one is under way.
+//! Run it with `cargo run --example in_flight`, request <http://127.0.0.1:8080/slow?ms=5000> three times at once to see
+//! the 429, and press Ctrl-C while a request is under way.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-/// More requests than these at the same time are refused.
+/// The maximum number of concurrent requests; more are refused.
 const AT_ONCE: usize = 2;
 
 #[resource(foundation)]
@@ -43,7 +44,7 @@ impl Resource for Http {
             .layer(HandleErrorLayer::new(too_many))
             .load_shed()
             .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE));
-        // The outermost layer counts everything, the refusals included.
+        // The outermost layer counts everything, including the refusals.
         let routes =
             Router::new().route("/slow", get(slow)).layer(limits).route("/", get("OK")).layer(cx.in_flight());
         cx.spawn("server", |stopping| async {
@@ -53,7 +54,7 @@ impl Resource for Http {
     }
 }
 
-/// The load was shed: the client may come again.
+/// The load was shed; the client may retry.
 async fn too_many(_: BoxError) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
     (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "too many requests\n")
 }

@@ -3,15 +3,16 @@
 //! | example | what it shows |
 //! |---|---|
 //! | `hello` | the smallest application: one resource, one task |
-//! | `go_equivalent` | database, worker, HTTP server: the program that articles on graceful shutdown write in Go |
-//! | `existing_app` | an application that has its own `#[tokio::main]` and takes the framework in |
-//! | `grpc` | gRPC with tonic: streams that end with a status, and a health service that knows of the stop |
-//! | `in_flight` | an axum application that keeps its own `axum::serve`, counts requests, and sheds load with 429 |
-//! | `payments` | a service as it is deployed: PostgreSQL, a job queue in Redis, a WebSocket feed, a probe, a registry, files |
-//! | `tls` | HTTPS with `tokio-rustls`, by a listener of one's own |
+//! | `go_equivalent` | database, worker, HTTP server: the typical program of articles on graceful shutdown in Go |
+//! | `existing_app` | an existing application that keeps its own `#[tokio::main]` and adopts the framework |
+//! | `grpc` | gRPC with tonic: streams that end with a status, and a health service that announces the stop |
+//! | `in_flight` | an axum application that keeps `axum::serve`, counts its requests, and sheds load with 429 |
+//! | `payments` | a complete service: PostgreSQL, a job queue in Redis, a WebSocket feed, a probe, a registry, files |
+//! | `tls` | HTTPS with `tokio-rustls` and a custom listener |
 //! | `websocket` | WebSockets that say goodbye (1001) when the server stops |
 //!
-//! `test-graceful-shutdown.sh`, beside them, tests that a server, any server, finishes what is under way when it is stopped.
+//! The script `test-graceful-shutdown.sh` tests whether a server, any server, finishes the requests under way when it
+//! is stopped.
 
 /// The code in the README compiles.
 #[cfg(doctest)]

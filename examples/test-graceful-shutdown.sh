@@ -1,31 +1,31 @@
 #!/usr/bin/env bash
-# Tests that a server stops gracefully: a request that is under way when the signal arrives is answered in full, and the
-# server then ends with exit code 0. There are two rounds: SIGTERM, as at a deployment, and SIGINT, as by Ctrl-C. The
-# server may be any that curl can ask; nothing is needed but bash and curl.
+# Tests whether a server stops gracefully: a request that is under way when the signal arrives must be answered in full,
+# and the server must then exit with 0. There are two rounds: SIGTERM, as in a deployment, and SIGINT, as by Ctrl-C. It
+# works with any server that curl can talk to, and needs only bash and curl.
 #
 #     test-graceful-shutdown.sh --url URL [--ready URL] [--timeout SECONDS] [--insecure] [--curl ARGUMENT]… -- COMMAND [ARGUMENT…]
 #
-#     --url URL          a request that takes two seconds or so; GET by HTTP/1.1, unless --curl says otherwise
-#     --ready URL        answers 2xx once the server is up; without it, any answer of the root will do
-#     --timeout SECONDS  how long the start may take, and how long the stop (30)
+#     --url URL          a request that takes about two seconds; HTTP/1.1 GET, unless --curl says otherwise
+#     --ready URL        a URL that answers 2xx once the server is up; by default, any answer from the root is accepted
+#     --timeout SECONDS  how long the start and the stop may each take (30)
 #     --insecure         accept any certificate
-#     --curl ARGUMENT    one more argument for the curl that sends this request; for a header it takes two:
+#     --curl ARGUMENT    an additional argument for the curl that sends the request; a header needs two:
 #                        --curl --header --curl 'Authorization: Bearer …'
-#     COMMAND            the server. It gets the signal itself, so name the program and not what starts it: with
-#                        `sh -c` the shell would get it, and with `cargo run` the time-out begins with the build
+#     COMMAND            the server. The signal is sent to this process, so name the program itself: with `sh -c` the
+#                        shell would get the signal, and with `cargo run` the timeout would include the build
 #
 # For example:
 #
 #     cargo build --example go_equivalent
 #     examples/test-graceful-shutdown.sh --url 'http://127.0.0.1:8080/slow?ms=2000' -- target/debug/examples/go_equivalent
 #
-# Exit codes: 0 the server stops gracefully; 1 it does not, or the test could not be carried out; 2 bad usage, nothing was
-# started. A failure says what was expected and what happened, and shows what the server has printed. No process is left
-# behind, whatever happens.
+# Exit codes: 0 the server stops gracefully; 1 it does not, or the test could not be carried out; 2 wrong usage, and
+# nothing was started. A failure says what was expected and what happened, and shows the output of the server. No
+# process is left behind, whatever happens.
 #
-# That the request is under way is known, not hoped: curl has sent it, and the server has read it. Linux tells the second
-# (/proc/net/tcp). Elsewhere, a second request that is answered meanwhile is the sign: connections are accepted in their
-# order.
+# The script does not guess when the request is under way: curl has sent it, and the server has read it. On Linux,
+# /proc/net/tcp shows that it was read. Elsewhere, the script sends a second request and waits for its answer, since
+# connections are accepted in order.
 
 set -euo pipefail
 
@@ -41,7 +41,7 @@ refuse() {
     exit 2
 }
 
-# ---- what is asked for
+# ---- the arguments
 
 url='' ready='' timeout=30 insecure='' more=()
 while [ $# -gt 0 ]; do
@@ -83,8 +83,8 @@ esac
 command -v curl >/dev/null || refuse "curl is missing"
 command -v -- "$1" >/dev/null || refuse "there is no program '$1'"
 
-# Signals that are ignored here would be ignored by the server: in a job of a shell without job control, SIGINT is.
-# `env` of GNU coreutils (8.31 and later) can undo that.
+# The server would inherit signals that are ignored here, as SIGINT is in a background job of a shell without job
+# control. `env` of GNU coreutils (8.31 and later) can undo that.
 defaults=()
 if env --default-signal=INT true 2>/dev/null; then
     defaults=(env --default-signal)
@@ -92,14 +92,14 @@ elif [ -n "$(bash -c 'kill -INT $$; echo ignored' 2>/dev/null)" ]; then
     refuse "SIGINT is ignored here, and the server would inherit that; run this in the foreground"
 fi
 
-# ---- the server, the request, and their ends
+# ---- the server and the request, from start to end
 
 directory=$(mktemp -d "${TMPDIR:-/tmp}/test-graceful-shutdown.XXXXXX")
 server='' request=''
 
 clean_up() {
     [ -z "$request" ] || kill -KILL "$request" 2>/dev/null || :
-    # The server's process group: children that it has left are ended too.
+    # The whole process group: children that the server left behind are killed too.
     [ -z "$server" ] || kill -KILL -- "-$server" 2>/dev/null || :
     wait 2>/dev/null || :
     rm -rf "$directory"
@@ -109,7 +109,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# curl with nothing of the user's own settings.
+# curl without the user's own settings.
 ask() {
     curl -q --noproxy '*' --http1.1 --silent --show-error ${insecure:+--insecure} "$@"
 }
@@ -118,7 +118,7 @@ has_ended() { # PID
     ! kill -0 "$1" 2>/dev/null
 }
 
-# Tries a command until it succeeds; fails when the deadline has passed.
+# Repeats a command until it succeeds; fails when the deadline has passed.
 until_deadline() { # COMMAND…
     until "$@"; do
         [ "$SECONDS" -lt "$deadline" ] || return 1
@@ -126,7 +126,7 @@ until_deadline() { # COMMAND…
     done
 }
 
-# Takes the exit code of a process that has ended into `code`.
+# Stores the exit code of a process that has ended in `code`.
 reap() { # PID
     code=0
     wait "$1" 2>/dev/null || code=$?
@@ -156,7 +156,7 @@ fail() { # EXPECTED HAPPENED
 }
 
 start() {
-    # As a job under job control, the server has a process group of its own, and does not ignore SIGINT.
+    # With job control, the server has a process group of its own and does not ignore SIGINT.
     set -m
     ${defaults[@]+"${defaults[@]}"} "$@" </dev/null >"$directory/server" 2>&1 &
     server=$!
@@ -183,15 +183,15 @@ send() {
     request=$!
 }
 
-# What Linux tells of the sockets at either end of connections to the server's port, which it writes in hexadecimal:
-# number, local address, remote address, state (01 is established), bytes unsent:unread, four more, inode (0 is none:
-# not accepted yet).
+# The sockets at both ends of connections to the server's port, as listed by Linux, with the port in hexadecimal:
+# number, local address, remote address, state (01 is established), bytes unsent:unread, four more fields, inode (0
+# means not accepted yet).
 hexadecimal=$(printf %04X "$port")
 sockets() {
     grep -hs ":$hexadecimal " /proc/net/tcp /proc/net/tcp6 || :
 }
 
-# Whether curl has sent the request, and the system has carried all of it to the other end.
+# Whether curl has sent the request, and all of it has arrived at the other end.
 is_sent() {
     has_ended "$request" && return
     grep -qs '^> ' "$directory/curl" || return 1
@@ -201,7 +201,7 @@ is_sent() {
     done < <(sockets)
 }
 
-# Whether the server has accepted the connection, and read all that was sent.
+# Whether the server has accepted the connection, and read everything that was sent.
 is_read() {
     has_ended "$request" && return
     local here state queues inode is_visible=no

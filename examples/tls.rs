@@ -1,9 +1,9 @@
-//! HTTPS. A [`Listener`] of one's own puts TLS between the socket and HTTP: it accepts from a listener that there is, and
-//! gives the handshake as the future. The handshake runs in the connection's task, so that a slow client holds up nobody
-//! else; at the turn, what waits in the accept queue is served as it is without TLS.
+//! HTTPS with a custom [`Listener`], which puts TLS between the socket and HTTP. It accepts from another listener, and
+//! returns the TLS handshake as a future. The handshake runs in the connection's task, so a slow client does not delay
+//! the others. At the turn, connections in the accept queue are served, as they are without TLS.
 //!
-//! Run it with `cargo run --example tls`, ask with `curl --insecure 'https://127.0.0.1:8443/slow?ms=5000'`, and press
-//! Ctrl-C.
+//! Run it with `cargo run --example tls`, request it with `curl --insecure 'https://127.0.0.1:8443/slow?ms=5000'`, and
+//! press Ctrl-C.
 
 use std::io;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ async fn slow(Query(Slow { ms }): Query<Slow>) -> &'static str {
     "done\n"
 }
 
-/// A certificate for this run; a real server reads one from a file.
+/// A self-signed certificate for this run; a real server reads one from a file.
 fn config() -> Result<ServerConfig> {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));

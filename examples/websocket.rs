@@ -1,8 +1,8 @@
-//! WebSockets that end well: when the server stops, clients hear 1001 ("going away") and can connect anew, instead of
+//! WebSockets that end well: when the server stops, clients get 1001 ("going away") and can reconnect, instead of
 //! finding the connection broken (1006).
 //!
-//! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C. Requests beside
-//! the WebSockets, such as <http://127.0.0.1:8080/slow?ms=5000>, are answered as ever.
+//! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C. Ordinary
+//! requests, such as <http://127.0.0.1:8080/slow?ms=5000>, are answered as well.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ impl Resource for Http {
     }
 }
 
-/// The notice of the server's turn is in every request. An upgraded connection remains the server's: it is counted, and
-/// waited for until the cut-off.
+/// Every request carries the notice of the server's turn. An upgraded connection still belongs to the server: it is
+/// counted, and waited for until the cut-off.
 async fn upgrade(upgrade: WebSocketUpgrade, Extension(stopping): Extension<Stopping>) -> Response {
     upgrade.on_upgrade(|socket| echo(socket, stopping))
 }
@@ -50,7 +50,7 @@ async fn echo(mut socket: WebSocket, stopping: Stopping) {
             return;
         }
     }
-    // Say why, and let the client answer: what it had sent before is read, and the connection ends properly.
+    // Say why, and let the client answer: what it sent before is read, and the connection ends properly.
     let goodbye = CloseFrame { code: close_code::AWAY, reason: "restarting".into() };
     let _ = socket.send(Message::Close(Some(goodbye))).await;
     while let Some(Ok(_)) = socket.recv().await {}

@@ -1,8 +1,8 @@
-//! The audit log: a line for each payment and each receipt, in a file.
+//! The audit log: a file with one line for each payment and each receipt.
 //!
-//! Lines are written every second and synced at the end. The ledger itself is the database, and knows more: a commit
-//! whose answer was lost has no line, nor has what was done in the second before a kill. While the file cannot be
-//! written, payments are refused, and what is to be written is kept.
+//! Lines are written every second, and the file is synced at the end. The database is the actual ledger, and is more
+//! complete: there is no line for a commit whose answer was lost, or for the last second before a kill. While the file
+//! cannot be written, payments are refused, and pending lines are kept.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -43,12 +43,12 @@ impl Resource for AuditLog {
 }
 
 impl AuditLog {
-    /// Keeps a line, which is written soon.
+    /// Adds a line, which is written within a second.
     pub(crate) fn record(&self, line: &Value) {
         self.0.pending().lines.extend(format!("{line}\n").into_bytes());
     }
 
-    /// Whether the log could be written, last time.
+    /// Fails if the last write failed.
     pub(crate) fn check(&self) -> Result {
         let trouble = self.0.pending().trouble.clone();
         trouble.map_or(Ok(()), |trouble| Err(trouble.into()))
@@ -67,16 +67,16 @@ async fn flush(log: Arc<Log>, stopping: Stopping) -> Result {
 
 struct Log {
     path: PathBuf,
-    /// Locked for as long as the disk takes.
+    /// Locked for as long as the disk takes to write.
     file: Mutex<File>,
-    /// Never locked for long: requests are waiting.
+    /// Never locked for long, because requests wait for it.
     pending: Mutex<Pending>,
 }
 
 #[derive(Default)]
 struct Pending {
     lines: Vec<u8>,
-    /// Why lines could not be written, last time.
+    /// Why the last write failed, if it did.
     trouble: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl Log {
             };
         }
         let mut pending = self.pending();
-        // What was not written stays in front of what has come meanwhile.
+        // Lines that were not written stay in front of those added in the meantime.
         lines.append(&mut pending.lines);
         pending.lines = lines;
         pending.trouble = result.err().map(|error| format!("cannot write {}: {error}", self.path.display()));

@@ -1,4 +1,4 @@
-//! The payments that were charged last, so that a client that asks again is answered without the database.
+//! The most recent payments, so that a client that repeats a request is answered without the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ pub(crate) struct Cache {
 impl Resource for Cache {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
         let cache = Self { amounts: quick_cache::sync::Cache::new(CAPACITY), hits: AtomicU64::new(0) };
-        // Not empty from the beginning: after a deployment, that is when clients ask again.
+        // Filled from the beginning: clients repeat their requests right after a deployment.
         for payment in cx.get::<Database>().latest_payments(1_000).await? {
             cache.insert(payment);
         }
@@ -26,7 +26,7 @@ impl Resource for Cache {
     }
 
     async fn release(&self, _: &Release) -> Result {
-        // A sum that nobody reads before the end needs no ordering.
+        // A counter that is read only at the end needs no ordering.
         let hits = self.hits.load(Ordering::Relaxed);
         info!("the cache had {} payments and answered {hits} times", self.amounts.len());
         self.amounts.clear();
@@ -39,7 +39,7 @@ impl Cache {
         self.amounts.insert(id, amount_cents);
     }
 
-    /// The amount that was charged under this id, if it is known here.
+    /// The amount charged under this id, if it is cached.
     pub(crate) fn charged(&self, id: &str) -> Option<i64> {
         let amount = self.amounts.get(id)?;
         self.hits.fetch_add(1, Ordering::Relaxed);

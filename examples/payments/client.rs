@@ -19,7 +19,7 @@ impl Resource for Client {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(5))
-            // A POST that is redirected becomes a GET, and its answer says nothing of what was to be done.
+            // A redirected POST becomes a GET, whose response says nothing about the POST.
             .redirect(Policy::none())
             .build()?;
         Ok(Self { http, receipts: cx.get::<Settings>().receipts.clone() })
@@ -31,8 +31,8 @@ impl Client {
         self.http.request(method, url)
     }
 
-    /// Sends a receipt to its payer. It may be sent again if what comes after it fails: the key tells the receiver that
-    /// it is the same.
+    /// Sends a receipt to its payer. It may be sent again if a later step fails; the key tells the receiver that it is
+    /// the same receipt.
     pub(crate) async fn send_receipt(&self, payment: &str) -> Result {
         let Some(url) = &self.receipts else { return Ok(()) };
         let request = self.request(Method::POST, url.clone()).header("Idempotency-Key", payment);
@@ -40,7 +40,7 @@ impl Client {
     }
 }
 
-/// Sends a request, and asks for an answer that says success.
+/// Sends a request, and fails unless the response reports success.
 pub(crate) async fn succeed(request: RequestBuilder) -> Result {
     let answer = request.send().await.map_err(without_secrets)?;
     if answer.status().is_success() {
@@ -50,7 +50,7 @@ pub(crate) async fn succeed(request: RequestBuilder) -> Result {
     }
 }
 
-/// Errors name the whole URL, which may hold a token: what is left of it says who was asked.
+/// Errors contain the whole URL, which may hold a token. Only the part that names the server is kept.
 fn without_secrets(mut error: Error) -> Error {
     if let Some(url) = error.url_mut() {
         url.set_path("");

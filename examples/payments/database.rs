@@ -1,4 +1,4 @@
-//! The ledger: PostgreSQL, or SQLite where there is none.
+//! The ledger: PostgreSQL, or SQLite if no database is configured.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::scratch::Scratch;
 use crate::settings::Settings;
 
-/// A receipt that has not been written after this time may be forgotten by the queue.
+/// After this time, an unwritten receipt counts as lost by the queue.
 const RECEIPT_DUE_MS: i64 = 10_000;
 
 #[resource(after = [Settings, Scratch], reserve = "2s")]
@@ -37,10 +37,10 @@ impl From<(String, i64)> for Payment {
     }
 }
 
-/// What became of a payment that was asked for.
+/// The result of a request to charge a payment.
 pub(crate) enum Charge {
     New,
-    /// It was charged before, by this amount.
+    /// It was charged before, with this amount.
     Before(i64),
 }
 
@@ -61,21 +61,21 @@ impl Resource for Database {
             None => connect(&sqlite(&cx.get::<Scratch>().path().join("payments.db"))).await?,
         };
         let mut migrations = sqlx::migrate!("payments/migrations");
-        // A later version may have run before, and be rolled back.
+        // A later version may have run before a rollback to this one.
         migrations.set_ignore_missing(true).run(&pool).await?;
         info!("database open");
         Ok(Self { pool, payment_takes: settings.payment_takes })
     }
 
     async fn release(&self, _: &Release) -> Result {
-        // Nobody uses it any more. Transactions that were open have been committed, or rolled back by being dropped.
+        // Nothing uses it any more. Open transactions were committed, or rolled back when they were dropped.
         self.pool.close().await;
         info!("database closed");
         Ok(())
     }
 
     async fn check(&self) -> Result {
-        // Busy is not broken: to be unready would send everybody to the other instances, which are just as busy.
+        // Busy is not broken: being unready would send all traffic to the other instances, which are just as busy.
         let is_busy =
             self.pool.num_idle() == 0 && self.pool.size() == self.pool.options().get_max_connections();
         if is_busy {
@@ -90,10 +90,10 @@ fn sqlite(path: &Path) -> String {
     format!("sqlite://{}?mode=rwc", path.display())
 }
 
-/// Connects, and waits for a database that is not there yet: after a power cut, everything starts at once. What will
-/// not change by waiting, such as a wrong password, is an error at once; `startup_timeout` bounds the rest.
+/// Connects, and waits for a database that is not up yet: after a power cut, everything starts at once. An error that
+/// will not go away by waiting, such as a wrong password, is returned at once; `startup_timeout` limits the rest.
 async fn connect(url: &str) -> Result<AnyPool> {
-    // SQLite has one writer at a time, and who waits had better wait here than in the database.
+    // SQLite allows one writer at a time, and writers had better wait here than in the database.
     let is_sqlite = url.starts_with("sqlite:");
     let options = AnyPoolOptions::new()
         .max_connections(if is_sqlite { 1 } else { 8 })
@@ -103,7 +103,7 @@ async fn connect(url: &str) -> Result<AnyPool> {
         .with_max_delay(Duration::from_secs(1))
         .without_max_times();
     let connect = || async {
-        // A pool would only say that it has waited for a connection, and not why there was none.
+        // A pool would only report that it waited for a connection, not why there was none.
         reach(url).await?;
         options.clone().connect(url).await
     };
@@ -115,7 +115,7 @@ async fn connect(url: &str) -> Result<AnyPool> {
         .map_err(|error| format!("cannot connect to the database: {error}").into())
 }
 
-/// Connects once, to see whether that is possible.
+/// Connects once, to see whether it is possible.
 async fn reach(url: &str) -> Result<(), Error> {
     let connected = timeout(Duration::from_secs(3), AnyConnection::connect(url)).await;
     connected.map_err(|_| io::Error::new(ErrorKind::TimedOut, "it does not answer"))??.close().await
@@ -131,7 +131,7 @@ fn is_passing(error: &Error) -> bool {
 }
 
 impl Database {
-    /// Charges a payment and notes that a receipt is owed, both or neither. An id is charged once.
+    /// Charges a payment and records that a receipt is owed, both or neither. Each id is charged once.
     pub(crate) async fn charge(&self, payment: &Payment) -> Result<Charge, Error> {
         let mut transaction = self.pool.begin().await?;
         let insert = "INSERT INTO payments (id, amount_cents) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
@@ -161,7 +161,7 @@ impl Database {
         Ok(Charge::New)
     }
 
-    /// Notes that a receipt was written. Says whether that is news.
+    /// Records that a receipt was written. Returns whether it had not been recorded before.
     pub(crate) async fn receipt_is_written(&self, payment: &str) -> Result<bool, Error> {
         let update = "UPDATE receipts SET written_at = $1 WHERE payment_id = $2 AND written_at IS NULL";
         let updated =
@@ -178,10 +178,10 @@ impl Database {
         Ok(count == 1)
     }
 
-    /// Some receipts that are owed and were not written in time. Each is given to one instance, and again when it has
-    /// been owed for a quarter longer: one that can never be written is tried less and less often.
+    /// Some owed receipts that were not written in time. Each is claimed by one instance, and becomes due again when it
+    /// has been owed for a quarter longer, so one that can never be written is tried less and less often.
     pub(crate) async fn claim_due_receipts(&self) -> Result<Vec<String>, Error> {
-        // PostgreSQL looks at the outer condition once more if another instance has been faster.
+        // PostgreSQL evaluates the outer condition again if another instance was faster.
         let update = "UPDATE receipts SET due_at = $1 + CASE \
                       WHEN ($1 - owed_since) / 4 > $2 THEN ($1 - owed_since) / 4 ELSE $2 END \
                       WHERE written_at IS NULL AND due_at <= $1 AND payment_id IN (SELECT payment_id FROM receipts \
@@ -189,7 +189,7 @@ impl Database {
         sqlx::query_scalar(update).bind(now()).bind(RECEIPT_DUE_MS).fetch_all(&self.pool).await
     }
 
-    /// Settles what has been charged since the last time. Says how many payments that were.
+    /// Settles the payments charged since the last time. Returns how many there were.
     pub(crate) async fn settle(&self) -> Result<u64, Error> {
         let update = "UPDATE payments SET settled_at = $1 WHERE settled_at IS NULL";
         Ok(sqlx::query(update).bind(now()).execute(&self.pool).await?.rows_affected())
@@ -207,7 +207,7 @@ impl Database {
         Ok(Totals { count, total_cents, receipts, settled })
     }
 
-    /// The payments, in the order of their ids, after this one.
+    /// The payments after this id, in the order of their ids.
     pub(crate) async fn payments_after(&self, id: &str, limit: i64) -> Result<Vec<Payment>, Error> {
         let query = "SELECT id, amount_cents FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
         let payments: Vec<(String, i64)> =
@@ -215,7 +215,7 @@ impl Database {
         Ok(payments.into_iter().map(Payment::from).collect())
     }
 
-    /// The payments that were charged last.
+    /// The most recent payments.
     pub(crate) async fn latest_payments(&self, limit: i64) -> Result<Vec<Payment>, Error> {
         let query = "SELECT id, amount_cents FROM payments JOIN receipts ON payment_id = id \
                      ORDER BY owed_since DESC LIMIT $1";

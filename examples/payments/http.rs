@@ -1,4 +1,4 @@
-//! What clients talk to. At its turn, requests under way are answered, and feeds say goodbye.
+//! The HTTP server. At its turn, requests under way are answered, and feeds say goodbye.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Resource for Http {
     }
 }
 
-/// A socket that systemd has opened goes on accepting while this process is restarted; else, one of our own.
+/// A socket opened by systemd, which stays open while this process restarts, or else one of our own.
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
     if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
         listener.set_nonblocking(true)?;
@@ -102,7 +102,7 @@ async fn totals(State(service): State<Service>) -> Result<Json<Totals>, Error> {
     Ok(Json(service.database.totals().await?))
 }
 
-/// More than anybody pays, and far from where the sum of all payments would overflow.
+/// More than anybody pays, and too little to make the sum of all payments overflow.
 const MOST_CENTS: i64 = 100_000_000_000;
 
 async fn pay(
@@ -113,7 +113,7 @@ async fn pay(
     if payment.id.is_empty() || payment.id.len() > 100 {
         return Err(Error::BadRequest("`id` must have 1 to 100 bytes".to_owned()));
     }
-    // It is the key of the receipt, in a header, where nothing else is kept as it is.
+    // The id becomes a header value, the receipt's key, and only these characters are safe there.
     if payment.id.contains(|c: char| !c.is_ascii_graphic()) {
         return Err(Error::BadRequest("`id` must be of ASCII letters, digits and punctuation".to_owned()));
     }
@@ -134,11 +134,11 @@ async fn pay(
 }
 
 impl Service {
-    /// Charges in a task of its own: a client that goes away in the midst of it leaves no half of it undone.
+    /// Charges in a task of its own, so that a client that disconnects cannot interrupt it half-way.
     async fn charge_to_the_end(&self, payment: Payment) -> Result<Charge, Error> {
         let (service, (result, charge)) = (self.clone(), oneshot::channel());
         self.tasks.spawn(async move {
-            // The client may have gone.
+            // The client may be gone.
             let _ = result.send(service.charge(&payment).await);
         });
         charge.await.map_err(|_| "it is stopping, and the payment was cut off")?
@@ -150,9 +150,9 @@ impl Service {
         if let Charge::New = charge {
             self.audit_log.record(&json!({ "payment": payment }));
             self.cache.insert(payment.clone());
-            // Nobody may be listening.
+            // There may be no listeners.
             let _ = self.feed.send(payment.clone());
-            // The payment stands. Its receipt is owed, and is enqueued again if that fails here.
+            // The payment is committed. Its receipt is owed, and will be enqueued later if this fails.
             if let Err(error) = self.queue.push(&payment.id).await {
                 warn!("the receipt of {} has to wait: {error}", payment.id);
             }
@@ -161,7 +161,7 @@ impl Service {
     }
 }
 
-/// All payments, as a file: written page by page, so that neither the memory nor a transaction has to hold them all.
+/// All payments as a file, written page by page, so that neither memory nor a transaction has to hold all of them.
 async fn export(State(service): State<Service>) -> Result<Response, Error> {
     let file = service.scratch.file();
     let mut csv = fs::File::create(file.path()).await?;
@@ -177,7 +177,7 @@ async fn export(State(service): State<Service>) -> Result<Response, Error> {
         csv.write_all(lines.as_bytes()).await?;
     }
     csv.flush().await?;
-    // Once it is open, it can be read to its end, although its name goes now.
+    // Once it is open, it can be read to the end, although it is removed from the directory now.
     let csv = fs::File::open(file.path()).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv".to_owned()),
@@ -186,10 +186,10 @@ async fn export(State(service): State<Service>) -> Result<Response, Error> {
     Ok((headers, Body::from_stream(ReaderStream::new(csv))).into_response())
 }
 
-/// How long a feed's client may take to answer the goodbye.
+/// How long the client of a feed may take to answer the goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// The notice of the server's turn is in every request.
+/// Every request carries the notice of the server's turn.
 async fn feed(
     upgrade: WebSocketUpgrade,
     State(service): State<Service>,
@@ -205,7 +205,7 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
         let payment = tokio::select! {
             payment = payments.recv() => payment,
             message = socket.recv() => match message {
-                Some(Ok(_)) => continue, // what the client says is of no interest
+                Some(Ok(_)) => continue, // messages from the client are ignored
                 _ => return,
             },
             () = stopping.clone() => break,
@@ -216,7 +216,7 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
                 goodbye = CloseFrame { code: close_code::AGAIN, reason: "too slow".into() };
                 break;
             }
-            // At the turn, the server may be gone before its feeds are.
+            // At the turn, the server may end before its feeds.
             Err(RecvError::Closed) => break,
         };
         match stopping.run_until(socket.send(Message::text(json!(payment).to_string()))).await {
@@ -225,7 +225,7 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
             None => break,
         }
     }
-    // A client that does not answer, such as one that has vanished, is not waited for much longer.
+    // A client that does not answer, perhaps because it is gone, is not waited for much longer.
     let _ = timeout(GOODBYE, async {
         let _ = socket.send(Message::Close(Some(goodbye))).await;
         while let Some(Ok(_)) = socket.recv().await {}
@@ -236,7 +236,7 @@ async fn tell(mut socket: WebSocket, mut payments: broadcast::Receiver<Payment>,
 enum Error {
     BadRequest(String),
     Conflict(String),
-    /// Something that this service needs is away. Whoever asked should ask again.
+    /// Something that this service needs is unavailable. The client should retry.
     Unavailable(BoxError),
 }
 

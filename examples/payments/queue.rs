@@ -1,7 +1,7 @@
-//! The queue of receipts to be written: Redis, or one in the process where there is none.
+//! The queue of receipts to write: in Redis, or in memory if no Redis is configured.
 //!
-//! In Redis it is the reliable-queue pattern: a job that is taken moves to a list of its worker, and leaves that when
-//! it is done. The lists of workers that are no more are given back by the others.
+//! In Redis it follows the reliable-queue pattern: a job that is taken moves to its worker's own list, and leaves that
+//! list when it is done. Workers put the jobs of dead workers back into the queue.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 const PENDING: &str = "payments:pending";
 const WORKERS: &str = "payments:workers";
 
-/// For how long a worker that does not say otherwise counts as alive.
+/// How long a worker counts as alive without renewing its lease.
 const LEASE_SECONDS: u64 = 10;
 
 #[resource(after = Settings)]
@@ -38,7 +38,7 @@ impl Resource for Queue {
         let redis = Redis::connect(url, &settings.instance.to_string()).await?;
         sign_in(&mut redis.connection.clone(), &redis.worker).await?;
         redis.adopt_orphans().await?;
-        // Until the turn of the queue, which is when the worker has ended.
+        // Renewed until the turn of the queue, when the worker has ended.
         cx.background("lease", keep_lease(redis.connection.clone(), redis.worker.clone()));
         info!("queue open");
         Ok(Self(Backend::Redis(redis)))
@@ -66,7 +66,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for a job. Every job that this gives is then `done`.
+    /// Waits for a job. The caller then reports it as `done`.
     pub(crate) async fn next(&self) -> Result<String> {
         match &self.0 {
             Backend::Redis(redis) => Ok(redis.next().await?),
@@ -82,7 +82,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Gives back what workers have taken that are no more.
+    /// Puts back the jobs that dead workers had taken.
     pub(crate) async fn adopt_orphans(&self) -> Result {
         match &self.0 {
             Backend::Redis(redis) => redis.adopt_orphans().await?,
@@ -93,10 +93,10 @@ impl Queue {
 }
 
 struct Redis {
-    /// For what is answered at once.
+    /// For commands that are answered at once.
     connection: ConnectionManager,
-    /// For waiting, which would hold up everything else on the same connection. Closed before what it may just have
-    /// taken is given back.
+    /// For waiting, which would block everything else on the same connection. Closed before the jobs that it may just
+    /// have taken are put back.
     waiting: Mutex<Option<ConnectionManager>>,
     worker: String,
 }
@@ -143,7 +143,7 @@ impl Redis {
         self.connection.clone().lrem(taken_by(&self.worker), 1, job).await.map(drop)
     }
 
-    /// Gives back what workers have taken that are no more.
+    /// Puts back the jobs that dead workers had taken.
     async fn adopt_orphans(&self) -> Result<(), RedisError> {
         let mut connection = self.connection.clone();
         for worker in connection.smembers(WORKERS).await? {
@@ -158,11 +158,12 @@ impl Redis {
         Ok(())
     }
 
-    /// Leaves nothing behind. If Redis is away, others adopt what was taken, once the lease has run out. The name stays
-    /// until then, for a job that Redis may have handed over at the last moment.
+    /// Puts back all jobs and gives up the lease. If Redis is unreachable, other workers adopt the jobs when the lease
+    /// has expired. The worker's name stays in the set until then, for a job that Redis may have handed over at the
+    /// last moment.
     async fn leave(&self) -> Result<(), RedisError> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A connection that was lost is noticed by who uses it first, and made again for the next.
+        // The first command after a lost connection notices the loss; the next one gets a new connection.
         let is_lost = |error: &RedisError| error.is_io_error() && !error.is_timeout();
         let backoff = ConstantBuilder::default().with_delay(Duration::from_millis(100)).with_max_times(3);
         (|| self.give_back_all(&self.worker)).retry(backoff).when(is_lost).await?;
@@ -187,13 +188,13 @@ impl Redis {
     }
 }
 
-/// Says that this worker is alive. Who sees the name of a worker has to see its lease.
+/// Renews the lease, then adds the name: a name without a lease would look like a dead worker.
 async fn sign_in(connection: &mut ConnectionManager, worker: &str) -> Result<(), RedisError> {
     connection.set_ex(lease_of(worker), 1, LEASE_SECONDS).await?;
     connection.sadd(WORKERS, worker).await.map(drop)
 }
 
-/// Says so again and again. If Redis is away, it is tried again, and the worker will complain.
+/// Renews the lease again and again. If Redis is unreachable, it retries; the worker logs the error.
 async fn keep_lease(mut connection: ConnectionManager, worker: String) {
     loop {
         sleep(Duration::from_secs(LEASE_SECONDS / 3)).await;

@@ -1,6 +1,6 @@
-//! Service discovery: others find this instance in a registry. It is taken out first of all, before requests are
-//! drained, so that nobody is sent here any more. It is optional: an instance that the registry did not take serves all
-//! the same, and is not found there until it is started anew.
+//! Service discovery: other services find this instance in a registry. It is deregistered first of all, before requests
+//! are drained, so that no more traffic is sent here. The resource is optional: an instance that could not register
+//! still serves, but is not found in the registry until it is restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::client::{Client, succeed};
 use crate::http::Http;
 use crate::settings::Settings;
 
-/// How long the registry may take to answer. Requests under way are drained only afterwards, in what is left then.
+/// How long the registry may take to answer. Requests are drained only afterwards, in the time that is left.
 const LEAVE: Duration = Duration::from_secs(1);
 
 #[resource(after = [Client, Http, Settings], optional)]
@@ -28,7 +28,7 @@ impl Resource for Registration {
         let address = json!({ "address": cx.get::<Http>().address });
         let entered = succeed(client.request(Method::PUT, entry.clone()).json(&address)).await;
         if entered.is_err() {
-            // It may have been heard all the same.
+            // The registry may have received it nevertheless.
             leave(&client, entry.clone()).await;
         }
         entered?;
@@ -48,7 +48,7 @@ async fn deregister(client: Arc<Client>, entry: Url, draining: Stopping) {
 async fn leave(client: &Client, entry: Url) {
     match succeed(client.request(Method::DELETE, entry).timeout(LEAVE)).await {
         Ok(()) => info!("deregistered"),
-        // Who looks there will find out by the health check.
+        // Clients of the registry will notice by their health checks.
         Err(error) => warn!("could not deregister: {error}"),
     }
 }

@@ -1,5 +1,5 @@
-//! A directory for temporary files, removed at the end. What a process that was killed has left behind is swept by the
-//! next one that starts.
+//! A directory for temporary files, removed at the end. Directories of killed processes are removed by the next process
+//! that starts.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -19,8 +19,8 @@ const PREFIX: &str = "payments-";
 #[resource(after = Settings)]
 pub(crate) struct Scratch {
     path: PathBuf,
-    /// The directory, locked. Whoever holds the lock is alive: the system gives it back when the process ends, however
-    /// it ends.
+    /// The directory, locked. The holder of the lock is alive: the system unlocks it when the process ends, however it
+    /// ends.
     _lock: File,
 }
 
@@ -50,7 +50,7 @@ impl Scratch {
         let _turn = turnstile(parent)?;
         sweep(parent)?;
         let path = parent.join(format!("{PREFIX}{instance}"));
-        // What is in it concerns nobody else.
+        // Other users must not read it.
         DirBuilder::new().mode(0o700).create(&path)?;
         let lock = File::open(&path)?;
         lock.lock()?;
@@ -61,13 +61,13 @@ impl Scratch {
         &self.path
     }
 
-    /// The path of a new temporary file, which is removed when this is dropped.
+    /// A new temporary file, which is removed when this value is dropped. Nothing is created yet.
     pub(crate) fn file(&self) -> TemporaryFile {
         TemporaryFile(self.path.join(Uuid::new_v4().to_string()))
     }
 }
 
-/// One at a time: what is made but not locked yet, or removed but for a part, would look like something left behind.
+/// Lets one process in at a time: a directory that is not locked yet, or half removed, would look like a leftover.
 fn turnstile(parent: &Path) -> io::Result<File> {
     let turnstile = File::open(parent)?;
     turnstile.lock()?;
@@ -79,7 +79,7 @@ fn remove(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
-/// Removes the directories of processes that are no more. What cannot be removed is in nobody's way.
+/// Removes the directories of processes that have ended. One that cannot be removed does no harm.
 fn sweep(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
@@ -99,7 +99,7 @@ fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a directory, unless its process is alive.
+/// Removes a directory unless its process is alive. Returns whether it was removed.
 fn sweep_one(path: &Path) -> io::Result<bool> {
     match File::open(path)?.try_lock() {
         Ok(()) => fs::remove_dir_all(path).map(|()| true),
@@ -118,7 +118,7 @@ impl TemporaryFile {
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        // If it cannot be removed now, it goes with the directory.
+        // If it cannot be removed now, it is removed with the directory.
         let path = mem::take(&mut self.0);
         let _ = fs::remove_file(path);
     }

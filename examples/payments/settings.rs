@@ -1,4 +1,4 @@
-//! What the environment says, read once, and before anything is acquired that costs something.
+//! The settings from the environment, read once, before anything expensive is acquired.
 
 use std::env::{self, VarError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::telemetry::Telemetry;
 
 #[resource(foundation, after = Telemetry)]
 pub(crate) struct Settings {
-    /// Tells this process from all others, also in containers, where every process has the same id.
+    /// Distinguishes this process from all others, even in containers, where every process has the same id.
     pub(crate) instance: Uuid,
     pub(crate) address: SocketAddr,
     pub(crate) database: Option<String>,
@@ -67,13 +67,13 @@ fn url(variable: &str) -> Result<Option<Url>> {
     }
 }
 
-/// The variable's value. One that is empty counts as one that is not there.
+/// The value of the variable. An empty value counts as unset.
 fn read<T: FromStr<Err: Into<BoxError>>>(variable: &str, what: &str) -> Result<Option<T>> {
     let value = match env::var(variable) {
         Ok(value) if value.is_empty() => return Ok(None),
         Ok(value) => value,
         Err(VarError::NotPresent) => return Ok(None),
-        // A URL may hold a password: the value itself is not repeated.
+        // A URL may hold a password, so the value is not repeated.
         Err(VarError::NotUnicode(_)) => return Err(format!("{variable} is not UTF-8").into()),
     };
     value

@@ -1,5 +1,5 @@
-//! A scheduled job: every few seconds, what was charged is settled, and receipts that are owed for too long are
-//! enqueued again, since a queue may forget, and a worker may fail.
+//! A scheduled job. Every few seconds it settles what was charged, and enqueues receipts again that have been owed for
+//! too long, because a queue may lose them and a worker may fail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::queue::Queue;
 use crate::settings::Settings;
 
-/// A database that does not answer is given up for now.
+/// How long to wait for a database that does not answer, before giving up for now.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[resource(after = [Database, Queue, Settings])]
@@ -27,7 +27,7 @@ impl Resource for Settlement {
     }
 }
 
-/// A settlement that has begun is finished; the next one is not begun. If the database is away, the next one will do.
+/// At the turn, the current settlement is finished and no other is started. If one fails, the next one makes up for it.
 async fn run(database: Arc<Database>, queue: Arc<Queue>, every: Duration, stopping: Stopping) -> Result {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -35,7 +35,7 @@ async fn run(database: Arc<Database>, queue: Arc<Queue>, every: Duration, stoppi
         if let Err(error) = in_time(settle(&database)).await {
             warn!("settlement failed, and is tried again in {every:?}: {error}");
         }
-        // To be interrupted in this loses nothing: what is owed and not enqueued is due again later.
+        // An interruption here loses nothing: receipts that were not enqueued become due again later.
         if let Some(Err(error)) = stopping.run_until(in_time(remind(&database, &queue))).await {
             warn!("receipts could not be enqueued again, which is tried in {every:?}: {error}");
         }

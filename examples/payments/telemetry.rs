@@ -1,4 +1,4 @@
-//! The log. It is written by a thread of its own, so that a terminal or a pipe that nobody reads holds up no request.
+//! The log. A thread of its own writes it, so that a terminal or a pipe that nobody reads does not delay requests.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
 
 #[resource(foundation)]
 pub(crate) struct Telemetry {
-    /// Taken when it is released: its drop writes what is still to be written.
+    /// Taken at the release: dropping it writes the remaining lines.
     writer: Mutex<Option<WorkerGuard>>,
     dropped: ErrorCounter,
 }
@@ -24,7 +24,7 @@ impl Resource for Telemetry {
     }
 
     async fn release(&self, _: &Release) -> Result {
-        // Counted before the writer ends: what somebody says after that is not for this log any more.
+        // Counted before the writer ends: later lines are not meant for this log.
         let dropped = self.dropped.dropped_lines();
         let writer = self.writer.lock().map_err(|_| "the writer's lock is poisoned")?.take();
         tokio::task::spawn_blocking(|| drop(writer)).await?;

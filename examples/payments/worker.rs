@@ -1,4 +1,4 @@
-//! Writes receipts, one after the other. At its turn it finishes the one it is at.
+//! Writes receipts, one after the other. At its turn it finishes the current one.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::database::Database;
 use crate::queue::Queue;
 use crate::settings::Settings;
 
-/// A database that does not answer is given up for now.
+/// How long to wait for a database that does not answer, before giving up for now.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait after something has failed.
+/// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[resource(after = [AuditLog, Client, Database, Queue, Settings], drain_timeout = "15s")]
@@ -47,7 +47,7 @@ struct Receipts {
 }
 
 impl Receipts {
-    /// A queue or a database that is away for a while is no reason to end.
+    /// Keeps going while the queue or the database is unreachable.
     async fn run(self, stopping: Stopping) -> Result {
         while let Some(next) = stopping.run_until(self.queue.next()).await {
             let result = match next {
@@ -63,8 +63,8 @@ impl Receipts {
         Ok(())
     }
 
-    /// Whatever becomes of it, it leaves the queue: one that fails again and again would be in the way of all others.
-    /// The database knows what is still owed, and when it is due again.
+    /// The job leaves the queue in any case: one that fails again and again would block all others. The database knows
+    /// what is still owed, and when it is due again.
     async fn handle(&self, payment: &str) -> Result {
         let written = timeout(self.takes + PATIENCE, self.write(payment)).await;
         let written = written.unwrap_or_else(|_| Err("a receipt took too long".into()));

@@ -1,11 +1,13 @@
-//! Good manners for tokio services: resources start in order, and stop in order, on time, without losing a request.
+//! Graceful start and stop for tokio services.
 //!
-//! A service declares its resources and what each comes after. The compiler checks the graph. The runtime acquires
-//! the resources in that order, keeps the process honest while it runs, and releases them in reverse under one shared
-//! deadline, whatever signals, hangs, panics and errors arrive on the way. Afterwards it tells what happened.
+//! You declare the resources of a service (a database pool, a worker, an HTTP server) and what each of them comes
+//! after. The compiler checks the graph. The runtime acquires the resources in that order; when a signal arrives, it
+//! releases them in reverse order under one shared deadline, whatever hangs, panics or fails on the way. At the end, a
+//! report says what happened.
 //!
 //! ```no_run
-//! use lifecycle::{Acquire, Release, Resource, Result, Stopping, resource};
+//! use axum::{Router, routing::get};
+//! use lifecycle::{Acquire, Release, Resource, Result, resource};
 //! use tokio::net::TcpListener;
 //!
 //! #[resource]
@@ -13,171 +15,208 @@
 //!
 //! impl Resource for Db {
 //!     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-//!         Ok(Db) // connect
+//!         Ok(Self) // connect
 //!     }
 //!
 //!     async fn release(&self, _: &Release) -> Result {
-//!         Ok(()) // disconnect: whoever used it is gone
+//!         Ok(()) // disconnect; everything that used it has stopped
 //!     }
 //! }
 //!
 //! #[resource(after = Db)]
-//! struct Server;
+//! struct Http;
 //!
-//! impl Resource for Server {
+//! impl Resource for Http {
 //!     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
 //!         let listener = TcpListener::bind("127.0.0.1:8080").await?;
-//!         let db = cx.get::<Db>();
-//!         cx.spawn("accept", |stopping| accept(listener, stopping));
-//! #       drop(db);
-//!         Ok(Server)
+//!         let routes: Router = Router::new().route("/", get("OK")).with_state(cx.get::<Db>());
+//! #       #[cfg(feature = "http")]
+//!         cx.serve_http(listener, routes);
+//! #       #[cfg(not(feature = "http"))]
+//! #       drop((listener, routes));
+//!         Ok(Self)
 //!     }
-//! }
-//!
-//! async fn accept(listener: TcpListener, stopping: Stopping) -> Result {
-//!     while let Some(connection) = stopping.run_until(listener.accept()).await {
-//!         let (_stream, _peer) = connection?;
-//!     }
-//!     Ok(())
 //! }
 //!
 //! #[lifecycle::main(shutdown_timeout = "30s")]
 //! async fn main() {}
 //! ```
 //!
-//! * [`#[resource]`](macro@resource) declares, [`Resource`] acquires and releases, [`Acquire`] is the way to other
-//!   resources and to tasks.
-//! * [`#[lifecycle::main]`](macro@main) makes the runtime and runs the application; [`App::builder`] does so in a
-//!   program that has a `main` of its own, and in tests.
-//! * [`Stopping`] is the notice that work should come to its end; [`Tasks`] counts work whose failure is its own.
-//! * [`Report`] tells what happened, and carries the exit code.
+//! `cx.get::<Db>()` compiles because of `after = Db`, and cannot fail at run time. The body of `main` is empty because
+//! the resources are the whole application; it may also contain code.
+//!
+//! # Getting started
+//!
+//! The package is `lifecycle-runtime`; in code, the library is called `lifecycle`. The example needs
+//!
+//! ```sh
+//! cargo add lifecycle-runtime --features http
+//! cargo add tokio --features net
+//! cargo add axum
+//! ```
+//!
+//! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber to
+//! see them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released
+//! after, everything else.
+//!
+//! The items that you meet first:
+//!
+//! * [`#[resource]`](macro@resource) declares a resource. [`Resource`] says how to acquire and release it. [`Acquire`]
+//!   gives the acquisition access to other resources and to tasks.
+//! * [`#[lifecycle::main]`](macro@main) makes the runtime and runs the application. [`App::builder`] does so in a
+//!   program that has its own `main`, and in tests.
+//! * [`Stopping`] is the notice that work should come to an end. [`Tasks`] runs and counts tasks that may fail on their
+//!   own, such as jobs and connections.
+//! * [`Report`] says what happened to each resource, and carries the exit code.
+//!
+//! # What happens at Ctrl-C
+//!
+//! 1. The deadline is fixed: 30 s from now in the example, 25 s by default. SIGTERM, SIGQUIT and SIGHUP do the same as
+//!    SIGINT.
+//! 2. `Http` has its turn first, since nothing comes after it. The server accepts the connections that are already
+//!    waiting, closes its listener, and finishes the requests under way.
+//! 3. `Db` has its turn when `Http` is gone: its `release` runs.
+//! 4. The report is logged, and the process exits with 0.
+//!
+//! A second Ctrl-C stops waiting for work in flight; resources are still released. A third ends the process at once,
+//! with exit code 130. If something hangs, it is cut off early enough for the resources beneath it to be released
+//! before the deadline, and the exit code is 124. One second after the deadline, the process is gone in any case.
 //!
 //! # The life of an application
 //!
-//! An application goes through the [phases](Phase) `Starting`, `Running`, `Draining`, `Stopping` and `Stopped`.
+//! An application goes through five [phases](Phase):
 //!
-//! It lives until a signal arrives, something asks for shutdown ([`App::shutdown`]), something fails, or nothing is
-//! left to live for: the body of `main` has returned and no supervised task is alive. Then the deadline is fixed, and
-//! each resource has its *turn*, once everything that comes after it has had its own: [`Acquire::stopping`] is given,
-//! the tasks of the resource finish, [`Resource::release`] runs, and the runtime's reference is dropped. The body of
-//! `main` comes after everything, and has the first turn.
+//! | phase | what happens |
+//! |---|---|
+//! | `Starting` | resources are acquired |
+//! | `Running` | everything is acquired, the body of `main` runs, and the application is ready for traffic |
+//! | `Draining` | a stop was requested; for the drain delay, if there is one, the application keeps serving while load balancers notice |
+//! | `Stopping` | resources have their turns, in reverse order |
+//! | `Stopped` | every resource has had its turn |
 //!
-//! What has no time left is *cut off*: tasks are aborted, the future of a release is dropped and
-//! [`Resource::abort`] is called. A resource is cut off before the deadline by what is *reserved* for the resources
-//! beneath it (`reserve`, one second unless said otherwise), so that one that hangs does not starve the others.
+//! It stops when a signal arrives, when something calls [`App::shutdown`], when something fails, or when nothing is
+//! left to do: the body of `main` has returned and no supervised task is running. So a server runs until the signal,
+//! and a batch job ends by itself.
 //!
-//! # Where to go from here
+//! A resource has its *turn* when everything that comes after it is gone: [`Acquire::stopping`] fires, its tasks
+//! finish, [`Resource::release`] runs, and the runtime drops its reference. The body of `main` comes after everything,
+//! so its turn is the first.
 //!
-//! * [`adoption`]: from what you have to this crate, step by step: a `select!` with a signal, tokio-util, axum,
-//!   tokio-graceful-shutdown, Go.
-//! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to go on serving for each load
-//!   balancer, which exit codes to restart, and how to test it.
+//! What takes too long is *cut off*: tasks are aborted, the future of a release is dropped, and [`Resource::abort`] is
+//! called. Each resource has a *reserve* (1 s unless `reserve` says otherwise): time that the turns before it cannot
+//! use up. So a resource is cut off earlier than the deadline, by the reserves on the longest path beneath it.
 //!
-#![doc = include_str!("../docs/guarantees.md")]
+//! # Where to go next
+//!
+//! * [`adoption`]: how to move an existing service to this crate, step by step: from a `select!` with a signal,
+//!   tokio-util, axum, tokio-graceful-shutdown or Go.
+//! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to keep serving for each load
+//!   balancer, which exit codes to restart on, and how to test all of it.
+//! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
+//! * [`guarantees`]: the rules below in full, each with the tests that check it.
+//! * [`glossary`]: the words used here, one or two lines each.
+//! * [`architecture`]: the map of the code, for contributors.
+//!
+//! # What you can rely on
+//!
+//! The rules in one line each; [`guarantees`] has the full text.
+//!
+//! [Starting](guarantees#starting):
+//!
+//! * **S1.** Signals are caught before the first resource is acquired; none is lost, not even as PID 1.
+//! * **S2.** A resource is acquired once everything in its `after` is, and concurrently with everything else.
+//! * **S3.** `acquire_timeout` limits one acquisition, `startup_timeout` (60 s) the whole start; slow ones are logged.
+//! * **S4.** If an acquisition fails, what was acquired is released in reverse, and the process exits with 1.
+//! * **S5.** A signal during the start does the same, but is not an error.
+//! * **S6.** An `optional` resource may fail: the application goes on, and its dependents get `None`.
+//! * **S7.** Settings and surroundings that will spoil a stop are warned about at the start.
+//!
+//! [Running](guarantees#running):
+//!
+//! * **R1.** A supervised task that fails or panics stops the application with exit code 1, and is named.
+//! * **R2.** Tasks and guards of [`Tasks`] are counted, waited for and finally aborted; their failures stop nothing.
+//! * **R3.** [`Stopping`] is a state, not an event: it can be cloned, awaited again, and awaited late.
+//! * **R4.** Every holder of an [`App`] can request a stop, and give a reason.
+//! * **R5.** A body of `main` that asked for a notice is waited for; one that did not is dropped.
+//! * **R6.** A server may accept before everything is acquired; the phase `Running` says when everything is.
+//!
+//! [Stopping](guarantees#stopping):
+//!
+//! * **D1.** SIGTERM, SIGINT, SIGQUIT and SIGHUP all request the same graceful stop.
+//! * **D2.** There is one deadline, fixed when the stop is requested; by default it fits the platform's grace period.
+//! * **D3.** The application stops being ready at that moment, and [`App::draining`] fires.
+//! * **D4.** For the drain delay everything keeps running, so that load balancers notice in time.
+//! * **D5.** A resource has its turn when everything that comes after it has had its own.
+//! * **D6.** Whatever hangs, the resources beneath it have their reserves.
+//! * **D7.** `abort` is called where `release` did not complete, and a failure in one turn does not prevent the others.
+//! * **D8.** SIGTERM may be repeated without effect; a second SIGINT hurries, and a third ends the process.
+//! * **D9.** One second after the deadline the process is gone, even if every thread is stuck.
+//! * **D10.** With `#[lifecycle::main]`, blocking work outside the library cannot keep the process alive.
+//! * **D11.** Every 5 s of the stop, the log says what is being waited for, and how much time is left.
+//! * **D12.** A handle that is still held after its resource was released is reported, with the resource's name.
+//!
+//! [Ending](guarantees#ending):
+//!
+//! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 bad configuration.
+//! * **E2.** The [`Report`] covers every resource, and is logged while the log is still there.
+//! * **E3.** No error is dropped.
+//!
+//! [Serving](guarantees#serving), with the features `http`, `probe` and `systemd`:
+//!
+//! * With a drain delay that fits the load balancer, a rolling deployment loses no request.
+//! * With a listening socket from systemd, a restart loses no connection.
+//! * Under PM2 and in containers, the application ends before it would be killed.
+//! * Requests under way at the turn get complete responses, and idle connections are closed.
+//! * Every connection ends, at the cut-off at the latest.
+//! * The probe answers from before the first acquisition to the end, even while all other threads are blocked.
+//! * systemd hears that the application is ready, is stopping, and is alive, only while that is true.
 //!
 //! # Configuration
 //!
-//! What is said in code can be overridden by whoever runs the program. A malformed value is an error before anything
-//! is acquired, with exit code 78. Durations are written like `250ms`, `30s` or `1m 30s`.
+//! Environment variables override the settings in code, so that operators need no rebuild. A malformed value stops the
+//! process before anything is acquired, with exit code 78. Durations are written like `250ms`, `30s` or `1m 30s`.
 //!
 //! | variable | overrides | default |
 //! |---|---|---|
-//! | `LIFECYCLE_SHUTDOWN_TIMEOUT` | `shutdown_timeout` | 25s, or 0.8 of the grace period if that is less |
-//! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60s |
-//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5s in Kubernetes if something serves requests, else 0 |
+//! | `LIFECYCLE_SHUTDOWN_TIMEOUT` | `shutdown_timeout` | 25 s, or 0.8 of the grace period if that is less |
+//! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60 s |
+//! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5 s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
-//! | `LIFECYCLE_GRACE_PERIOD` | what is known of the platform | see D2 |
+//! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
 //!
+//! None is enabled by default.
+//!
 //! | feature | what it adds |
 //! |---|---|
-//! | `http` | `Acquire::serve_http`, and the tower layer `InFlight` for other servers: every request is answered, and every connection ends |
+//! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
 //! | `probe` | `/livez`, `/readyz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
-//! | `systemd` | tells systemd what the application is at: see below |
-//! | `testing` | a clock that obeys `tokio::time::pause` (`Builder::virtual_time`) and signals from nowhere (`App::deliver`) |
-//!
-//! # In Kubernetes
-//!
-//! `#[lifecycle::main(probe = "0.0.0.0:8081")]` and these probes are what the defaults need; there is no preStop hook.
-//! For the drain delay, 5s by default there, the pod goes on serving after SIGTERM, not ready any more, while its
-//! deletion gets around.
-//!
-//! ```yaml
-//! terminationGracePeriodSeconds: 30
-//! containers:
-//!   - name: payments
-//!     startupProbe: { httpGet: { path: /startupz, port: 8081 }, periodSeconds: 1, failureThreshold: 60 }
-//!     readinessProbe: { httpGet: { path: /readyz, port: 8081 }, periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 1 }
-//!     livenessProbe: { httpGet: { path: /livez, port: 8081 }, timeoutSeconds: 3 }
-//! ```
-//!
-//! `examples/kubernetes` in the repository has this as a complete deployment with comments, and the same with a preStop
-//! `sleep 10` and with an `httpGet` hook on `/prestop`.
-//!
-//! # Under systemd
-//!
-//! With the feature `systemd`, a unit of `Type=notify` is told `READY=1` in `Running`, `STOPPING=1` when the stop
-//! begins, and a `STATUS=` with each phase and what is under way (`systemctl status` shows it; names and states only).
-//! With `WatchdogSec=`, `WATCHDOG=1` is sent at half of that time for as long as the application's runtime answers, so
-//! that a service is restarted whose threads are all stuck. While the application starts (within `startup_timeout`, or
-//! without one as long as something is acquired every 60 s) and stops, `EXTEND_TIMEOUT_USEC` asks for time beyond
-//! `TimeoutStartSec=` and `TimeoutStopSec=`, never past the application's own limits: these count, and are told in
-//! words when they are reached. Without `NOTIFY_SOCKET`, and on other systems than Linux, nothing happens.
-//!
-//! ```ini
-//! [Service]
-//! Type=notify
-//! ExecStart=/usr/local/bin/payments
-//! WatchdogSec=30
-//! Restart=on-failure
-//! RestartPreventExitStatus=78
-//! ```
+//! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
+//! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
 //!
 //! # Resources in other crates
 //!
-//! Resources are found in every crate that is linked into the program, and whatever they name in `after` is part of
-//! the application. A crate in `Cargo.toml` that no source mentions is not linked: mention it (`use that_crate as _;`).
-//! The first line of the log lists what was found. `resources = [Http, Metrics]` turns discovery off: the application
-//! is then these and what they need.
-//!
-//! # The map of the code
-//!
-//! For whoever wants to change it. The engine decides, the driver does, control brings time and signals.
-//!
-//! * `node`, `private`: what a declaration says, constant, written by the macros; `discover` collects the nodes and
-//!   `plan` puts them in order. `budget` is the arithmetic of deadline, reserves and cut-offs.
-//! * `engine`: all rules as one state machine, events in, commands out, without tokio, clock or I/O. `start` has rules
-//!   S, `stop` has rules D, `summary` has rules E.
-//! * `driver`: carries out commands on the application's runtime. Whoever brings an event runs the engine under a short
-//!   lock that is never held across anything else; commands are carried out one at a time in the engine's order; what
-//!   is to be said waits in a queue of its own, so that a log that blocks keeps no cut-off from happening. Its `hooks` runs
-//!   what users implement; `catch` turns panics into values and makes sure that the end of a future is told, however it
-//!   ends.
-//! * `control`: a thread with a small runtime of its own, for signals (`signals`) and time. `watchdog`: a plain thread
-//!   that ends the process when nothing else does.
-//! * `endpoints`: what the control thread serves beside that: `probe` answers, `systemd` tells, and `heartbeat` asks
-//!   the application's runtime whether it still runs.
-//! * `app`, `body`, `run`: the application as a user sees it; `resource`, `tasks`, `stopping`, `inflight`: what a resource
-//!   is given to work with. `config` and `platform`: what was asked for, and what the platform gives.
-//! * `http` (a feature): `server` accepts, `serve` takes one connection from its accept to its end, `exchange` one request.
-//!   `connection` keeps what a connection owes, and so whether it counts when it is cut off; `socket` keeps its I/O, and
-//!   takes it away from whoever has it then. `listener` is where connections come from, `in_flight` the layer.
-//! * `report`, `explain`, `log`, `error`: what is told, and how.
-//! * `adoption`, `timeouts`: documentation, no code.
-//! * `simulation` (tests only): random applications and troubles through the engine and the driver.
-//!
-//! Invariants: the engine alone decides; nothing but the driver acts on its commands; a lock is never held across an
-//! await or a call of the user's code; no user's code runs on the control thread; the end of every task, acquisition
-//! and release is told by a drop, and so cannot be missed; the count of what is in flight and "nothing can come any
-//! more" are one atomic.
-//!
-//! Deliberately absent: integer phases or priorities beside edges (the two corrupt each other), time-outs per hook that
-//! add up past the grace period, restarting of failed tasks (that is a supervisor's work, and systemd and Kubernetes do
-//! it), and global state, but for the registry of declarations and the process's signal handlers.
+//! A resource is found in any crate that is linked into the program, and whatever it names in `after` becomes part of
+//! the application. Rust does not link a dependency that no source file mentions: write `use that_crate as _;`. The
+//! first log line lists the resources that were found. `#[lifecycle::main(resources = [Http, Metrics])]` turns
+//! discovery off: the application then consists of these resources and what they need.
 
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
+#[doc = include_str!("../docs/architecture.md")]
+pub mod architecture {}
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
+#[doc = include_str!("../docs/kubernetes.md")]
+pub mod kubernetes {}
+#[doc = include_str!("../docs/systemd.md")]
+pub mod systemd_units {}
+#[doc = include_str!("../docs/timeouts.md")]
+pub mod timeouts {}
+
 mod control;
 mod declare;
 mod driver;
@@ -196,8 +235,6 @@ mod process;
 mod simulation;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
-#[doc = include_str!("../docs/timeouts.md")]
-pub mod timeouts {}
 
 pub use lifecycle_macros::{main, resource};
 
