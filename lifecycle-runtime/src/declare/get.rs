@@ -30,7 +30,7 @@ impl App {
     ///
     /// # Panics
     ///
-    /// If `R` is not there: it is not part of this application (see [`Builder::resources`]), has not been acquired
+    /// If `R` is not there: it is not part of this application (see [`Builder::resources`](crate::Builder::resources)), has not been acquired
     /// yet, or has been released. [`try_get`](Self::try_get) does not panic.
     #[must_use]
     #[track_caller]

@@ -14,10 +14,10 @@ use crate::model::phase::Phase;
 
 /// A handle to an application.
 ///
-/// The body of `#[lifecycle::main]` may take one, [`Builder::start`] gives one, and [`Acquire::app`] gives one to a
+/// The body of `#[lifecycle::main]` may take one, [`Builder::start`](crate::Builder::start) gives one, and [`Acquire::app`] gives one to a
 /// resource. Clone it freely.
 ///
-/// An application that was started with [`Builder::start`] belongs to the handle that `start` gave and to its
+/// An application that was started with [`Builder::start`](crate::Builder::start) belongs to the handle that `start` gave and to its
 /// clones: when the last of them is dropped before the end, nobody is left to wait for it. It then shuts down at
 /// once, in a hurry, and warns.
 ///
