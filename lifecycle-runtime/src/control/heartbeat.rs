@@ -1,4 +1,4 @@
-//! Whether the application's runtime still runs what it is given.
+//! Whether the application's runtime still responds.
 
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::driver::{Driver, lock};
 /// How often the runtime is asked.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// A question to the application's runtime, asked again and again: an empty task, whose end is the answer.
+/// Spawns an empty task on the application's runtime again and again; the end of the task is the answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heartbeat(Arc<Shared>);
 
@@ -40,7 +40,7 @@ impl Heartbeat {
         });
     }
 
-    /// For how long the runtime has owed an answer.
+    /// How long the runtime has not responded.
     pub(crate) fn silence(&self) -> Duration {
         lock(&self.0.unanswered_since).map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -50,7 +50,7 @@ impl Shared {
     async fn ask(&self, driver: &Driver) {
         loop {
             *lock(&self.unanswered_since) = Some(Instant::now());
-            // A runtime that is being shut down drops the task, and that is an answer too: it is not stuck.
+            // A runtime that shuts down drops the task. That is an answer too: the runtime is not stuck.
             let _ = driver.runtime().spawn(async {}).await;
             *lock(&self.unanswered_since) = None;
             sleep(INTERVAL).await;

@@ -68,13 +68,13 @@ impl Control {
         })?;
         is_ready
             .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it began")))?;
+            .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it was ready")))?;
         Ok(Self { application })
     }
 
     /// Takes control of an application.
     pub(crate) fn take(self, driver: &Arc<Driver>, endpoints: Endpoints) {
-        // The thread waits for this, and for nothing else.
+        // The thread waits for nothing else.
         let _ = self.application.send((Arc::clone(driver), endpoints));
     }
 }
@@ -86,7 +86,7 @@ async fn control_here(driver: Arc<Driver>, mut signals: Signals, endpoints: Endp
     driver.say_on_stderr();
     match driver.ending() {
         Ending::Application => {
-            // Whoever sees the end may count on signals being the program's own again.
+            // Code that sees the end can rely on signals having their default effect again.
             drop(signals);
             driver.milestones().finished.cancel();
         }

@@ -16,15 +16,15 @@ use super::resource::Resource;
 pub trait Declared: Resource {
     /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional.
     type Handle: Handle<Self>;
-    /// The length of the longest chain of `after` that ends here. It cannot be evaluated in a cycle (E0391).
+    /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391).
     const DEPTH: usize;
-    /// Whether `foundation` was said.
+    /// Whether the resource is a `foundation`.
     const FOUNDATION: bool;
     /// The declaration.
     fn node() -> &'static Node;
 }
 
-/// `Self` comes after `D`: what makes `cx.get::<D>()` compile.
+/// `Self` comes after `D`. `cx.get::<D>()` requires it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not come after `{D}`",
     label = "`{D}` may not be there yet",
@@ -32,9 +32,9 @@ pub trait Declared: Resource {
 )]
 pub trait DependsOn<D: ?Sized> {}
 
-/// What a dependent gets to hold.
+/// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
 pub trait Handle<R>: Send + Sync + Sized {
-    /// The handle to an instance, or to the lack of one.
+    /// The handle for an instance, or for a missing one.
     fn new(instance: Option<Arc<R>>) -> Self;
 }
 

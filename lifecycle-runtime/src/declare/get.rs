@@ -8,10 +8,10 @@ use crate::handles::acquire::Acquire;
 use crate::handles::app::App;
 
 impl<R> Acquire<R> {
-    /// The resource `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional`.
+    /// The dependency `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional`.
     ///
-    /// It compiles only when `D` stands in this resource's `after`, and cannot fail. Whoever still holds the handle
-    /// when `D` has been released keeps it from being dropped.
+    /// It compiles only if `D` is in this resource's `after`, and cannot fail. A handle that is still held when `D` has
+    /// been released keeps the value from being dropped (rule D12).
     #[must_use]
     pub fn get<D: Declared>(&self) -> D::Handle
     where
@@ -45,7 +45,7 @@ impl App {
         R::Handle::new(instance)
     }
 
-    /// The resource `R`, if it is there.
+    /// The resource `R`, or `None` if it is not available: see [`get`](Self::get).
     #[must_use]
     pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
         let place = self.driver().place(TypeId::of::<R>())?;

@@ -1,4 +1,4 @@
-//! What a declaration says: written by `#[resource]`, constant, and known before the program starts.
+//! A declaration: written by `#[resource]`, constant, and known before the program starts.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -14,14 +14,14 @@ use crate::model::failure::BoxError;
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);
 
-/// What `#[resource]` read off one struct: the options as they were written.
+/// The options of one `#[resource]`, as they were written.
 #[derive(Debug)]
 pub struct Declaration {
     /// `name = "…"`, or else the name of the type.
     pub name: &'static str,
-    /// The file in which the struct stands.
+    /// The file of the struct.
     pub file: &'static str,
-    /// The line on which the struct stands.
+    /// The line of the struct.
     pub line: u32,
     /// `after = …`; functions, since references between statics of a cycle would be reported twice.
     pub after: &'static [fn() -> &'static Node],

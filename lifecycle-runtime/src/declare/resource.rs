@@ -8,7 +8,7 @@ use crate::model::failure::Result;
 
 /// Something that is acquired when the application starts and released when it stops.
 ///
-/// Declare it with [`#[resource]`](macro@crate::resource), which says what it comes after. Only
+/// Declare it with [`#[resource]`](macro@crate::resource), which also says what it comes after. Only
 /// [`acquire`](Self::acquire) is required. The type is the identity: two databases are two types.
 ///
 /// ```
@@ -35,49 +35,55 @@ use crate::model::failure::Result;
     note = "only `async fn acquire(cx: &lifecycle::Acquire<Self>) -> lifecycle::Result<Self>` is required"
 )]
 pub trait Resource: Sized + Send + Sync + 'static {
-    /// Makes the resource. It is called once, when everything in `after` is there (rule S2), and concurrently with
-    /// the acquisition of resources that have nothing to do with it.
+    /// Makes the resource: connects, opens, binds, spawns tasks.
+    ///
+    /// It is called once, when everything in `after` is acquired (rule S2), and runs concurrently with the acquisition
+    /// of unrelated resources.
     ///
     /// # Errors
     ///
-    /// An error, a panic or running into `acquire_timeout` ends the start: what was acquired is released in reverse,
-    /// and the process exits with 1 (rule S4).
+    /// An error, a panic or an exceeded `acquire_timeout` fails the start: what was acquired is released in reverse
+    /// order, and the process exits with 1 (rule S4).
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped at an await when another resource fails, when a signal arrives or when its time is up;
-    /// `release` is then not called, so that what it holds at that moment must clean up by being dropped. Tasks that
-    /// it spawned by way of `cx` are stopped and waited for before anything beneath is released.
+    /// The future is dropped at an await if another resource fails, if a signal arrives, or at the time limit.
+    /// `release` is not called in that case, so the values that the future holds must clean up when they are dropped.
+    /// Tasks spawned through `cx` are stopped and waited for before anything beneath is released.
     fn acquire(cx: &Acquire<Self>) -> impl Future<Output = Result<Self>> + Send;
 
-    /// Gives the resource back, gracefully. It is called once, at the resource's turn: after everything that comes
-    /// after it is gone and its own tasks have ended (rule D5). The runtime's reference is dropped right after.
+    /// Gives the resource back gracefully: flushes, closes, disconnects. By default it does nothing.
+    ///
+    /// It is called once, at the resource's turn, when everything that comes after it is gone and its own tasks have
+    /// ended (rule D5). Right after it, the runtime drops its reference.
     ///
     /// # Errors
     ///
-    /// An error or a panic is reported, makes [`abort`](Self::abort) be called, and the process exit with 1. The
-    /// other resources have their turns all the same (rule D7).
+    /// An error or a panic is reported, [`abort`](Self::abort) is called, and the process exits with 1. The other
+    /// resources still have their turns (rule D7).
     ///
     /// # Cancel safety
     ///
-    /// It is polled at least once. At the cut-off ([`Release::deadline`]) the future is dropped and `abort` is called.
+    /// It is polled at least once. At [`Release::deadline`] the future is dropped, and `abort` is called.
     fn release(&self, cx: &Release) -> impl Future<Output = Result> + Send {
         let _ = cx;
         async { Ok(()) }
     }
 
-    /// The last resort when `release` did not complete: an error, a panic, or no time left (rule D7). It must be
-    /// quick and must not block; it is not waited for beyond the resource's cut-off. It runs on a thread of its own,
-    /// outside the runtime, and maybe beside a `release` that is stuck in blocking code.
+    /// The last resort if `release` did not complete, because of an error, a panic or the cut-off (rule D7). By default
+    /// it does nothing.
+    ///
+    /// It must be quick and must not block: nothing waits for it beyond the resource's cut-off. It runs on a thread of
+    /// its own, outside the runtime, and possibly at the same time as a `release` that is stuck in blocking code.
     fn abort(&self) {}
 
-    /// Whether the resource can be used, asked while the application runs: `/readyz` of the probe says 200 only if
-    /// every check passes. The default passes.
+    /// Says whether the resource is usable. `/readyz` of the probe answers 200 only if every check passes. By default
+    /// it passes.
     ///
-    /// The feature `probe` calls it, on the application's runtime: for all resources concurrently, one run at a time,
-    /// once a second at most however many ask. Keep it short, and within its time limit of 2 s (see
-    /// `Probe::check_timeout`): `SELECT 1`, a PING. It should fail only for what makes the application useless: when
-    /// a database goes down, a failing check takes every instance out of service at once.
+    /// The feature `probe` calls it on the application's runtime, for all resources concurrently, in one run at a time
+    /// and at most once per second. Keep it short (`SELECT 1`, a PING), within its time limit of 2 s (see
+    /// `Probe::check_timeout`). Let it fail only for what makes the application useless: if a database goes down, a
+    /// failing check takes every instance out of service at once.
     ///
     /// ```
     /// # use lifecycle::{Acquire, Resource, Result, resource};
@@ -102,13 +108,13 @@ pub trait Resource: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// An error, a panic or running into the time limit makes the application unready, and nothing else: it is not
-    /// ended. It is logged when it begins and when it ends. Of an `optional` resource it is logged only.
+    /// An error, a panic or an exceeded time limit makes the application unready, and does not stop it. The log says
+    /// when a check begins to fail and when it passes again. The check of an `optional` resource is only logged.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped at an await when its time is up, and when the application begins to stop. It is never
-    /// there when the resource is released.
+    /// The future is dropped at an await at its time limit, or when the application begins to stop. It is gone before
+    /// the resource is released.
     fn check(&self) -> impl Future<Output = Result> + Send {
         async { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Which resources an application has: all that are declared, or those that were named, and what they need.
+//! Which resources an application consists of: all that are declared, or those that were named, and what they need.
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
@@ -9,9 +9,10 @@ use super::node::Node;
 use crate::driver::{Hooks, Instance};
 use crate::model::plan::{Id, Plan, Step};
 
-/// One resource or several, as a type: `Http`, `(Http, Metrics)`.
+/// One or more resources, as a type argument of [`Builder::resources`](crate::Builder::resources): `Http`,
+/// `(Http, Metrics)`.
 ///
-/// It is implemented for every resource and for tuples of up to twelve; `()` is an application without any.
+/// It is implemented for every resource, and for tuples of up to twelve. `()` is an application without resources.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource",
     label = "not a resource, and not a tuple of resources",
@@ -73,7 +74,7 @@ pub(crate) fn plan(
         let type_id = node.type_id();
         if seen.insert(type_id) {
             nodes.push(node);
-            // What is supplied was made without us: its own edges are ignored.
+            // A supplied instance already exists, so its own edges are ignored.
             if !supplied.contains_key(&type_id) {
                 next.extend(node.declaration.after.iter().rev().map(|after| after()));
             }

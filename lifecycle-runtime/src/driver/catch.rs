@@ -1,4 +1,4 @@
-//! Futures whose panics are values, and whose end cannot be missed.
+//! Futures that turn panics into values, and whose end cannot be missed.
 
 use std::any::Any;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-/// What a panic said.
+/// The message of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Panic(pub(crate) String);
 
@@ -57,8 +57,8 @@ impl<F: Future> Future for CatchPanic<F> {
     }
 }
 
-/// What wants to know how a future ended. It is dropped after the future, and its drop is the message: it comes
-/// also when the future was dropped before its end, by an abort, a panic or a runtime that goes away.
+/// Observes how a future ended. It is dropped after the future, and the drop is the message, so it arrives even if the
+/// future was dropped before its end: by an abort, by a panic, or by a runtime that shuts down.
 pub(crate) trait Witness<T> {
     fn saw(&mut self, output: T);
 }

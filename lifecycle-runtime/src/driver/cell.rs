@@ -40,7 +40,7 @@ impl Cell {
     }
 
     pub(super) fn hand_out(&self) {
-        // It is only ever set, and read when the resource has been released: any ordering does.
+        // It is only ever set, and read after the release, so any ordering is fine.
         self.is_handed_out.store(true, Ordering::Relaxed);
     }
 
@@ -134,7 +134,7 @@ impl Recall {
     }
 }
 
-/// A panic elsewhere is no reason to end badly here: what is behind these locks is whole between any two statements.
+/// Locks a mutex even if it is poisoned: what these mutexes protect is consistent between any two statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::notice::Cut;
 
-/// The turn has begun: who brings the count to zero closes the counter.
+/// The turn has begun: the unit that brings the count to zero closes the counter.
 const DRAINING: u64 = 1 << 63;
 /// Nothing is in flight and nothing can come.
 const CLOSED: u64 = 1 << 62;
@@ -14,11 +14,11 @@ const EXCUSED: u64 = 1 << 31;
 const UNIT: u64 = 1;
 const COUNT: u64 = EXCUSED - 1;
 
-/// Counts units until the turn, and through it until none is left. Then it is closed, for good, exactly once.
+/// Counts units until the turn, and during the turn until none is left. Then it is closed, for good and exactly once.
 ///
-/// Counts and state share one atomic, so that "the last one left" and "nobody can enter any more" are one step: a
-/// unit either enters before the counter closes, and is waited for, or does not enter. Every operation is `AcqRel`,
-/// so that whoever closes the counter sees all that was done in the units that left before.
+/// Count and state share one atomic, so that "the last unit left" and "no unit can enter any more" are one step: a unit
+/// either enters before the counter closes, and is waited for, or does not enter. Every operation is `AcqRel`, so the
+/// thread that closes the counter sees everything that was done in the units that left before.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 

@@ -56,7 +56,7 @@ pub(crate) fn words(error: &dyn Error) -> String {
     catch(|| chain(error)).unwrap_or_else(panicked)
 }
 
-/// An error and its sources, outermost first, without the repetition of a wrapper that says what its source says.
+/// An error and its sources, outermost first. A source whose text the wrapper already contains is not repeated.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

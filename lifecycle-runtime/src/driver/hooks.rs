@@ -109,16 +109,16 @@ impl Driver {
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
         if self.timing == Timing::Runtime {
-            // Under virtual time, a thread that the runtime does not know of would not hold the clock.
+            // Under virtual time, the clock would not wait for a thread that the runtime does not know.
             self.runtime.spawn_blocking(abort);
         } else if thread::Builder::new().name("lifecycle-abort".to_owned()).spawn(abort).is_err() {
-            let cause = Cause::Error("no thread could be made to run it on".into());
+            let cause = Cause::Error("no thread could be started for it".into());
             self.send(Event::Aborted(id, Err(cause)));
         }
     }
 
-    /// Whoever holds a handle to a resource that has been released will find it closed (rule D12). That stuck tasks
-    /// hold theirs is known already.
+    /// Warns if something still holds a handle to a released resource (rule D12). It does not warn about stuck tasks,
+    /// which were reported already.
     fn look_for_handles(self: &Arc<Self>, id: Id, instance: Option<&Instance>) {
         let handles = instance.map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
@@ -126,8 +126,8 @@ impl Driver {
         }
     }
 
-    /// Spawns the check of a resource, if there is anything to check. Its output is `None` if the application began
-    /// to stop meanwhile. It counts as in flight: the resource is released only when it is gone.
+    /// Spawns the check of a resource, if there is something to check. Its output is `None` if the application began to
+    /// stop in the meantime. It counts as in flight, so the resource is released only when it is gone.
     #[cfg(feature = "probe")]
     pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckOutput>> {
         let unit = self.seat(id).enter()?;
@@ -172,7 +172,7 @@ impl<F: Future> Future for Recallable<F> {
     }
 }
 
-/// One acquisition: tells how it ended, also when its future was dropped.
+/// One acquisition. Its drop reports how the acquisition ended, also if the future was dropped.
 struct Acquisition {
     seat: Seat,
     end: Event,
@@ -200,7 +200,7 @@ impl Drop for Acquisition {
     }
 }
 
-/// One release: tells how it ended, also when its future was dropped.
+/// One release. Its drop reports how the release ended, also if the future was dropped.
 struct Releasing {
     seat: Seat,
     end: Event,

@@ -75,7 +75,7 @@ fn say_notice(notice: &Notice) {
         Notice::GraceTooShort { timeout, grace, platform } => warn!(
             target: TARGET, timeout_ms = millis(*timeout), grace_ms = millis(*grace),
             "shutdown_timeout is {}, but {platform} kills the process after {}: what is not released by then is lost; \
-             shorten the one or lengthen the other, and say LIFECYCLE_GRACE_PERIOD if it is not {}",
+             shorten the timeout or lengthen the grace period, and set LIFECYCLE_GRACE_PERIOD if it is not {}",
             Human(*timeout), Human(*grace), Human(*grace),
         ),
         Notice::PanicAborts => warn!(
@@ -84,8 +84,8 @@ fn say_notice(notice: &Notice) {
         ),
         Notice::ShellAsPid1(shell) => warn!(
             target: TARGET, shell,
-            "the parent of this process is `{shell}` as PID 1, which may not pass SIGTERM on: start the program \
-             with `exec`, or in the exec form of CMD",
+            "the parent of this process is the shell `{shell}` as PID 1, which may not pass SIGTERM on: start the \
+             program with `exec`, or use the exec form of CMD",
         ),
         Notice::ReservesScaled { path, half } => warn!(
             target: TARGET, path_ms = millis(*path), half_ms = millis(*half),
@@ -94,7 +94,7 @@ fn say_notice(notice: &Notice) {
         ),
         Notice::DelayCapped { asked, given } => warn!(
             target: TARGET, asked_ms = millis(*asked), given_ms = millis(*given),
-            "drain_delay is {}, but shutdown_timeout leaves room for {} only: that is what it will be",
+            "drain_delay is {}, but shutdown_timeout leaves room for only {}: the delay is shortened to that",
             Human(*asked), Human(*given),
         ),
         Notice::ProbeListens(address) => {
@@ -105,7 +105,7 @@ fn say_notice(notice: &Notice) {
         }
         Notice::PreStop { delay } => info!(
             target: TARGET, delay_ms = millis(*delay),
-            "a preStop hook announces the stop: not ready any more, serving for another {}", Human(*delay),
+            "a preStop hook announces the stop: no longer ready, serving for another {}", Human(*delay),
         ),
         Notice::Acquiring(name) => info!(target: TARGET, resource = &**name, "acquiring {name}"),
         Notice::Acquired { name, took } => info!(
@@ -116,7 +116,7 @@ fn say_notice(notice: &Notice) {
             "cancelled the acquisition of {name} after {}", Human(*took),
         ),
         Notice::Skipped(name) => {
-            info!(target: TARGET, resource = &**name, "{name} is switched off by its configuration");
+            info!(target: TARGET, resource = &**name, "{name} is switched off by configuration");
         }
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left),
         Notice::Running { took } => info!(
@@ -136,12 +136,12 @@ fn say_notice(notice: &Notice) {
         ),
         Notice::SignalIgnored { signal, left, why: Ignored::Repeated } => debug!(
             target: TARGET, signal = %signal, left_ms = millis(*left),
-            "{signal}: so soon after another signal, it counts as the same one",
+            "{signal}: it came right after another signal, and counts as the same one",
         ),
         Notice::Hurried { by, left } => warn!(
             target: TARGET, left_ms = millis(*left),
             "{}: no more waiting for work in flight; {} left for the releases",
-            by.map_or_else(|| "in a hurry".to_owned(), |signal| signal.to_string()), Human(*left),
+            by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()), Human(*left),
         ),
         Notice::Turn { name, tasks } if tasks.is_empty() => {
             debug!(target: TARGET, resource = &**name, "stopping {name}");
@@ -161,7 +161,7 @@ fn say_notice(notice: &Notice) {
         ),
         Notice::TasksStuck { name, tasks } => error!(
             target: TARGET, resource = &**name, tasks = tasks.join(", "),
-            "{name} is stuck: {} did not end when aborted, and is left behind", what_is_left(tasks),
+            "{name} is stuck: {} did not end when it was aborted, and is left behind", what_is_left(tasks),
         ),
         Notice::Releasing(name) => info!(target: TARGET, resource = &**name, "releasing {name}"),
         Notice::Released { name, took } => info!(
@@ -172,20 +172,24 @@ fn say_notice(notice: &Notice) {
         }
         Notice::StopProgress { waiting, left } => say_stop_progress(waiting, *left),
         Notice::OwnerDropped => warn!(
-            target: TARGET, "the application was dropped before its end; it stops at once, and nobody waits for it",
+            target: TARGET, "the application was dropped before its end; it stops at once, and nothing waits for it",
         ),
         Notice::LateTask(name) => warn!(
             target: TARGET, resource = &**name,
-            "a task for {name} came after its turn had ended; it was not begun",
+            "a task for {name} came after its turn had ended, and was not started",
         ),
         Notice::TaskPanicked { name, words } => {
             error!(target: TARGET, resource = &**name, "a task of {name} panicked: {words}");
         }
         Notice::HandlesOutlive { name, handles } => {
-            let handles_are = if *handles == 1 { "1 handle to it is" } else { "handles to it are" };
+            let handles_are = if *handles == 1 {
+                "1 handle to it is".to_owned()
+            } else {
+                format!("{handles} handles to it are")
+            };
             warn!(
                 target: TARGET, resource = &**name, handles,
-                "{name} has been released, but {handles_are} still held: whoever has one will find it closed",
+                "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
         Notice::CheckFails { name, why } => {
@@ -293,7 +297,7 @@ pub(super) fn last_words(words: &LastWords) -> String {
         Killing::TimeIsUp if *has_stopped => {
             "the application has stopped, but the process did not end by itself".to_owned()
         }
-        Killing::TimeIsUp => "the deadline has passed, and the process is still here".to_owned(),
+        Killing::TimeIsUp => "the deadline has passed, and the process is still running".to_owned(),
     };
     let mut text = format!("lifecycle: {why}: ending it now\n");
     for Waiting { name, doing, since, tasks, .. } in stuck {
@@ -311,7 +315,7 @@ pub(super) fn last_words(words: &LastWords) -> String {
 
 /// Tasks have names; other units in flight have none.
 fn what_is_left(tasks: &[Name]) -> String {
-    if tasks.is_empty() { "what is in flight".to_owned() } else { tasks.join(", ") }
+    if tasks.is_empty() { "everything in flight".to_owned() } else { tasks.join(", ") }
 }
 
 fn excused_among(excused: usize) -> String {

@@ -8,7 +8,7 @@ pub(crate) struct Milestones {
     pub(crate) draining: CancellationToken,
     /// Everything is acquired: the body of `main` may run.
     pub(crate) run_main: CancellationToken,
-    /// Everything has had its turn.
+    /// Every resource has had its turn.
     pub(crate) ended: CancellationToken,
     /// All notices are logged.
     pub(crate) spoken: CancellationToken,

@@ -80,7 +80,7 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// Who tells the time.
+/// Which clock counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timing {
     /// A thread of ours, whatever the application's runtime does.
@@ -306,7 +306,7 @@ impl Driver {
         watchdog.arm((self.origin + deadline + AFTER_DEADLINE).into_std(), last_words);
     }
 
-    /// Ends the process at once, since somebody insisted.
+    /// Ends the process at once, because a signal insisted a second time.
     fn exit(&self, signal: Signal) {
         let (text, code) = self.last_words(Killing::Insisted(signal));
         #[cfg(test)]
@@ -387,7 +387,8 @@ impl Driver {
         self.core().engine.phase()
     }
 
-    /// Withdraws readiness, since the stop is near. Returns for how long it is well to wait with the stop.
+    /// Withdraws readiness, because a stop is coming. Returns how long the caller should wait before it requests the
+    /// stop.
     #[cfg(feature = "probe")]
     pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
         self.send(Event::PreStop);
@@ -425,7 +426,7 @@ impl Driver {
     }
 
     fn new_task(&self) -> TaskId {
-        // Only uniqueness matters, so that any ordering does.
+        // Only uniqueness matters, so any ordering is fine.
         self.next_task.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -452,10 +453,10 @@ impl Driver {
         self.core().engine.reason()
     }
 
-    /// Until when a resource may be releasing itself.
+    /// When the release of a resource is cut off.
     pub(crate) fn release_limit(&self, id: Id) -> Instant {
         let limit = self.core().engine.release_limit(id);
-        // A release before the shutdown (of an optional resource that came too late) has no limit.
+        // A release before the stop (of an optional resource that was acquired too late) has no limit.
         self.origin + limit.unwrap_or(LONGEST)
     }
 
@@ -465,7 +466,7 @@ impl Driver {
         self.instance(id)
     }
 
-    /// The instance of a resource, if it is there for others: one that came after it was given up is not.
+    /// The instance of a resource, unless its acquisition was cancelled: then others must not see it.
     fn instance(&self, id: Id) -> Option<Instance> {
         let cell = self.cell(id);
         if cell.acquisition.is_called_back() { None } else { cell.instance() }

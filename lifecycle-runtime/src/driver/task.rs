@@ -103,7 +103,7 @@ impl Seat {
         F: FnOnce() -> Result<(), BoxError> + Send + 'static,
     {
         let Some(task) = Task::start(self, name, TaskKind::Supervised) else { return };
-        // One value with the function before the task, so that a function that is never called is dropped first.
+        // One tuple with the function in front of the task: a function that is never called is dropped first.
         let mut job = (Some(f), task);
         self.driver.runtime().spawn_blocking(move || {
             let (f, task) = &mut job;

@@ -4,7 +4,7 @@ use super::Seat;
 use super::counter::{Counter, Standing};
 use crate::engine::event::{Event, Rest};
 
-/// One unit in flight of a resource, for as long as it lives.
+/// One unit in flight of a resource. It counts for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Unit {
     seat: Seat,
@@ -24,7 +24,7 @@ impl Unit {
         if is_last { Rest::Drained } else { Rest::Unknown }
     }
 
-    /// Says whether it counts when it is cut off (rule E1).
+    /// Sets whether the unit counts if it is cut off (rule E1).
     #[cfg(feature = "http")]
     pub(crate) fn stand(&mut self, standing: Standing) {
         match (self.standing, standing) {

@@ -7,10 +7,10 @@ use crate::model::plan::{Id, Plan};
 /// Ten years: longer durations mean the same, and shorter ones can be added and multiplied without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// What is set aside for `abort`, which is quick, but a tenth of the reserve at the most.
+/// The time set aside for `abort`, which should be quick; at most a tenth of the reserve.
 const ABORT: Duration = Duration::from_millis(100);
 
-/// How the time between the trigger and the deadline is shared out.
+/// How the time between the request to stop and the deadline is divided.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     timeout: Duration,
@@ -22,14 +22,14 @@ pub(crate) struct Budget {
     scaled_from: Option<Duration>,
 }
 
-/// Until when a turn may do what.
+/// The limits of one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Tasks may finish until then: half of the reserve is left.
     pub(crate) drain: Duration,
     /// `release` may run until then. What is left is for `abort`, so that it happens within the turn.
     pub(crate) release: Duration,
-    /// `release` has been dropped by then, unless it is in blocking code. What is left is for `abort`.
+    /// The future of `release` has been dropped by then, unless it is in blocking code. The rest is for `abort`.
     pub(crate) drop: Duration,
     /// The turn is over.
     pub(crate) cutoff: Duration,

@@ -15,14 +15,14 @@ pub(crate) enum Output {
     Say(Notice),
     /// Say what happened so far (rule E2): as it is now, whatever happens until it is said.
     Report(Option<Box<Report>>),
-    /// There is nothing more to say.
+    /// Nothing more will be logged.
     LastWord,
 }
 
-/// Something that the driver has to do. Commands are carried out in the order in which they were given.
+/// Something that the driver has to do. Commands are carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Make the phase known to those who watch it.
+    /// Publish the phase.
     Enter(Phase),
     /// Begin to acquire a resource.
     Acquire(Id),
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     CancelAcquire(Id),
     /// Let the body of `main` run.
     RunMain,
-    /// The deadline, now that there is one, or is an earlier one.
+    /// Fix the deadline, or move it forward.
     Deadline(Duration),
     /// Give the process-wide notice: `draining()`.
     FireDraining,
@@ -46,8 +46,8 @@ pub(crate) enum Command {
     Abort(Id),
     /// Let go of the errors that were kept: one may hold a unit in flight that a turn waits for.
     ForgetErrors,
-    /// Everything has had its turn: give the report to whoever waits for it.
+    /// Everything has had its turn: release those that wait for the report.
     End,
-    /// End the process at once: this signal was one too many.
+    /// End the process at once: a signal insisted a second time.
     Exit(Signal),
 }

@@ -17,7 +17,7 @@ pub(crate) enum Event {
     Acquired(Id),
     /// The acquisition ended without an instance.
     AcquireFailed(Id, Cause),
-    /// The resource is switched off by its configuration (rule S6).
+    /// The resource is switched off by configuration (rule S6).
     AcquireSkipped(Id),
     /// The future of a cancelled acquisition is gone.
     AcquireDropped(Id),
@@ -45,15 +45,15 @@ pub(crate) enum Event {
     BodyEnded(BodyEnd, Rest),
     /// A signal arrived.
     Signal(Signal),
-    /// Somebody says that the application has failed.
+    /// `App::fail` was called.
     Failed(Cause),
-    /// Somebody asked for shutdown, with these words.
+    /// A stop was requested, for this reason.
     Shutdown(String),
-    /// Somebody asked for what a second Ctrl-C does.
+    /// `App::insist` was called.
     Insist,
     /// The owner, who should have waited for the end, let go of the application.
     OwnerDropped,
-    /// A load balancer has to be told, since a stop will be asked for soon.
+    /// A preStop hook announces a stop: load balancers have to notice.
     #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe tells it"))]
     PreStop,
     /// Time has passed.

@@ -343,7 +343,7 @@ impl Engine {
         self.timers.set(Timer::Slot(id), limit);
     }
 
-    /// The application is over when nothing is left to live for.
+    /// The application ends when nothing is left to do.
     fn advance_running(&mut self) -> bool {
         if self.body_is_alive || self.left.supervised > 0 {
             return false;
@@ -354,7 +354,7 @@ impl Engine {
                             spawn servers and workers with `cx.spawn` in `acquire`, not with a bare `tokio::spawn`";
                 self.fail(self.plan.main(), Operation::Main, Cause::Error(hint.into()));
             }
-            // The host alone knows what it lives for, until it spawns something that tells.
+            // Only the host knows what it lives for, until it spawns a supervised task.
             BodyKind::Host if !self.has_spawned => return false,
             BodyKind::Empty | BodyKind::Written | BodyKind::Host => self.trigger(Reason::Finished),
         }
@@ -426,7 +426,7 @@ impl Engine {
         if is_tolerated {
             return;
         }
-        // The delay is for what still works; a second failure says that little does (rule D4).
+        // The delay only makes sense while things work. A second failure says that they do not (rule D4).
         self.end_delay();
         self.trigger(Reason::Failed);
     }

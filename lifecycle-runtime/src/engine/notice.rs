@@ -16,7 +16,7 @@ use crate::model::signal::Signal;
 /// Something to be said.
 #[derive(Clone, Debug)]
 pub(crate) enum Notice {
-    /// What was found, and in which order it is acquired.
+    /// The resources that were found, in the order in which they are acquired.
     Plan(Arc<Plan>),
     /// `shutdown_timeout` is more than the platform gives (rule S7).
     GraceTooShort {
@@ -126,7 +126,7 @@ pub(crate) enum Notice {
     },
     /// The owner dropped the application without waiting for its end.
     OwnerDropped,
-    /// A task came when its resource's turn was over.
+    /// A task was spawned after its resource's turn had ended.
     LateTask(Name),
     /// A task whose failure is its own panicked.
     TaskPanicked {
@@ -216,7 +216,7 @@ pub(crate) struct LastWords {
     pub(crate) exit_code: u8,
 }
 
-/// Why the process is ended from outside.
+/// Why the process is ended before the application has ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Killing {
     /// By the watchdog, one second after the deadline.

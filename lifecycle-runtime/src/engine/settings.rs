@@ -20,23 +20,23 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<Notice>,
 }
 
-/// How long an application goes on serving after it was asked to stop (rule D4).
+/// How long an application keeps serving after a request to stop (rule D4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delay {
-    /// Somebody said so.
+    /// Set explicitly.
     Given(Duration),
-    /// The platform's default, if there is something that serves.
+    /// The platform's default, if something serves.
     IfServing(Duration),
 }
 
-/// What the body of `main` is.
+/// The kind of the body of `main`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     /// `#[lifecycle::main] async fn main() {}`: the resources are the application.
     Empty,
     /// Statements that the library runs, and can drop.
     Written,
-    /// An application around us, which has not called `run` yet. It is waited for, but cannot be dropped.
+    /// A host that has not called `run` yet. It is waited for, but cannot be dropped.
     Host,
 }
 

@@ -10,7 +10,7 @@ use super::timers::Timer;
 use crate::model::phase::{Phase, Reason};
 use crate::model::signal::Signal;
 
-/// A signal that follows one that counted within this time is the same one (rule D8).
+/// A signal within this time after one that counted is the same one (rule D8).
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A shutdown under way.

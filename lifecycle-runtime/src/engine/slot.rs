@@ -9,22 +9,22 @@ use super::status::Activity;
 use crate::model::Name;
 use crate::model::report::Outcome;
 
-/// Where a resource is in its life.
+/// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum State {
     /// For what it comes after.
     Waiting,
     /// Its acquisition is under way.
     Acquiring,
-    /// It is there.
+    /// It is acquired.
     Ready,
     /// Its turn has begun, and its tasks may finish.
     Draining,
-    /// Its tasks were aborted, then, and are waited for.
+    /// Its tasks were aborted at `since`, and are waited for.
     Joining { since: Duration },
     /// Its release is under way.
     Releasing,
-    /// Its release was told to go, then.
+    /// Its release was cut off at `since`; the end of the future is waited for.
     Cutting { since: Duration },
     /// Its release did not complete, and `abort` was called.
     Aborting,
@@ -42,13 +42,13 @@ pub(super) struct Slot {
     pub(super) above: usize,
     /// The future of its acquisition exists.
     pub(super) acquisition_is_alive: bool,
-    /// The acquisition was told to go.
+    /// Its acquisition was cancelled.
     pub(super) is_cancelled: bool,
     /// There is something to release.
     pub(super) has_instance: bool,
-    /// Nothing is in flight, and nothing can come.
+    /// Nothing is in flight, and nothing more can come.
     pub(super) is_drained: bool,
-    /// Its dependents do not wait for it any longer: it is there, or it is optional and will not be.
+    /// Its dependents wait no longer: it is acquired, or it is optional and will not be.
     pub(super) is_settled: bool,
     /// When its turn began, more was in flight than its tasks.
     pub(super) has_units: bool,
@@ -69,7 +69,7 @@ pub(super) struct Task {
     pub(super) kind: TaskKind,
 }
 
-/// When a resource did what, since the application began.
+/// When a resource reached each state, measured from the start of the application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Times {
     pub(super) acquiring: Option<Duration>,
@@ -120,7 +120,7 @@ impl Slot {
         self.is_cancelled || (self.is_settled && !self.has_instance)
     }
 
-    /// The first trouble is the one that is reported; what follows from it is not.
+    /// The first problem is the one that is reported; its consequences are not.
     pub(super) fn trouble(&mut self, outcome: Outcome) {
         self.trouble.get_or_insert(outcome);
     }

@@ -149,9 +149,9 @@ impl Engine {
                 self.say(Notice::Acquired { name: self.name(id), took });
                 self.settle(id);
             }
-            // It came when its turn was over. Nobody will release it properly any more.
+            // It was acquired after its turn was over. It is too late for a proper release.
             State::Gone => self.command(Command::Abort(id)),
-            // It came while it was being dropped: its turn goes on, with something to release at its end.
+            // It was acquired while being dropped: its turn goes on, and ends with a release.
             State::Waiting
             | State::Ready
             | State::Draining
@@ -172,7 +172,7 @@ impl Engine {
 
     pub(super) fn acquire_skipped(&mut self, id: Id) {
         if !self.plan.step(id).optional {
-            let why = "it says that it is switched off, but others count on it: declare it `optional`";
+            let why = "it returned `Skip`, but it is not `optional`: declare it `optional`, so that its dependents can do without it";
             return self.acquire_failed(id, Cause::Error(why.into()));
         }
         if self.acquisition_ended(id) {

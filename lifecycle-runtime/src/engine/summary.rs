@@ -29,7 +29,7 @@ impl Engine {
         self.shutdown.as_ref().map_or(Reason::Finished, |shutdown| shutdown.reason.clone())
     }
 
-    /// What there is to say when the process is ended from outside (rules D8 and D9), and the exit code then.
+    /// The text and the exit code when the process is ended early (rules D8 and D9).
     pub(crate) fn last_words(&mut self, now: Duration, why: Killing, counts: &dyn Counts) -> LastWords {
         self.now = self.now.max(now);
         let has_stopped = self.phase == Phase::Stopped;
@@ -57,7 +57,7 @@ impl Engine {
         self.reported.map_or(&[], |reported| &self.failures[reported..])
     }
 
-    /// Whether the report was given to be said.
+    /// Whether the report was passed to the log.
     pub(crate) fn is_reported(&self) -> bool {
         self.reported.is_some()
     }
@@ -116,7 +116,7 @@ impl Engine {
     /// From the resource whose turn ended last, back along what each waited for.
     fn stop_path(&self) -> Vec<Id> {
         let began = self.shutdown.as_ref().map(|shutdown| shutdown.began);
-        // Nobody waits for what was gone before the stop began, such as an optional resource that was not acquired.
+        // Nothing waited for a resource that was gone before the stop, such as an optional one that failed.
         let had_a_turn = |id: &Id| {
             let times = self.slots[*id].times;
             let was_gone = times.gone.is_some_and(|gone| Some(gone) < began);
@@ -124,7 +124,7 @@ impl Engine {
         };
         let gone = |id: &Id| self.slots[*id].times.gone;
         let mut path: Vec<Id> = Vec::new();
-        // Of several that ended at the same time, the one that is beneath the others was waited for last.
+        // Of several that ended at the same time, the lowest in the graph was waited for last.
         let mut next = self.plan.resources().rev().filter(had_a_turn).max_by_key(gone);
         while let Some(id) = next {
             path.push(id);

@@ -14,7 +14,7 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::Id;
 use crate::model::report::Outcome;
 
-/// Time for an answer that is under way.
+/// Time for an answer that is already under way.
 const MOMENT: Duration = Duration::from_millis(1);
 
 impl Engine {
@@ -79,7 +79,7 @@ impl Engine {
         self.note_cut(id, counts);
     }
 
-    /// What is cut off counts, unless all of it is excused (rule E1). To interrupt a body is something else.
+    /// What is cut off counts, unless all of it is excused (rule E1). Interrupting a body is a different matter.
     fn note_cut(&mut self, id: Id, counts: &dyn Counts) {
         let cut = counts.in_flight(id);
         let is_interruption = id == self.plan.main() && self.body_is_deaf();
@@ -91,7 +91,7 @@ impl Engine {
         slot.cut = cut;
         slot.aborted_tasks.clone_from(&tasks);
         if cut.counts() {
-            // Before the shutdown there is no deadline that could cut anything.
+            // Before the stop there is no deadline that could cut anything off.
             self.was_cut |= self.shutdown.is_some();
             slot.trouble(Outcome::Aborted);
         }
@@ -103,7 +103,7 @@ impl Engine {
         self.body_is_alive && !self.body_listens && self.settings.body == BodyKind::Written
     }
 
-    /// A body that never asked for a notice was dropped, and that is an interruption (rules R5 and E1). One that asked
+    /// A body that never asked for a notice was dropped, which is an interruption (rules R5 and E1). One that did ask
     /// was cut off, if anything.
     pub(super) fn body_was_interrupted(&mut self) {
         if self.body_listens {
@@ -220,7 +220,7 @@ impl Engine {
         self.left.turns -= 1;
         self.left.turns_of_foundations -= usize::from(self.plan.step(id).foundation);
         let outcome = self.slots[id].outcome();
-        // What was skipped or cancelled has been told as such.
+        // Skipped and cancelled resources have been logged already.
         let is_news = !matches!(outcome, Outcome::Clean | Outcome::Skipped | Outcome::Cancelled);
         let is_worth_a_line = self.slots[id].times.turn.is_some() && is_news;
         if is_worth_a_line {
@@ -257,7 +257,7 @@ impl Engine {
         is_over
     }
 
-    /// Until when the turn of a resource may do what, once there is a deadline.
+    /// The limits of a resource's turn, once there is a deadline.
     pub(super) fn limits(&self, id: Id) -> Option<Limits> {
         let shutdown = self.shutdown.as_ref()?;
         let began = self.slots[id].times.turn.unwrap_or(self.now);
@@ -268,27 +268,27 @@ impl Engine {
         })
     }
 
-    /// Until when `release` may run, once there is a deadline.
+    /// When `release` is cut off, once there is a deadline.
     pub(crate) fn release_limit(&self, id: Id) -> Option<Duration> {
         self.limits(id).map(|limits| limits.release)
     }
 
-    /// Until when the tasks of a resource may finish. A turn before the shutdown (an optional resource that
-    /// failed) has half of its reserve for it.
+    /// Until when the tasks of a resource may run. A turn before the stop (of an optional resource that failed) has
+    /// half of its reserve.
     pub(super) fn drain_limit(&self, id: Id) -> Option<Duration> {
         let began = self.slots[id].times.turn.unwrap_or_default();
         Some(self.limits(id).map_or(began + self.budget.reserve(id) / 2, |limits| limits.drain))
     }
 
-    /// Until when aborted tasks are waited for. Without an instance there is nothing to release, so that they
-    /// may have the whole time up to the cut-off.
+    /// Until when aborted tasks are waited for. Without an instance there is nothing to release, so they have all the
+    /// time until the cut-off.
     pub(super) fn join_limit(&self, id: Id, since: Duration) -> Option<Duration> {
         let Limits { cutoff, .. } = self.limits(id)?;
         Some(if self.slots[id].has_instance { join_limit(since, cutoff) } else { cutoff })
     }
 
-    /// Until when the answer to `CutRelease` is waited for: for a moment also where there is no reserve at all, since
-    /// the release may be done by then.
+    /// Until when the answer to `CutRelease` is waited for. It is at least a moment, even without any reserve, because
+    /// the release may have completed by then.
     pub(super) fn drop_limit(&self, id: Id, since: Duration) -> Option<Duration> {
         self.limits(id).map(|limits| limits.drop.max(since + MOMENT))
     }

@@ -12,7 +12,7 @@ use crate::driver::{Dependencies, Seat};
 /// The context passed to [`Resource::acquire`](crate::Resource::acquire): access to dependencies and tasks.
 pub struct Acquire<R> {
     pub(crate) seat: Seat,
-    /// Held here from the beginning, so that `get` cannot fail, whatever happens meanwhile.
+    /// Held from the beginning, so that `get` cannot fail.
     pub(crate) dependencies: Dependencies,
     resource: PhantomData<fn() -> R>,
 }
@@ -22,11 +22,14 @@ impl<R> Acquire<R> {
         Self { seat, dependencies, resource: PhantomData }
     }
 
-    /// Spawns a supervised task of this resource: without it, the resource is not what it should be (rule R1).
+    /// Spawns a supervised task: one that the resource cannot do without, such as a server or a worker (rule R1).
     ///
-    /// It is handed its notice, which is given at the resource's turn, and is waited for then. While it is alive, so
-    /// is the application. `Ok` is the end of the task, no more; if it returns an error or panics, the application
-    /// shuts down and exits with 1, naming the resource, the task and the cause.
+    /// The task receives the notice of the resource's turn, and is waited for at that turn. The application runs for as
+    /// long as a supervised task does. If the task returns an error or panics, the application stops and exits with 1,
+    /// and the report names the resource, the task and the cause. `Ok` just ends the task.
+    ///
+    /// For one of many tasks that may fail on their own, use [`tasks`](Self::tasks). For a task that may simply be
+    /// dropped, use [`background`](Self::background). For blocking code, use [`spawn_blocking`](Self::spawn_blocking).
     ///
     /// ```
     /// # use lifecycle::{Acquire, Resource, Result, resource};
@@ -60,9 +63,10 @@ impl<R> Acquire<R> {
         self.seat.spawn_supervised(name.into().into(), async { task.await.into_result() });
     }
 
-    /// The same as [`spawn`](Self::spawn) on a thread for blocking work. It should look at
-    /// [`is_stopping`](Stopping::is_stopping) or [`wait`](Stopping::wait) for it: a thread cannot be aborted, and
-    /// what does not end by the cut-off is reported stuck.
+    /// Spawns a supervised task like [`spawn`](Self::spawn), on a thread for blocking code.
+    ///
+    /// A thread cannot be aborted, so the task must watch its notice, with [`is_stopping`](Stopping::is_stopping) or
+    /// [`wait`](Stopping::wait). If it has not ended by the cut-off, it is reported as stuck.
     pub fn spawn_blocking<F, T>(&self, name: impl Into<String>, task: F)
     where
         F: FnOnce(Stopping) -> T + Send + 'static,
@@ -72,8 +76,10 @@ impl<R> Acquire<R> {
         self.seat.spawn_blocking(name.into().into(), move || task(stopping).into_result());
     }
 
-    /// Spawns a task that needs no notice: it is dropped at the resource's turn, and keeps nothing alive. If it
-    /// returns an error or panics before, the application shuts down and exits with 1.
+    /// Spawns a background task: one that needs no notice, such as a timer that renews a lease.
+    ///
+    /// It is dropped at the resource's turn, and the application does not stay alive for it. If it returns an error or
+    /// panics before that, the application stops and exits with 1.
     pub fn background<F>(&self, name: impl Into<String>, task: F)
     where
         F: Future<Output: TaskOutput> + Send + 'static,
@@ -81,30 +87,32 @@ impl<R> Acquire<R> {
         self.seat.spawn_background(name.into().into(), async { task.await.into_result() });
     }
 
-    /// The handle to tasks whose failure is their own, and to units of work that are no tasks (rule R2).
+    /// A handle for tasks that may fail on their own, and for units of work that are not tasks (rule R2).
     #[must_use]
     pub fn tasks(&self) -> Tasks {
         Tasks::new(&self.seat)
     }
 
-    /// The notice of this resource's turn (rule R3): everything that comes after it is gone.
+    /// The notice of this resource's turn (rule R3): everything that comes after the resource is gone.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
         Stopping::new(self.seat.stopping())
     }
 
-    /// The earlier, process-wide notice: shutdown has begun, and this resource's turn will come.
+    /// The notice that the stop has begun. It comes earlier than [`stopping`](Self::stopping), and for all resources at
+    /// once.
     #[must_use]
     pub fn draining(&self) -> Stopping {
         Stopping::new(self.seat.draining().clone())
     }
 
-    /// Asks the application to shut down, and says why (rule R4). To ask later, keep [`app`](Self::app).
+    /// Requests a graceful stop, and gives a reason for the log and the report (rule R4). To request it later, keep the
+    /// [`app`](Self::app).
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.app().shutdown(reason);
     }
 
-    /// A handle to the application, to be kept as long as one likes. It does not keep the application alive.
+    /// A handle to the application, which you may keep. It does not keep the application alive.
     #[must_use]
     pub fn app(&self) -> App {
         App::visitor(&self.seat.driver)

@@ -28,66 +28,72 @@ pub struct App {
     role: Role,
 }
 
-/// What a handle is to the application.
+/// How a handle relates to the application.
 #[derive(Clone)]
 enum Role {
-    /// It belongs to this handle and its clones.
+    /// This handle and its clones own it.
     Owner(Arc<Owner>),
-    /// The body of `main`: a notice that it asks for is its own.
+    /// The handle of the body of `main`: asking it for a notice makes the body listen (rule R5).
     Body,
-    /// A resource, or whoever it gave the handle to.
+    /// A handle given to a resource, which owns nothing.
     Visitor,
 }
 
 impl App {
-    /// Asks the application to shut down, and says why (rule R4). Only the first request counts; it returns at once.
+    /// Requests a graceful stop, and gives a reason for the log and the report (rule R4).
+    ///
+    /// It returns at once. Only the first request counts. Use [`fail`](Self::fail) if the application stops because
+    /// something went wrong, and [`insist`](Self::insist) to hurry.
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.driver.call(Event::Shutdown(reason.into()));
     }
 
-    /// Says that the application has failed, in a part that is not supervised: it shuts down, the error is in the report,
-    /// and the exit code is 1.
+    /// Reports a failure, and stops the application because of it: the error is in the report, and the exit code is 1.
     ///
-    /// For what runs outside of resources and of the body: a server of the application's own, say. It returns at once.
+    /// Use it for failures outside of resources and of the body, such as in a server that the host runs itself. A
+    /// supervised task returns its error instead. It returns at once.
     pub fn fail(&self, error: impl Into<BoxError>) {
         let cause = self.driver.cause(error.into());
         self.driver.call(Event::Failed(cause));
     }
 
-    /// Does what a second Ctrl-C does: the delay and the draining end now, and no more time is left than the
-    /// releases have set aside (rule D8). If the application was not stopping, it does now.
+    /// Does what a second Ctrl-C does: the drain delay and the draining end now, and only the reserves of the releases
+    /// are left (rule D8). If the application is not stopping yet, it stops now. It returns at once.
     pub fn insist(&self) {
         self.driver.call(Event::Insist);
     }
 
-    /// The phase that the application is in, now.
+    /// The current phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.driver.phase().borrow()
     }
 
-    /// The phase, to be watched.
+    /// A receiver that sees every change of the phase.
     #[must_use]
     pub fn watch_phase(&self) -> watch::Receiver<Phase> {
         self.driver.phase()
     }
 
-    /// The notice of the turn of `main`, which comes before that of every resource. A body that asked for it, or for
-    /// [`draining`](Self::draining), is waited for at its turn; one that did not is dropped (rule R5).
+    /// The notice of the turn of `main`, which comes before the turns of all resources.
+    ///
+    /// A body that asked for this notice, or for [`draining`](Self::draining), is waited for at its turn. A body that
+    /// did not is dropped (rule R5). In a resource, use [`Acquire::stopping`](crate::Acquire::stopping): the notice of
+    /// its own turn.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
         self.listen();
         Stopping::new(self.driver.main_seat().stopping())
     }
 
-    /// The earlier notice: shutdown has begun.
+    /// The notice that the stop has begun. It comes before every turn, and before the drain delay.
     #[must_use]
     pub fn draining(&self) -> Stopping {
         self.listen();
         Stopping::new(self.driver.milestones().draining.clone())
     }
 
-    /// Delivers a signal, as if the process had received it.
+    /// Simulates the arrival of a signal (feature `testing`).
     #[cfg(feature = "testing")]
     pub fn deliver(&self, signal: crate::Signal) {
         self.driver.call(Event::Signal(signal));

@@ -8,7 +8,9 @@ use crate::driver::{Driver, Panic, Unit, Witness};
 use crate::engine::event::{BodyEnd, Event};
 use crate::model::failure::{BoxError, Cause};
 
-/// What a `main` may return: `()`, an `ExitCode`, or a `Result` of these.
+/// The return types of a `main`: `()`, an `ExitCode`, or a `Result` of one of these.
+///
+/// A supervised task has fewer: see [`TaskOutput`](crate::TaskOutput).
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "it returns `{Self}`",
@@ -38,7 +40,7 @@ impl Output for () {
     }
 }
 
-/// A body that never ends by itself: an endless loop.
+/// A body that never returns: an endless loop.
 impl Output for Never {
     fn end(self) -> End {
         self
@@ -47,7 +49,7 @@ impl Output for Never {
 
 impl Output for ExitCode {
     fn end(self) -> End {
-        // An exit code does not tell its number; it tells whether it equals another.
+        // `ExitCode` does not reveal its number, but can be compared.
         let code = (0..=u8::MAX).find(|&code| Self::from(code) == self);
         End(Ended::Code(code.unwrap_or(1)))
     }

@@ -1,8 +1,8 @@
-//! The type of what never ends, `!`, which cannot be named on stable Rust.
+//! The never type `!`, which has no name on stable Rust.
 
-/// What a function returns.
+/// The return type of a function.
 pub trait Returns {
-    /// The type of it.
+    /// The return type.
     type Output;
 }
 

@@ -16,7 +16,7 @@ use crate::engine::settings::Ending;
 #[derive(Debug)]
 pub(crate) struct Owner {
     driver: Arc<Driver>,
-    /// The body of `main`, where that is the application around us.
+    /// The body of `main`, if the host itself is the body.
     host: Mutex<Option<Body>>,
 }
 

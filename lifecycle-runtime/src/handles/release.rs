@@ -26,13 +26,13 @@ impl Release {
         self.seat.driver.release_limit(self.seat.id)
     }
 
-    /// The time until the [`deadline`](Self::deadline).
+    /// The time left until the [`deadline`](Self::deadline).
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())
     }
 
-    /// What ended the application.
+    /// Why the application stops.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.seat.driver.reason()

@@ -1,4 +1,4 @@
-//! The notice that work should come to its end.
+//! The notice that work should come to an end.
 
 use std::fmt;
 use std::future::Future;
@@ -9,12 +9,11 @@ use std::thread::{self, Thread};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// A notice: a future that is ready once work should come to its end, and remains so.
+/// A notice that work should come to an end: a future that becomes ready once, and stays ready.
 ///
-/// A supervised task is handed the notice of its resource, which is given at the resource's turn;
-/// [`Acquire::draining`](crate::Acquire::draining) and [`App::draining`](crate::App::draining) give the earlier,
-/// process-wide one. Clone it freely, await it (it may be polled again after it was ready), select on it, or hand
-/// it to whatever takes a shutdown future:
+/// A supervised task receives the notice of its resource's turn. [`Acquire::draining`](crate::Acquire::draining) and
+/// [`App::draining`](crate::App::draining) give the earlier one, for the beginning of the stop. Clone it, await it
+/// (even after it was ready), select on it, or pass it to anything that takes a shutdown future:
 ///
 /// ```
 /// # use lifecycle::Stopping;
@@ -23,6 +22,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 ///     while stopping.run_until(next_job()).await.is_some() {}
 /// }
 /// ```
+///
+/// It only reports a stop. To request one, use [`App::shutdown`](crate::App::shutdown).
 ///
 /// # Cancel safety
 ///
@@ -37,21 +38,23 @@ impl Stopping {
         Self { notice: Box::pin(token.clone().cancelled_owned()), token }
     }
 
-    /// Whether the notice was given.
+    /// Whether the notice has fired.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// Runs `future` until it is done or the notice is given, whichever is first; in the second case `future` is
-    /// dropped and there is no output. If both are the case at once, the notice wins.
+    /// Runs `future` until it completes or the notice fires.
+    ///
+    /// If the notice fires first, `future` is dropped and the result is `None`. If both are ready, the notice wins.
     pub async fn run_until<F: Future>(&self, future: F) -> Option<F::Output> {
         self.token.run_until_cancelled(future).await
     }
 
-    /// Blocks the thread until the notice is given. For
-    /// [`spawn_blocking`](crate::Acquire::spawn_blocking) and threads of your own; on a thread of the runtime it
-    /// would keep other tasks from running.
+    /// Blocks the thread until the notice fires.
+    ///
+    /// It is meant for [`spawn_blocking`](crate::Acquire::spawn_blocking) and for your own threads. On a thread of the
+    /// runtime it would block other tasks; await the notice there.
     pub fn wait(&self) {
         let mut notice = self.clone();
         let waker = Waker::from(Arc::new(Unpark(thread::current())));

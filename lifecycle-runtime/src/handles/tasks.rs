@@ -6,7 +6,7 @@ use super::never::Never;
 use crate::driver::{CatchPanic, Panic, Seat, Unit, Witness, Witnessed};
 use crate::model::failure::BoxError;
 
-/// What a supervised task may return: `()`, or a `Result` whose error ends the application.
+/// The return types of a supervised task: `()`, or a `Result` whose error stops the application.
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
     label = "it returns `{Self}`",
@@ -23,7 +23,7 @@ impl TaskOutput for () {
     }
 }
 
-/// A task that never ends by itself: an endless loop.
+/// A task that never returns: an endless loop.
 impl TaskOutput for Never {
     fn into_result(self) -> Result<(), BoxError> {
         self
@@ -43,11 +43,11 @@ mod sealed {
     impl<E> Sealed for Result<(), E> {}
 }
 
-/// The handle of a resource to tasks whose failure is their own, and to units of work that are no tasks.
+/// Spawns and counts the tasks of a resource that may fail on their own: connections, requests, jobs.
 ///
-/// They are counted, waited for at the resource's turn and aborted at its cut-off; they keep nothing alive, and a
-/// panic in one is logged, no more. Use it for a connection, a request, a job. For the one task without which the
-/// resource is not what it should be, use [`Acquire::spawn`](crate::Acquire::spawn).
+/// Such tasks are counted, waited for at the resource's turn, and aborted at its cut-off. They do not keep the
+/// application alive, and a panic in one of them is only logged. For the one task that the resource cannot do without,
+/// use [`Acquire::spawn`](crate::Acquire::spawn). For work that is not a task, take a [`guard`](Self::guard).
 ///
 /// ```
 /// use lifecycle::{Acquire, Resource, Result, resource};
@@ -77,11 +77,11 @@ impl Tasks {
         Self { seat: seat.clone() }
     }
 
-    /// Spawns `future`, counted until it is gone.
+    /// Spawns `future`, and counts it until it is gone.
     ///
-    /// Once the turn of the resource is so far that nothing is in flight any more, nothing new begins: `future` is
-    /// dropped unpolled, and a warning names the resource. Work that brings more work is on the safe side, since it
-    /// is itself in flight; from elsewhere, take a [`guard`](Self::guard) first.
+    /// Once a resource is draining and its last unit has finished, no new work starts: `future` is dropped without
+    /// being polled, and a warning names the resource. Work in flight may always spawn more work. From anywhere else,
+    /// take a [`guard`](Self::guard) first.
     pub fn spawn<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -93,21 +93,24 @@ impl Tasks {
         self.seat.spawn(Witnessed::new(future, guard));
     }
 
-    /// Counts one unit of work that is no task, until the guard is dropped. `None` once the turn of the resource is
-    /// so far that nothing is in flight any more: do not begin.
+    /// Counts a unit of work that is not a task, until the guard is dropped.
+    ///
+    /// `None` once the resource is draining and its last unit has finished: then do not start the work.
     #[must_use = "the unit is counted for as long as the guard lives"]
     pub fn guard(&self) -> Option<Guard> {
         self.seat.enter().map(|unit| Guard { unit })
     }
 
-    /// How many units are in flight: the tasks of this resource, supervised ones included, and its guards.
+    /// How many units are in flight: the tasks of this resource, including supervised ones, and its guards.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.seat.in_flight()
     }
 }
 
-/// One unit of work in flight, for as long as it lives. See [`Tasks::guard`].
+/// One unit of work in flight, for as long as the guard lives. Created by [`Tasks::guard`].
+///
+/// If the work is a future that can be spawned, [`Tasks::spawn`] is simpler.
 #[derive(Debug)]
 pub struct Guard {
     unit: Unit,

@@ -43,7 +43,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves a connection in a task of its own. At the cut-off it is closed, whoever has it then.
+    /// Serves a connection in a task of its own. At the cut-off it is closed, even if a handler holds it.
     pub(super) fn spawn<L, S, B>(
         self: &Arc<Self>,
         service: S,
@@ -98,7 +98,7 @@ impl Server {
         if let Err(error) = self.talk(stream, exchanges, connection).await {
             debug!(target: TARGET, "a connection ended early: {error}");
         }
-        // One that was upgraded lives on in the handler, as a connection of this resource.
+        // An upgraded connection lives on in its handler, and still belongs to this resource.
         socket.is_gone().await;
     }
 
@@ -135,12 +135,12 @@ impl Server {
                 }
                 if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
-                    // What has arrived by now is read first.
+                    // First read what has arrived by now.
                     continue;
                 }
                 let (stage, requests) = connection.stage();
                 clock.see(stage, requests, is_stopping);
-                // Whoever is sending a head, or is about to, shall have an answer first.
+                // A client that is sending a head, or is about to, gets its answer first.
                 let is_ready = matches!(stage, Stage::Busy | Stage::Idle | Stage::Http2);
                 if is_stopping && is_ready && !is_told {
                     is_told = true;
@@ -148,8 +148,8 @@ impl Server {
                     continue;
                 }
                 let Some(due) = clock.due() else { return Poll::Pending };
-                // Mostly the timer runs out when the stage has long been another: it is set anew only then, or if it
-                // would be late.
+                // Usually the stage has changed long before the timer fires. So the timer is reset only when it has
+                // fired, or if it would fire too late.
                 if due < timer.deadline() || timer.is_elapsed() {
                     timer.as_mut().reset(due);
                 }
@@ -165,10 +165,10 @@ impl Server {
     }
 }
 
-/// Until the turn has come, and the runtime has asked the system after that what has arrived on connections. One that
-/// looks idle may have a request in its buffer already; it would be reset.
+/// Waits for the turn, and then until the runtime has polled the system for what has arrived. A connection that looks
+/// idle may already have a request in its buffer, which would be reset.
 ///
-/// A timer does it: before the runtime fires timers, it asks for I/O.
+/// A timer achieves this: the runtime polls for I/O before it fires timers.
 async fn stopping_is_heard(stopping: Stopping) {
     stopping.await;
     sleep(Duration::from_millis(1)).await;

@@ -1,4 +1,4 @@
-//! A tower layer that counts requests, for servers that are not ours.
+//! A tower layer that counts requests, for servers other than ours.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,16 +20,16 @@ use crate::handles::tasks::Tasks;
 
 /// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
 ///
-/// * A request is in flight until its response body is done, or dropped: also when the handler panics, when the body
-///   fails half-way, or when the client goes away. At its turn, the resource waits for what is in flight (rule R2).
-/// * Once the turn has begun, new requests are answered with 503 and `Retry-After: 1`, without asking the service.
-/// * While the application is draining, responses of HTTP/1 carry `Connection: close` (rule D4), and the drain delay
-///   of the platform applies.
-/// * At the cut-off, an unfinished request counts for the exit code; a response without a known length, which may go
-///   on for ever, does not (rule E1).
+/// * A request is in flight until its response body is complete or dropped, also if the handler panics, the body fails
+///   half-way, or the client disconnects. At its turn, the resource waits for what is in flight (rule R2).
+/// * Once the turn has begun, new requests are answered with 503 and `Retry-After: 1`, without calling the service.
+/// * While the application is draining, HTTP/1 responses carry `Connection: close` (rule D4). The layer also makes the
+///   platform's default drain delay apply.
+/// * At the cut-off, an unfinished request counts for the exit code. A response of unknown length, which may be
+///   endless, does not (rule E1).
 ///
-/// Use it where a server is there already. [`serve_http`](crate::Acquire::serve_http) does more, and needs no layer:
-/// it also sees connections without a request and upgraded ones, and can end them.
+/// Use it if you already have a server. Otherwise use [`serve_http`](crate::Acquire::serve_http), which does more and
+/// needs no layer: it also sees connections without a request and upgraded connections, and can end them.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -57,6 +57,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// Counts the requests as units in flight of the resource that `tasks` belongs to.
+    /// [`Acquire::in_flight`](crate::Acquire::in_flight) is a shorthand.
     #[must_use]
     pub fn new(tasks: &Tasks) -> Self {
         tasks.seat.send(Event::Serves);
@@ -77,7 +78,7 @@ impl<S> Layer<S> for InFlight {
     }
 }
 
-/// A service whose requests are counted. Made by [`InFlight`].
+/// A service whose requests are counted. Created by [`InFlight`].
 #[derive(Clone, Debug)]
 pub struct InFlightService<S> {
     service: S,
@@ -108,7 +109,7 @@ where
 }
 
 pin_project! {
-    /// The response to come of an [`InFlightService`].
+    /// The future of a response of an [`InFlightService`].
     #[derive(Debug)]
     pub struct InFlightFuture<F> {
         // Dropped before the unit, so that a request is counted until all of it is gone.
@@ -155,7 +156,7 @@ fn refusal<B>() -> Response<Option<B>> {
 }
 
 pin_project! {
-    /// The body of a response of an [`InFlightService`]: its request is in flight until it is done.
+    /// The response body of an [`InFlightService`]. Its request is in flight until the body is complete.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
         #[pin]

@@ -136,7 +136,7 @@ impl Exchange {
         }
     }
 
-    /// For a part of the response that has to be written out, if the response is no stream.
+    /// The debt for a part of the response, which has to be written out; `None` for a stream.
     pub(super) fn debt(&self) -> Option<Debt> {
         self.debt.clone()
     }
@@ -178,7 +178,7 @@ impl Clone for Debt {
 impl Drop for Debt {
     fn drop(&mut self) {
         let mut ledger = self.connection.lock();
-        // What is to be flushed takes the debt over; one flush is enough for all.
+        // The debt becomes a flush that is owed. One flush is enough for all.
         if self.is_forgiven || std::mem::replace(&mut ledger.owes_flush, true) {
             ledger.debts -= 1;
         }

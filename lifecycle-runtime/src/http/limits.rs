@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// How long the parts of a connection may take.
+/// How long each part of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) header_read_timeout: Option<Duration>,

@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream, unix};
 
-/// A listening socket: what [`serve_http`](crate::Acquire::serve_http) accepts connections from.
+/// A listening socket, from which [`serve_http`](crate::Acquire::serve_http) accepts connections.
 ///
-/// It is implemented for tokio's `TcpListener` and `UnixListener`. Implement it to put something between the socket
-/// and HTTP, such as TLS: accept from the inner listener, and give its handshake as the future.
+/// It is implemented for tokio's `TcpListener` and `UnixListener`. Implement it to put a layer such as TLS between the
+/// socket and HTTP: accept from the inner listener, and return the handshake as the future.
 ///
 /// ```
 /// # use std::future::Future;
@@ -45,31 +45,33 @@ use tokio::net::{UnixListener, UnixStream, unix};
 /// }
 /// ```
 ///
-/// `examples/tls.rs` is the same with `tokio-rustls`.
+/// `examples/tls.rs` does this with `tokio-rustls`.
 pub trait Listener: Send + Sized + 'static {
     /// A connection that is ready for HTTP.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// The address of the peer. Handlers find it in the request's extensions, as [`Peer`](super::Peer).
     type Addr: Clone + Send + Sync + 'static;
-    /// What has to be done with an accepted connection first. It runs in the connection's own task, so that a slow
-    /// peer holds up nobody else, and has the time that there is for reading a head.
+    /// What must happen to an accepted connection before HTTP. It runs in the connection's own task, so a slow client
+    /// does not delay the others, and it has the same time limit as reading a head.
     type Handshake: Future<Output = io::Result<Self::Io>> + Send + 'static;
 
     /// Waits for the next connection.
     ///
     /// # Errors
     ///
-    /// An error does not end the server. One that concerns a single connection is passed over; after any other, such
+    /// An error does not end the server. If it concerns a single connection, it is ignored. After any other error, such
     /// as too many open files, the server logs it, waits a moment and tries again. Only if the listener itself is
-    /// beyond use (`InvalidInput`), the server has failed (rule R1).
+    /// unusable (`InvalidInput`) has the server failed (rule R1).
     ///
     /// # Cancel safety
     ///
     /// Implementations must not lose a connection when the future is dropped.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Handshake, Self::Addr)>> + Send;
 
-    /// The connections that wait to be accepted, without waiting for more; then the listener is closed. It is called
-    /// at the resource's turn: to close a listener whose queue is not empty resets every connection in it.
+    /// Returns the connections in the accept queue, without waiting for more, and closes the listener.
+    ///
+    /// It is called at the resource's turn. Closing a listener whose queue is not empty would reset every connection in
+    /// it.
     fn close(self) -> impl Iterator<Item = (Self::Handshake, Self::Addr)> + Send;
 }
 
@@ -84,7 +86,7 @@ impl Listener for TcpListener {
     }
 
     fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
-        // tokio's own accept looks at what its reactor has heard of so far, which may not be all.
+        // tokio's `accept` only returns connections that its reactor already knows of.
         let listener = self.into_std().ok();
         let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
         accepted(accept).filter_map(|(stream, peer)| {
@@ -115,7 +117,7 @@ impl Listener for UnixListener {
     }
 }
 
-/// Answers are small and wait for nothing. That an option could not be set is no reason to refuse a connection.
+/// Sends small responses without delay. A connection is usable even if the option cannot be set.
 fn without_delay(stream: TcpStream) -> Ready<io::Result<TcpStream>> {
     let _ = stream.set_nodelay(true);
     ready(Ok(stream))
@@ -132,7 +134,7 @@ fn accepted<T>(mut accept: impl FnMut() -> Option<io::Result<T>>) -> impl Iterat
     })
 }
 
-/// `None` when nothing waits any more, or nothing more can be had.
+/// `None` when the queue is empty, or no more connections can be accepted.
 fn retry<T>(error: io::Error) -> Option<io::Result<T>> {
     let is_passing = is_of_one_connection(&error) || error.kind() == io::ErrorKind::Interrupted;
     is_passing.then_some(Err(error))

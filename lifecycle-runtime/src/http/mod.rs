@@ -1,34 +1,35 @@
 //! HTTP servers that drain (feature `http`).
 //!
 //! [`Acquire::serve_http`] serves any tower service, such as an axum `Router`, as part of a resource. [`InFlight`] is a
-//! layer that counts requests for servers that are there already.
+//! tower layer that counts requests, for a server that you already have.
 //!
 //! # What happens to a connection
 //!
-//! While the application is draining, it goes on being served, and new ones are accepted; responses of HTTP/1 carry
-//! `Connection: close`, so that clients leave by themselves (rule D4). When the turn of the resource has come, what
-//! waits in the accept queue is accepted, and the listener is closed. Then
+//! While the application is draining, connections are served and new ones are accepted. HTTP/1 responses carry
+//! `Connection: close`, so that clients leave by themselves (rule D4). At the turn of the resource, the connections in
+//! the accept queue are accepted, and the listener is closed. Then
 //!
-//! | a connection that | until its end | cut off, it is |
+//! | a connection that | until its end | if cut off, it is |
 //! |---|---|---|
-//! | waits for its next request | is closed at once, if nothing has arrived by then | |
-//! | has sent nothing | has 1s from its accept, then is closed | excused |
+//! | waits for its next request | is closed at once, unless something has arrived | |
+//! | has sent nothing | has 1 s from its accept, then is closed | excused |
 //! | is sending the head of a request | may finish it, and is answered | excused |
-//! | has a request under way | has a complete response, then is closed | counted |
+//! | has a request under way | gets a complete response, then is closed | counted |
 //! | reads a response of known length | may read all of it | counted |
-//! | reads a response of unknown length: server-sent events, chunks | may go on | excused |
-//! | talks HTTP/2 | gets GOAWAY; its streams are as above | as its streams are |
-//! | was upgraded: a WebSocket | goes on; its handler has the notice | excused |
+//! | reads a response of unknown length: server-sent events, chunks | may continue | excused |
+//! | uses HTTP/2 | gets GOAWAY; its streams are treated as above | as its streams are |
+//! | was upgraded: a WebSocket | continues; its handler has the notice | excused |
 //!
-//! each at the latest until the cut-off of the resource (rule D6): then its I/O fails and it is closed, also if a
-//! handler keeps hold of it. What is counted makes the exit code 124 (rule E1); what is excused is in the report.
+//! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
+//! if a handler still holds it. A counted one makes the exit code 124 (rule E1); an excused one appears in the report.
 //!
-//! A listening socket that was inherited, such as one of systemd's socket activation, is closed here and stays open at its
-//! owner: what comes after the turn waits in its queue for the next process, and no connection is refused meanwhile.
+//! An inherited listening socket, such as one from systemd's socket activation, is closed here but stays open in its
+//! owner: connections that arrive after the turn wait in its queue for the next process, and none is refused in
+//! between.
 //!
-//! Handlers find the notice of the turn, [`Stopping`], in the request's extensions, and the address of the client as
-//! [`Peer`]. A stream ends well if it selects on the notice. So does a WebSocket, here with axum: say that the server is
-//! going away (1001), and go on reading until the client has answered.
+//! Handlers find two things in the extensions of every request: [`Stopping`], the notice of the turn, and [`Peer`], the
+//! address of the client. A stream ends well if it selects on the notice. So does a WebSocket, as here with axum: say
+//! that the server is going away (1001), and keep reading until the client has answered.
 //!
 //! ```
 //! use axum::Extension;
@@ -52,7 +53,7 @@
 //! }
 //! ```
 //!
-//! And with tokio-tungstenite, on whatever its handshake was made:
+//! The same with tokio-tungstenite, whatever made the handshake:
 //!
 //! ```
 //! use futures_util::{SinkExt, StreamExt};
@@ -100,7 +101,7 @@ use crate::model::failure::BoxError;
 /// As in the driver's `log`: all events are under this target.
 const TARGET: &str = "lifecycle";
 
-/// The address of the client, in the extensions of every request: of the type that the [`Listener`] gives, which is a
+/// The address of the client, in the extensions of every request. Its type is the [`Listener`]'s `Addr`, which is
 /// `SocketAddr` for TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer<A>(pub A);
@@ -108,9 +109,11 @@ pub struct Peer<A>(pub A);
 impl<R> Acquire<R> {
     /// Serves HTTP/1 and HTTP/2 on the connections of `listener`, as part of this resource.
     ///
-    /// `service` is any tower service of a request with a [`RequestBody`], such as an axum `Router` as it is; it is
-    /// cloned for each request. The application lives for as long as the server does; a server that ends before its turn has failed (rule R1).
-    /// How connections end is told in [`lifecycle::http`](crate::http). [`http`](Self::http) has options.
+    /// `service` is any tower service that takes a request with a [`RequestBody`], such as an axum `Router`. It is
+    /// cloned for each request. The application runs for as long as the server does, and a server that ends before its
+    /// turn has failed (rule R1). How connections end is described in [`lifecycle::http`](crate::http).
+    ///
+    /// To set options, use [`http`](Self::http). To keep your own server, use [`in_flight`](Self::in_flight).
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -131,7 +134,8 @@ impl<R> Acquire<R> {
     ///
     /// # Panics
     ///
-    /// A handler that panics ends its connection (its stream, with HTTP/2), and is logged; the server lives on.
+    /// A handler that panics ends its connection (with HTTP/2, its stream), and the panic is logged. The server lives
+    /// on.
     ///
     /// # Cancel safety
     ///
@@ -146,12 +150,13 @@ impl<R> Acquire<R> {
         self.http().serve(listener, service);
     }
 
-    /// An HTTP server whose options can be set, as part of this resource.
+    /// An HTTP server with options, as part of this resource. [`serve_http`](Self::serve_http) is the same with the
+    /// defaults.
     pub fn http(&self) -> HttpServer {
         HttpServer::new(&self.seat)
     }
 
-    /// A tower layer that counts requests as units in flight of this resource: see [`InFlight`].
+    /// A tower layer that counts the requests of another server as units in flight of this resource: see [`InFlight`].
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
         InFlight::new(&self.tasks())

@@ -13,11 +13,11 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::model::failure::BoxError;
 
-/// The body of a request to a service that is served by [`serve_http`](crate::Acquire::serve_http): hyper's, with a
-/// limit on how long the peer may keep it waiting.
+/// The body of a request to a service of [`serve_http`](crate::Acquire::serve_http): hyper's body, with a limit on how
+/// long the client may pause.
 ///
-/// When the peer sends nothing for the time of [`idle_body_timeout`](super::HttpServer::idle_body_timeout) while
-/// somebody waits for more, reading gives an [`io::Error`] of the kind `TimedOut`.
+/// If the client sends nothing for the time of [`idle_body_timeout`](super::HttpServer::idle_body_timeout) while the
+/// handler waits for more, reading fails with an [`io::Error`] of kind `TimedOut`.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,

@@ -12,12 +12,12 @@ use pin_project_lite::pin_project;
 
 use super::ledger::{Debt, Exchange};
 
-/// Whether nobody can say where a response ends: it is not an unfinished one then, however long it lasts (rule E1).
+/// Whether a response has no known end. Such a response is not unfinished, however long it lasts (rule E1).
 pub(super) fn is_stream(body: &impl Body) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
-/// Asks the client to connect anew for its next request (rule D4). HTTP/2 has no such header; it has GOAWAY.
+/// Asks the client to use another connection for its next request (rule D4). HTTP/2 has GOAWAY instead of this header.
 pub(super) fn close_after<B>(version: Version, response: &mut Response<B>) {
     if version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -56,7 +56,7 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 }
 
-/// A piece of a response, and the debt to write it out: hyper drops it when it has.
+/// A piece of a response, and the debt to write it out. hyper drops it after writing it.
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,

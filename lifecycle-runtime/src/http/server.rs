@@ -26,7 +26,9 @@ use crate::model::failure::{BoxError, Result};
 const BACK_OFF: Duration = Duration::from_millis(50);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
 
-/// An HTTP server with options other than the defaults. Made by [`Acquire::http`](crate::Acquire::http).
+/// An HTTP server whose options can be set. Created by [`Acquire::http`](crate::Acquire::http).
+///
+/// If the defaults are fine, use [`Acquire::serve_http`](crate::Acquire::serve_http).
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,38 +64,41 @@ impl HttpServer {
         Self { seat: seat.clone(), limits: Limits::default(), max_connections: None }
     }
 
-    /// How long a peer may take for the head of a request, from the connection's accept or the head's first byte
-    /// on, and for a TLS handshake. `None` is no limit; the default is 10s. A connection that takes longer is closed.
+    /// Limits how long a client may take to send the head of a request, counted from the accept or from the first byte
+    /// of the head, and to complete a TLS handshake. A connection that takes longer is closed. The default is 10 s;
+    /// `None` means no limit.
     pub fn header_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.header_read_timeout = timeout.into();
         self
     }
 
-    /// How long a peer may be silent in the middle of a request's body while the handler waits for it. `None` is no
-    /// limit; the default is 30s. The handler then reads an error: see [`RequestBody`](super::RequestBody).
+    /// Limits how long a client may pause in the middle of a request body while the handler waits for it. After that,
+    /// the handler reads an error: see [`RequestBody`](super::RequestBody). The default is 30 s; `None` means no limit.
     pub fn idle_body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.idle_body_timeout = timeout.into();
         self
     }
 
-    /// How long a connection of HTTP/1 may wait for its next request. `None` is no limit; the default is 75s. It must
-    /// be longer than a load balancer keeps idle connections (60s is common, Google's are 600s): otherwise the
-    /// balancer sends requests into connections that are just being closed.
+    /// Limits how long an HTTP/1 connection may wait for its next request. The default is 75 s; `None` means no limit.
+    ///
+    /// Make it longer than a load balancer keeps idle connections (60 s is common, Google's keep them for 600 s).
+    /// Otherwise the load balancer sends requests on connections that are just being closed.
     pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.keep_alive_timeout = timeout.into();
         self
     }
 
-    /// How often a connection of HTTP/2 is pinged; a peer that does not answer for 20s is gone. `None` is never; the
-    /// default is every 20s.
+    /// Sets how often an HTTP/2 connection is pinged. A client that does not answer within 20 s is considered gone. The
+    /// default is every 20 s; `None` means never.
     pub fn keep_alive_ping(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.limits.keep_alive_ping = interval.into();
         self
     }
 
-    /// How many connections there may be at the same time; further ones wait in the kernel's queue until one ends.
-    /// The default leaves one tenth of the process's descriptors (`RLIMIT_NOFILE`), and at least 64, for other things.
-    /// At the turn, what waits in the queue is served beyond the limit.
+    /// Limits the number of concurrent connections; further ones wait in the kernel's queue until one ends.
+    ///
+    /// The default leaves a tenth of the process's file descriptors (`RLIMIT_NOFILE`), and at least 64, for other
+    /// things. At the turn, the connections in the queue are served beyond the limit.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = Some(connections);
         self
@@ -122,8 +127,8 @@ impl HttpServer {
     }
 }
 
-/// Accepts until the turn, then until the queue is empty, and closes the listener. It ends before its turn only if
-/// the listener is beyond use, and then it has failed (rule R1).
+/// Accepts connections until the turn, then until the queue is empty, and closes the listener. It ends before its turn
+/// only if the listener is unusable, which is a failure (rule R1).
 async fn accept<L, S, B>(
     mut listener: L,
     service: S,
@@ -151,7 +156,7 @@ where
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
             Some(Err(error)) => {
                 let retry_ms = u64::try_from(back_off.as_millis()).unwrap_or(u64::MAX);
-                warn!(target: TARGET, retry_ms, "no connection can be accepted, trying again soon: {error}");
+                warn!(target: TARGET, retry_ms, "cannot accept connections, trying again soon: {error}");
                 stopping.run_until(tokio::time::sleep(back_off)).await;
                 back_off = (back_off * 2).min(LONGEST_BACK_OFF);
             }

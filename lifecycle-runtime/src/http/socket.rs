@@ -1,4 +1,4 @@
-//! The I/O of a connection, which can be taken away from whoever has it.
+//! The I/O of a connection, which can be taken away from its current holder.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Connection;
 
-/// Where the I/O of a connection is kept. A connection that was upgraded is in the hands of a handler that runs in a
-/// task of its own; at the cut-off it is closed all the same, and the handler reads and writes errors.
+/// Holds the I/O of a connection. The handler of an upgraded connection runs in a task of its own; at the cut-off the
+/// connection is closed nevertheless, and the handler's reads and writes fail.
 #[derive(Debug)]
 pub(super) struct Socket<Io> {
     state: Mutex<State<Io>>,
-    /// Whoever had the stream has dropped it.
+    /// Cancelled when the stream was dropped.
     is_gone: CancellationToken,
 }
 
@@ -50,7 +50,7 @@ impl<Io> Socket<Io> {
         self.is_gone.cancelled().await;
     }
 
-    /// Closes the connection, whoever has the stream.
+    /// Closes the connection, even if something else still holds the stream.
     pub(super) fn close(&self) {
         let (open, wakers) = {
             let mut state = self.lock();

@@ -27,7 +27,7 @@ use crate::process::procfs;
 use crate::process::watchdog::Watchdog;
 
 impl App {
-    /// Configures an application in a program that has its own `main`.
+    /// Starts the configuration of an application, for programs that have their own `main`, and for tests.
     ///
     /// ```no_run
     /// #[tokio::main]
@@ -45,7 +45,10 @@ impl App {
     }
 }
 
-/// Configures an application. Made by [`App::builder`].
+/// Configures an application. Created by [`App::builder`].
+///
+/// It only records the settings; [`start`](Self::start) and [`run`](Self::run) resolve them with the environment, and
+/// begin. `#[lifecycle::main]` uses one for you: use the attribute unless the program has its own `main`.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `start` or `run`"]
 pub struct Builder {
@@ -58,40 +61,45 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Catches the signals that end a process (rule D1), from this very call on. Without it, signals are left alone:
-    /// call [`App::shutdown`] and [`App::insist`] yourself.
+    /// Catches the signals that ask a process to end (rule D1), beginning with this call.
     ///
-    /// When the application has ended, or the builder is dropped, a signal ends the process again.
+    /// Without it, signals are left alone: call [`App::shutdown`] and [`App::insist`] yourself. After the application
+    /// has ended, or if the builder is dropped, a signal ends the process again.
     pub fn handle_signals(mut self) -> Self {
         self.control.get_or_insert_with(|| Control::start(Handling::Ours));
         self
     }
 
-    /// The time from the request to stop until everything has ended; the default is 25s.
+    /// Limits the whole stop, from the request to the end. The default is 25 s, or 0.8 of the platform's grace period
+    /// if that is less (rule D2).
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.options.shutdown_timeout = Some(timeout);
         self
     }
 
-    /// The time for acquiring everything, or `None` for no limit; the default is 60s.
+    /// Limits the whole start, or not, with `None`. The default is 60 s.
     pub fn startup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.startup_timeout = Some(timeout.into());
         self
     }
 
-    /// How long to go on serving after the request to stop, so that load balancers notice; the default is 5s in
-    /// Kubernetes if something serves requests (`serve_http`, `InFlight`), and not at all elsewhere. It is part of `shutdown_timeout`, and does not apply to a Ctrl-C at a terminal (rule D4).
+    /// Sets how long the application keeps serving after the request to stop, so that load balancers notice (rule D4).
+    ///
+    /// The default is 5 s in Kubernetes if something serves requests (`serve_http`, `InFlight`, the probe), and
+    /// otherwise 0. The delay is part of `shutdown_timeout`, and is skipped after a Ctrl-C at a terminal.
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.options.drain_delay = Some(delay);
         self
     }
 
-    /// Answers `/livez`, `/readyz`, `/startupz` and `/status` at an address, from before the first resource is
-    /// acquired until the end: see [`Probe`], which also has the options. `LIFECYCLE_PROBE_ADDR` wins over the address
-    /// said here, and switches the probe on where nothing is said.
+    /// Answers `/livez`, `/readyz`, `/startupz` and `/status` at an address, from before the first acquisition until
+    /// the end.
     ///
-    /// A port of 0 lets the system choose one; the log says which. If the address cannot be had, nothing is started,
-    /// and the process exits with 1. Under virtual time there is no probe.
+    /// [`Probe`] has the options. `LIFECYCLE_PROBE_ADDR` overrides the address, and enables the probe if the code does
+    /// not.
+    ///
+    /// With port 0 the system chooses one, and the log says which. If the address is not available, nothing is started,
+    /// and the exit code is 1. Under virtual time there is no probe.
     ///
     /// ```no_run
     /// use lifecycle::{App, Probe};
@@ -107,8 +115,7 @@ impl Builder {
         self
     }
 
-    /// Answers probes at an address: in programs that are built with the feature `probe`. In this one, a call does not
-    /// compile, and the error says so.
+    /// Answers probes at an address. Needs the feature `probe`, without which a call is a compile error that says so.
     #[cfg(not(feature = "probe"))]
     #[expect(clippy::needless_pass_by_value, reason = "it is called as with the feature, and compiles never")]
     pub fn probe(self, probe: impl NeedsFeatureProbe) -> Self {
@@ -116,22 +123,24 @@ impl Builder {
         self
     }
 
-    /// The application is these resources and what they need, instead of everything that is declared in the program.
-    /// Called again, it adds.
+    /// Selects the resources of the application: these and what they need, instead of all that are declared in the
+    /// program. Further calls add to the selection.
     pub fn resources<R: Resources>(mut self) -> Self {
         R::nodes(self.roots.get_or_insert_default());
         self
     }
 
-    /// Uses an instance that is already there, or a fake, in place of acquiring one. What `R` itself comes after is
-    /// not acquired for its sake; it is released like the rest.
+    /// Uses an existing instance of `R`, such as a fake in a test, instead of acquiring one.
+    ///
+    /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource.
     pub fn supply<R: Declared>(mut self, instance: R) -> Self {
         self.supplied.push((R::node(), Arc::new(instance)));
         self
     }
 
-    /// Takes the time from the runtime's clock, which a test can pause, instead of from a thread of its own. Signals
-    /// are not caught then; [`App::deliver`] stands in for them.
+    /// Takes the time from the clock of the runtime, which a test can pause (feature `testing`).
+    ///
+    /// Otherwise a thread of the library keeps the time. Signals are not caught; use [`App::deliver`] instead.
     #[cfg(feature = "testing")]
     pub fn virtual_time(mut self) -> Self {
         self.has_virtual_time = true;
@@ -166,7 +175,8 @@ impl Builder {
             serves: endpoints.answer(),
             warnings,
         };
-        let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];
+        let no_thread =
+            |error| vec![refuse(format!("the threads for signals and time cannot be started: {error}"))];
         let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
         let driver = Driver::new(Parts {
             engine: Engine::new(Arc::new(plan), settings),

@@ -1,4 +1,4 @@
-//! What was asked for, in code and in the environment, and what follows from it.
+//! The configuration: what the code and the environment ask for, and what follows from that.
 
 use std::env::VarError;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it takes Kubernetes to take a pod out of its endpoints, with some to spare (rule D4).
 const KUBERNETES_DELAY: Duration = Duration::from_secs(5);
 
-/// What was said in code. `None` is "nothing was said".
+/// The options set in code. `None` means "not set".
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) shutdown_timeout: Option<Duration>,
@@ -32,14 +32,14 @@ pub(crate) struct Config {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Delay,
-    /// `shutdown_timeout` was said, and is more than the platform gives (rule S7).
+    /// `shutdown_timeout` was set, and is longer than the platform's grace period (rule S7).
     pub(crate) warning: Option<Notice>,
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
 }
 
 impl Options {
-    /// The environment wins over the code, so that an operator needs no rebuild. All that is wrong is told at once.
+    /// The environment overrides the code, so that an operator needs no rebuild. All mistakes are reported at once.
     pub(crate) fn resolve(
         self,
         env: impl Fn(&str) -> Result<String, VarError>,
@@ -83,7 +83,7 @@ impl Options {
             refused.push(refuse(what.to_owned()));
         }
         if startup_timeout == Some(Some(Duration::ZERO)) {
-            let what = "`startup_timeout` is zero: nothing could be acquired; for no limit it is \"none\"";
+            let what = "`startup_timeout` is zero: nothing could be acquired; write \"none\" for no limit";
             refused.push(refuse(what.to_owned()));
         }
         if told == Some(Duration::ZERO) {

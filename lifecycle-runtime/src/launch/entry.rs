@@ -1,4 +1,4 @@
-//! What `#[lifecycle::main]` expands to: a runtime, and an application on it.
+//! What `#[lifecycle::main]` expands to: a runtime with an application on it.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use crate::handles::body::Output;
 use crate::model::report::Report;
 use crate::process::stderr;
 
-/// What the attribute says.
+/// The options of the attribute.
 #[derive(Debug)]
 pub struct Main {
     /// The options of the application.
@@ -75,7 +75,7 @@ where
         Body::Written => BodyKind::Written,
     };
     let report = runtime.block_on(builder.live(kind, Ending::Process, body));
-    // Whatever still runs was reported stuck or was never ours: it cannot keep the process (rule D10).
+    // What still runs was reported as stuck, or is not ours. It cannot keep the process alive (rule D10).
     runtime.shutdown_background();
     report
 }

@@ -16,10 +16,10 @@ use crate::model::report::Report;
 use crate::process::stderr;
 
 impl App {
-    /// Waits for the end of an application that was started with [`Builder::start`], and tells what happened.
+    /// Waits for the end of an application that was started with [`Builder::start`], and returns the report.
     ///
-    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the last
-    /// supervised task has ended. On any other handle, this waits likewise, but owes the application nothing.
+    /// The application ends after a signal, a request to stop or a failure, or when the last supervised task has ended.
+    /// On a handle that does not own the application, this only waits.
     ///
     /// # Cancel safety
     ///
@@ -31,23 +31,26 @@ impl App {
 }
 
 impl Builder {
-    /// Acquires the resources, on the runtime that this is called on.
+    /// Acquires the resources on the current runtime, and returns a handle that owns the application.
     ///
-    /// An application that is asked to stop in the moment in which it has started is handed over all the same: await
-    /// [`App::stopping`], or call [`App::run`], as ever.
+    /// Use it when the program goes on with its own work; then call [`App::run`] at the end. [`run`](Self::run) does
+    /// both around a function.
+    ///
+    /// If a stop is requested just when everything is acquired, the handle is returned nevertheless, and
+    /// [`App::stopping`] is ready.
     ///
     /// # Errors
     ///
-    /// The report of a start that failed or was interrupted: everything that was acquired has been released. It is
-    /// on stderr already.
+    /// The report of a start that failed or was interrupted. Everything that was acquired has been released, and a
+    /// failure is already on stderr.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// If called outside a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    /// If the future is dropped, the application stops at once, in a hurry, and nothing waits for its end.
     pub async fn start(self) -> Result<App, Report> {
         let driver = self.build(BodyKind::Host, Ending::Application).map_err(refused)?;
         let app = App::owner(&driver, Owner::new(&driver, Body::enter(&driver)));
@@ -59,11 +62,11 @@ impl Builder {
         }
     }
 
-    /// Acquires the resources, runs `body` with a handle to the application, and waits for the end: what
-    /// `#[lifecycle::main]` does, on the runtime that this is called on.
+    /// Acquires the resources, runs `body` with a handle to the application, and waits for the end. This is what
+    /// `#[lifecycle::main]` does, on the current runtime.
     ///
-    /// The application lives until a signal arrives, something asks for shutdown, something fails, or the body has
-    /// returned and no supervised task is alive. In the body, `?` takes any error.
+    /// The application ends after a signal, a request to stop or a failure, or when the body has returned and no
+    /// supervised task is running. In the body, `?` takes any error.
     ///
     /// ```no_run
     /// #[tokio::main]
@@ -84,11 +87,11 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// If called outside a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the application stops at once and in a hurry; nobody waits for its end.
+    /// If the future is dropped, the application stops at once, in a hurry, and nothing waits for its end.
     pub async fn run<F, Fut>(self, body: F) -> Report
     where
         F: FnOnce(App) -> Fut,
@@ -112,7 +115,7 @@ impl Builder {
     }
 }
 
-/// Starts the application, runs its body when everything is acquired, and returns when the application has ended.
+/// Starts the application, runs the body once everything is acquired, and returns when the application has ended.
 pub(crate) async fn live<F, Fut>(driver: &Arc<Driver>, kind: BodyKind, body: F)
 where
     F: FnOnce(App) -> Fut,
@@ -145,7 +148,7 @@ where
     }
 }
 
-/// The report of an application that was not begun. It is told here: there is no log yet.
+/// The report of an application that could not be started. It is written to stderr here, because there is no log yet.
 fn refused(failures: Vec<Failure>) -> Report {
     let report = Report::refused(failures);
     stderr::write(report.to_string());

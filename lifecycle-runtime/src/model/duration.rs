@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A duration for people: three figures are enough.
+/// A duration for people, with two or three significant digits.
 pub(crate) struct Human(pub(crate) Duration);
 
 impl fmt::Display for Human {

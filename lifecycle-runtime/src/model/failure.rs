@@ -12,7 +12,7 @@ use super::plan::{Id, Plan};
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A result for which `?` takes any error, `anyhow::Error` included.
+/// A `Result` whose error is [`BoxError`] by default, so that `?` takes any error, including `anyhow::Error`.
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
 /// The error by which an `optional` resource says that its configuration switches it off, which is not a failure:
@@ -28,28 +28,31 @@ impl fmt::Display for Skip {
 
 impl Error for Skip {}
 
-/// What a resource was doing when it failed.
+/// The operation in which a resource failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// It was being acquired.
+    /// `acquire`.
     Acquire,
-    /// A supervised task of this name was running.
+    /// A supervised task with this name.
     Task(String),
-    /// It was being released.
+    /// `release`.
     Release,
-    /// Its last resort, `abort`, was running.
+    /// `abort`, the last resort.
     Abort,
-    /// The body of `main` was running.
+    /// The body of `main`.
     Main,
-    /// The application was being configured.
+    /// Reading the configuration.
     Configure,
-    /// The probe was about to take its address.
+    /// Binding the probe to its address.
     Probe,
 }
 
-/// One thing that went wrong. Displayed, it names the resource and the operation;
-/// [`source`](Error::source) is the cause.
+/// One thing that went wrong, with the resource and the operation.
+///
+/// Its `Display` names the resource and the operation; [`cause`](Self::cause) has the cause as text, and
+/// [`source`](Error::source) as an error. [`Report::failures`](crate::Report::failures) lists the failures of an
+/// application; [`Outcome`](crate::Outcome) says in one word how it went with a resource.
 #[derive(Clone, Debug)]
 pub struct Failure {
     resource: Name,
@@ -67,7 +70,7 @@ pub(crate) enum Cause {
     Error(ErrorText),
     Panic(String),
     TimedOut(Limit),
-    /// The future was dropped by somebody else: the runtime went away under it.
+    /// The future was dropped by something else: its runtime was shut down.
     Lost,
 }
 
@@ -105,7 +108,7 @@ impl fmt::Display for ErrorText {
 
 impl Error for ErrorText {}
 
-/// Which limit an operation ran into.
+/// The limit that an operation exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Limit {
     AcquireTimeout(Duration),
@@ -141,25 +144,25 @@ impl Failure {
         self.error = error;
     }
 
-    /// The resource that failed; `main` for the body of `main`.
+    /// The name of the resource; `main` for the body of `main`.
     #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// What the resource was doing.
+    /// The operation that failed.
     #[must_use]
     pub fn operation(&self) -> &Operation {
         &self.operation
     }
 
-    /// Whether it panicked.
+    /// Whether the operation panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.cause, Cause::Panic(_))
     }
 
-    /// Whether it took longer than it may.
+    /// Whether the operation exceeded a time limit.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.cause, Cause::TimedOut(_))
@@ -180,7 +183,7 @@ impl Failure {
         self.is_tolerated
     }
 
-    /// The cause, in words: the error and its sources, the panic's message or the limit that was reached.
+    /// The cause as text: the error with its sources, the message of the panic, or the limit that was exceeded.
     #[must_use]
     pub fn cause(&self) -> String {
         match &self.cause {
@@ -195,7 +198,7 @@ impl Failure {
             Cause::TimedOut(Limit::Cutoff(after)) => {
                 format!("cut off after {}, when its share of the deadline was used up", Human(*after))
             }
-            Cause::Lost => "dropped before it was done: its runtime was shut down".to_owned(),
+            Cause::Lost => "dropped before it completed: its runtime was shut down".to_owned(),
         }
     }
 }

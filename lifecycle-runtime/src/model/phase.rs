@@ -1,18 +1,22 @@
-//! Where an application is in its life, and what ended it.
+//! The phase of an application, and the reason for its end.
 
 use std::fmt;
 
 use super::signal::Signal;
 
-/// Where an application is in its life. The phases follow one another in this order and none is left out.
+/// The phase of an application. Phases follow one another in this order, and none is skipped.
+///
+/// [`App::phase`](crate::App::phase) returns the current one. To be told of the stop rather than to ask, use
+/// [`Stopping`](crate::Stopping).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Resources are being acquired.
     Starting,
-    /// Everything is acquired; the only phase in which the application is ready.
+    /// Everything is acquired. The application is ready only in this phase.
     Running,
-    /// Shutdown was asked for. The deadline is fixed, readiness is false, work goes on for the drain delay.
+    /// A stop was requested and the deadline is fixed. The application is not ready any more, but keeps working for the
+    /// drain delay.
     Draining,
     /// Resources have their turns: tasks finish, resources are released.
     Stopping,
@@ -32,21 +36,21 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What ended an application (rule D1).
+/// Why an application ended (rule D1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// A signal arrived.
     Signal(Signal),
-    /// Somebody asked for it, with these words.
+    /// A stop was requested, for this reason.
     Requested(String),
-    /// Something failed; [`Report::failures`](crate::Report::failures) tells what.
+    /// Something failed; [`Report::failures`](crate::Report::failures) lists what.
     Failed,
-    /// Nothing was left to live for: the body of `main` had returned and no supervised task was alive.
+    /// Nothing was left to do: the body of `main` had returned and no supervised task was running.
     Finished,
     /// The configuration was refused, and nothing was started.
     Configuration,
-    /// The application was dropped before its end: nobody waited for it.
+    /// Its owner was dropped before the end.
     Dropped,
 }
 

@@ -178,7 +178,7 @@ impl Plan {
         found
     }
 
-    /// The longest chain of resources of which each comes after the next, ending at `id`: why `id` was needed.
+    /// Why `id` is needed: the longest chain of resources, each coming after the next, that ends at `id`.
     pub(crate) fn chain(&self, id: Id) -> Vec<Id> {
         let nearest = self.nearest.get_or_init(|| self.nearest_dependents());
         let mut chain = vec![id];

@@ -12,7 +12,7 @@ pub(crate) struct Grace {
     pub(crate) platform: Platform,
 }
 
-/// Who asks and kills.
+/// What asks the process to stop, and kills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Platform {
     /// `LIFECYCLE_GRACE_PERIOD` says so.
@@ -35,15 +35,15 @@ impl fmt::Display for Platform {
     }
 }
 
-/// The grace period, as far as the process can know it. What was told goes first: see [`Platform::Told`].
+/// The grace period, as far as the process can know it. `LIFECYCLE_GRACE_PERIOD` comes first: see [`Platform::Told`].
 pub(crate) fn grace(
     env: impl Fn(&str) -> Result<String, VarError>,
     exists: impl Fn(&Path) -> bool,
 ) -> Option<Grace> {
     let is_set = |variable: &str| env(variable) != Err(VarError::NotPresent);
     let (platform, millis) = if is_set("pm_id") {
-        // PM2 hands an application's settings down as variables, in milliseconds. Its own default is in another one;
-        // where it finds zero, it goes on to the next.
+        // PM2 passes an application's settings as variables, in milliseconds, and its own default in another one. It
+        // treats zero as unset.
         let is_given = |millis: &u64| *millis > 0;
         let millis = |variable: &str| env(variable).ok()?.parse().ok().filter(is_given);
         (Platform::Pm2, millis("kill_timeout").or_else(|| millis("PM2_KILL_TIMEOUT")).unwrap_or(1_600))

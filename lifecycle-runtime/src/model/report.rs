@@ -1,4 +1,4 @@
-//! What happened, told afterwards (rule E2), and the exit code (rule E1).
+//! What happened (rule E2), and the exit code (rule E1).
 
 use std::fmt;
 use std::process::{ExitCode, Termination};
@@ -8,89 +8,89 @@ use super::exit_code;
 use super::failure::{Failure, Operation};
 use super::phase::{Phase, Reason};
 
-/// What happened to an application, from its start to its end.
+/// What happened to an application, from its start to its end, and the exit code.
 ///
-/// It is what [`App::run`](crate::App::run) gives, and what a `main` can return: as a
-/// [`Termination`] it ends the process with [`exit_code`](Self::exit_code). Displayed, it is the block that is
-/// logged at the end.
+/// [`App::run`](crate::App::run) returns it, and a `main` can return it in turn: as a [`Termination`], it ends the
+/// process with [`exit_code`](Self::exit_code). Its `Display` is the text that is logged at the end. To follow an
+/// application while it runs, use [`App::watch_phase`](crate::App::watch_phase) or the probe's `/status`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use = "a report carries the exit code: return it from `main`, or look at it"]
 pub struct Report {
-    /// What ended the application.
+    /// Why the application ended.
     pub reason: Reason,
-    /// When each phase began, counted from the start of the application.
+    /// When each phase began, measured from the start of the application.
     pub phases: Vec<(Phase, Duration)>,
-    /// What became of each resource, dependencies first.
+    /// What happened to each resource, dependencies first.
     pub resources: Vec<ResourceReport>,
-    /// Everything that went wrong, in the order in which it did.
+    /// Everything that went wrong, in order.
     pub failures: Vec<Failure>,
-    /// The resources on the critical path of the start: each was waited for by the next.
+    /// The critical path of the start: each resource was waited for by the next one.
     pub start_path: Vec<String>,
-    /// The resources on the critical path of the stop: each was waited for by the next.
+    /// The critical path of the stop: each resource was waited for by the next one.
     pub stop_path: Vec<String>,
-    /// The time that was there for the stop, from the trigger to the deadline.
+    /// The time available for the stop, from the request to the deadline.
     pub shutdown_timeout: Duration,
-    /// The time that the stop took, from the trigger to the end; `None` if nothing was started.
+    /// The time that the stop took, from the request to the end; `None` if nothing was started.
     pub stop_took: Option<Duration>,
-    /// 0 clean, 1 failed, 124 cut off by the deadline, 128+n interrupted by signal n, 78 bad configuration.
+    /// 0 success, 1 failure, 124 cut off by the deadline, 128+n interrupted by signal n, 78 bad configuration.
     pub exit_code: u8,
 }
 
-/// What became of one resource.
+/// What happened to one resource.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ResourceReport {
     /// Its name.
     pub name: String,
-    /// Whether it is a foundation: released after everything else.
+    /// Whether it is a foundation, released after everything else.
     pub foundation: bool,
-    /// How it went.
+    /// The result in one word.
     pub outcome: Outcome,
-    /// What it came after.
+    /// The resources that it came after.
     pub after: Vec<String>,
-    /// Whether its acquisition gave something that had to be released.
+    /// Whether it was acquired, and so had to be released.
     pub was_acquired: bool,
-    /// How long its acquisition took; `None` if it was never begun.
+    /// How long `acquire` took; `None` if it was never called.
     pub acquire: Option<Duration>,
-    /// How long its tasks took to end, from the beginning of its turn; `None` if it had no turn.
+    /// How long its tasks took to end, from the start of its turn; `None` if it had no turn.
     pub drain: Option<Duration>,
     /// How long `release` took; `None` if it was never called.
     pub release: Option<Duration>,
-    /// Units of work in flight when its turn began: tasks and guards.
+    /// Units of work in flight (tasks and guards) when its turn began.
     pub in_flight: usize,
-    /// Units of work in flight when they were cut off.
+    /// Units of work in flight when it was cut off.
     pub cut: usize,
-    /// How many of those that were cut off do not make it a failure: streams and upgraded connections that had been
-    /// told, and connections without a request (rule E1).
+    /// How many of the units that were cut off do not affect the exit code: streams and upgraded connections that were
+    /// notified, and connections without a request (rule E1).
     pub excused: usize,
-    /// The supervised tasks that were aborted because their time was up.
+    /// The supervised tasks that were aborted at the cut-off.
     pub aborted_tasks: Vec<String>,
-    /// The tasks that did not end even then.
+    /// The tasks that did not end even when they were aborted.
     pub stuck_tasks: Vec<String>,
 }
 
-/// How it went with one resource.
+/// The result for one resource, in one word. [`Report::failures`] has the details of what failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Acquired, drained and released without a complaint.
+    /// Acquired, drained and released without a problem.
     Clean,
-    /// Its turn is not over yet: so it is with foundations in the report that is logged, since the log may be one.
+    /// Not released yet. The logged report shows foundations like this, because the log itself may be one of them.
     Held,
     /// An error in `acquire`, `release` or a supervised task.
     Failed,
     /// A panic in `acquire`, `release` or a supervised task.
     Panicked,
-    /// `acquire` or `release` took longer than it may.
+    /// `acquire` or `release` exceeded its time limit.
     TimedOut,
-    /// Its tasks took longer than they may and were aborted; the release went well.
+    /// Its tasks exceeded their time limit and were aborted; the release completed.
     Aborted,
-    /// Its acquisition was under way when the application began to stop, and was dropped.
+    /// It was being acquired when the application began to stop; the acquisition was dropped.
     Cancelled,
-    /// It said that it is switched off by configuration.
+    /// It is switched off by configuration: see [`Skip`](crate::Skip).
     Skipped,
-    /// Its acquisition was never begun.
+    /// `acquire` was never called.
     NeverStarted,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Report {
-    /// The report of an application that was not begun: its configuration was refused, or the circumstances.
+    /// The report of an application that could not be started, because of its configuration or its surroundings.
     pub(crate) fn refused(failures: Vec<Failure>) -> Self {
         let is_configuration = |failure: &Failure| *failure.operation() == Operation::Configure;
         let (reason, exit_code) = if failures.iter().any(is_configuration) {
@@ -132,13 +132,13 @@ impl Report {
         }
     }
 
-    /// Whether everything that was acquired was released cleanly and nothing failed.
+    /// Whether nothing failed, and everything that was acquired was released cleanly.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.exit_code == 0 && self.failures.is_empty()
     }
 
-    /// Whether somebody should look at it: something failed or was cut off.
+    /// Whether something failed or was cut off, so that somebody should look at it.
     pub(crate) fn has_trouble(&self) -> bool {
         let is_bad = |outcome| {
             matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted)
@@ -146,13 +146,13 @@ impl Report {
         !self.failures.is_empty() || self.resources.iter().any(|resource| is_bad(resource.outcome))
     }
 
-    /// Whether the application got as far as [`Phase::Running`].
+    /// Whether the application reached [`Phase::Running`].
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.phases.iter().any(|(phase, _)| *phase == Phase::Running)
     }
 
-    /// The resource of that name.
+    /// The resource with this name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&ResourceReport> {
         self.resources.iter().find(|resource| resource.name == name)

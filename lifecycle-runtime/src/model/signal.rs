@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-/// A signal that asks an application to end.
+/// A signal that asks a process to end.
 ///
-/// On Windows, Ctrl-C is [`Interrupt`](Self::Interrupt), Ctrl-Break is [`Quit`](Self::Quit), and closing the
-/// console, logging off and shutting down are [`Terminate`](Self::Terminate).
+/// On Windows, Ctrl-C is [`Interrupt`](Self::Interrupt), Ctrl-Break is [`Quit`](Self::Quit), and closing the console,
+/// logging off and shutting down are [`Terminate`](Self::Terminate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Signal {
     /// SIGHUP.
     Hangup,
-    /// SIGINT, the signal of Ctrl-C.
+    /// SIGINT, sent by Ctrl-C.
     Interrupt,
     /// SIGQUIT.
     Quit,
-    /// SIGTERM, the signal of supervisors.
+    /// SIGTERM, sent by supervisors.
     Terminate,
 }
 
 impl Signal {
-    /// The number that the signal has on Unix, and with which it enters an exit code.
+    /// The number of the signal on Unix, which appears in exit codes as 128+n.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -31,7 +31,7 @@ impl Signal {
         }
     }
 
-    /// Whether the signal, when it is repeated, asks for haste (rule D8).
+    /// Whether the signal insists when it arrives during a stop (rule D8).
     pub(crate) const fn insists(self) -> bool {
         matches!(self, Self::Interrupt | Self::Quit)
     }

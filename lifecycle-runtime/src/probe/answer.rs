@@ -78,7 +78,10 @@ impl Answers {
         wait_longer: impl FnOnce(Duration),
     ) -> Answer {
         let Some(path) = Path::read(path, self.probe.has_prestop) else {
-            return say(StatusCode::NOT_FOUND, "there are /livez, /readyz, /startupz and /status".to_owned());
+            return say(
+                StatusCode::NOT_FOUND,
+                "not found: the paths are /livez, /readyz, /startupz and /status".to_owned(),
+            );
         };
         if !path.allows(method) {
             let allowed = path.allowed();
@@ -126,7 +129,7 @@ impl Answers {
         if self.driver.is_ready() {
             return None;
         }
-        // Not the phase that is watched, which follows a moment later.
+        // Not the watched phase, which changes a moment later.
         let phase = self.driver.current_phase();
         let why = if phase == Phase::Running { "about to stop".to_owned() } else { phase.to_string() };
         Some(say(StatusCode::SERVICE_UNAVAILABLE, why))
@@ -142,7 +145,7 @@ impl Answers {
 
     fn status(&self, peer: SocketAddr) -> Answer {
         if self.probe.status_for == Audience::Loopback && !peer.ip().to_canonical().is_loopback() {
-            return say(StatusCode::FORBIDDEN, "the status is for this machine alone".to_owned());
+            return say(StatusCode::FORBIDDEN, "the status is only for clients on this machine".to_owned());
         }
         let status = self.driver.status();
         let checked: Vec<_> = self.driver.plan().resources().map(|id| self.checks.last(id)).collect();

@@ -1,4 +1,4 @@
-//! The checks of all resources: one run at a time, whoever asks, and no more than one in a second.
+//! The checks of all resources: at most one run at a time, and at most one per second.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::driver::{CheckOutput, Driver, Panic, lock};
 use crate::engine::notice::Notice;
 use crate::model::plan::Id;
 
-/// For how long a run speaks for those that would follow it.
+/// How long the result of a run is used for further requests.
 const FRESH: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -71,16 +71,16 @@ impl Checks {
         Arc::new(Self { driver, limit, latest: Mutex::default(), resources })
     }
 
-    /// The resources whose check fails, and that matter.
+    /// The resources whose check fails, without the optional ones.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a run goes on for the others that wait for it, and for those that come soon.
+    /// Cancel safe: the run continues for other requests.
     pub(super) async fn failing(self: &Arc<Self>) -> Vec<Id> {
         let mut run = self.fresh_run();
         match run.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(verdict)) => verdict.failed.clone(),
-            // The run is a task of this runtime: without it, nobody waits here either.
+            // The run is a task of this runtime: if the runtime is gone, nothing waits here either.
             Ok(None) | Err(_) => Vec::new(),
         }
     }
@@ -123,8 +123,8 @@ impl Checks {
         failed
     }
 
-    /// Begins a check: none if there is nothing to check, and none within if the last one still blocks a thread.
-    /// One more would block one more.
+    /// Begins a check: `None` if there is nothing to check, and `Some(None)` if the previous check still blocks a
+    /// thread, since another one would block another.
     fn begin(&self, id: Id) -> Option<Option<JoinHandle<CheckOutput>>> {
         let is_stuck = lock(&self.resources[id]).given_up.as_ref().is_some_and(|task| !task.is_finished());
         if is_stuck { Some(None) } else { self.driver.check(id).map(Some) }

@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/startupz`, `/status`, `/prestop`: what a supervisor asks, answered by the control thread.
+//! The HTTP probe: `/livez`, `/readyz`, `/startupz`, `/status` and `/prestop`, answered by the control thread.
 
 mod answer;
 mod checks;
@@ -16,31 +16,30 @@ pub(crate) use self::server::Listener;
 const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(30);
 const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where and how an application answers probes. Feature `probe`.
+/// Where and how an application answers probes (feature `probe`).
 ///
-/// It is handed to [`Builder::probe`](crate::Builder::probe); an address alone is a probe with all defaults. In
-/// `#[lifecycle::main]` it is `probe = "0.0.0.0:8081"`. The environment variable `LIFECYCLE_PROBE_ADDR` wins over the
-/// address.
+/// Pass it to [`Builder::probe`](crate::Builder::probe), which also takes a plain address. In `#[lifecycle::main]`,
+/// write `probe = "0.0.0.0:8081"`. The environment variable `LIFECYCLE_PROBE_ADDR` overrides the address.
 ///
-/// The answers come from a thread of the library, so that they come from before the first resource is acquired until
-/// the process ends, also while every thread of the application is blocked:
+/// A thread of the library gives the answers, from before the first acquisition until the end of the process, even
+/// while every thread of the application is blocked:
 ///
 /// | path | 200 | 503 |
 /// |---|---|---|
-/// | `/livez` | as long as a restart would not help | while the application runs and its runtime has answered nothing for 30 s ([`stuck_after`](Self::stuck_after)) |
-/// | `/readyz` | in [`Phase::Running`](crate::Phase::Running), if every [`check`](crate::Resource::check) passes | otherwise: from the first moment of the stop, before it begins to drain |
+/// | `/livez` | as long as a restart would not help | while the application is running and its runtime has not responded for 30 s ([`stuck_after`](Self::stuck_after)) |
+/// | `/readyz` | in [`Phase::Running`](crate::Phase::Running), if every [`check`](crate::Resource::check) passes | otherwise: from the first moment of the stop, before draining begins |
 /// | `/startupz` | once `Running` was reached | before |
-/// | `/status` | always; JSON, below | never; 403 unless the peer is this machine, or [`status_for_all`](Self::status_for_all) |
-/// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is on | never; 404 if it is not |
+/// | `/status` | always; JSON, see below | never; 403 if the client is on another machine, unless [`status_for_all`](Self::status_for_all) is set |
+/// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | never; 404 if it is not set |
 ///
-/// Checks run on the application's runtime, all of them at once, and one run serves whoever asks within a second.
+/// The checks run concurrently on the application's runtime. One run serves all requests within a second.
 ///
-/// Only GET and HEAD are answered, one request per connection, and never from a cache. A request head has 8 KiB and
-/// 2 s, an answer 5 s in all; there are 64 connections at most, and more of them wait.
+/// Only GET and HEAD are answered, with one request per connection, and never from a cache. A request head may take 8
+/// KiB and 2 s, a whole request 5 s. There are at most 64 connections; further ones wait.
 ///
 /// # The status
 ///
-/// Names and states only: error texts can hold credentials ([`show_errors`](Self::show_errors)).
+/// It contains names and states only, because error texts may hold credentials: see [`show_errors`](Self::show_errors).
 ///
 /// ```json
 /// {
@@ -61,15 +60,16 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// }
 /// ```
 ///
-/// * `phase`: `starting`, `running`, `draining`, `stopping` or `stopped`; `since` when (UTC, like every time here).
-/// * `deadline`, `left_ms`: until when everything has to be acquired, or released, and how many milliseconds that is
-///   from now; `null` while there is no such limit.
-/// * `resources`: dependencies first. `state` is `waiting` (for what it comes after), `acquiring`, `ready`,
-///   `draining` (its tasks finish), `aborting tasks`, `releasing`, `aborting` (its release failed) or `gone`; `since`
-///   when. `in_flight` counts its tasks and guards. `outcome` says what became of it, once it is gone: `clean`,
-///   `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
-/// * `check`: how its last check ended, and when: `passed`, `failed`, `panicked`, `timed out`; `null` if it was never
-///   checked. With `show_errors` it has a third field, `error`, which is `null` or a text.
+/// * `phase` is `starting`, `running`, `draining`, `stopping` or `stopped`, and `since` is when it began (UTC, like all
+///   times here).
+/// * `deadline` is when everything must be acquired, or released, and `left_ms` how many milliseconds are left until
+///   then. Both are `null` if there is no such limit.
+/// * `resources` lists dependencies first. `state` is `waiting` (for its dependencies), `acquiring`, `ready`,
+///   `draining` (its tasks finish), `aborting tasks`, `releasing`, `aborting` (its release failed) or `gone`, and
+///   `since` is when that began. `in_flight` counts its tasks and guards. `outcome` is the result once it is gone:
+///   `clean`, `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
+/// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
+///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a probe does nothing until it is handed to `Builder::probe`"]
 pub struct Probe {
@@ -81,14 +81,14 @@ pub struct Probe {
     has_prestop: bool,
 }
 
-/// Who may see the status.
+/// Which clients may read the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Audience {
     Loopback,
     All,
 }
 
-/// What becomes of error texts.
+/// Whether the status contains error texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Errors {
     Hidden,
@@ -108,41 +108,42 @@ impl Probe {
         }
     }
 
-    /// How long the application's runtime may answer nothing until `/livez` says 503; the default is 30 s. A restart
-    /// loses what is in flight: be patient.
+    /// Sets how long the application's runtime may not respond before `/livez` answers 503. The default is 30 s. A
+    /// restart loses what is in flight, so be patient.
     pub fn stuck_after(self, silence: Duration) -> Self {
         Self { stuck_after: silence, ..self }
     }
 
-    /// How long a [`check`](crate::Resource::check) may take until it counts as failed; the default is 2 s.
+    /// Limits how long a [`check`](crate::Resource::check) may take; after that it has failed. The default is 2 s.
     pub fn check_timeout(self, timeout: Duration) -> Self {
         Self { check_timeout: timeout, ..self }
     }
 
-    /// Answers `/status` to every peer, and not to this machine alone.
+    /// Answers `/status` to every client, not only to those on this machine.
     pub fn status_for_all(self) -> Self {
         Self { status_for: Audience::All, ..self }
     }
 
-    /// Puts the errors of checks into `/status`. They can hold credentials: a connection string, a token.
+    /// Includes the error texts of checks in `/status`. They may hold credentials, such as a connection string or a
+    /// token.
     pub fn show_errors(self) -> Self {
         Self { errors: Errors::Shown, ..self }
     }
 
-    /// Answers `GET /prestop`, for an `httpGet` preStop hook of Kubernetes: the drain delay begins there, and not with
-    /// the SIGTERM that follows.
+    /// Answers `GET /prestop`, for an `httpGet` preStop hook of Kubernetes: the drain delay then begins with the hook,
+    /// and not with the SIGTERM that follows.
     ///
-    /// `/readyz` says 503 at once, and until the end of the process. The application goes on serving; the answer
-    /// comes when the drain delay is over. The stop that is then asked for has no delay any more, or the rest of it if
-    /// it comes early. While the application does not run, the answer comes at once.
+    /// From the request on, `/readyz` answers 503, and the application keeps serving. The response comes when the drain
+    /// delay is over. The stop after that has no delay of its own, or only the rest of it if it comes early. If the
+    /// application is not running, the response comes at once.
     ///
-    /// It is off by default, since whoever reaches it takes the application out of service. Without a hook, the drain
-    /// delay has the same effect after SIGTERM.
+    /// It is off by default, because any client that reaches it can take the application out of service. It is also not
+    /// needed: without a hook, the drain delay has the same effect after SIGTERM.
     pub fn prestop(self) -> Self {
         Self { has_prestop: true, ..self }
     }
 
-    /// What was said in code, with the address that the environment says.
+    /// The probe configured in code, with the address from the environment.
     pub(crate) fn resolve(
         said: Option<Self>,
         variable: Result<String, VarError>,
@@ -156,7 +157,7 @@ impl Probe {
         Ok(Some(said.map_or_else(|| Self::at(address), |said| Self { address, ..said })))
     }
 
-    /// Takes the address.
+    /// Binds the address.
     fn bind(self) -> Result<TcpListener, Failure> {
         let listen = || {
             let listener = TcpListener::bind(self.address)?;

@@ -21,11 +21,11 @@ use super::answer::Answers;
 use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::model::failure::Failure;
 
-/// What a request head may have.
+/// The limits of a request head.
 const HEAD_BYTES: usize = 8 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(2);
 
-/// What a connection may take from its first byte to its last; the wait of `/prestop` does not count.
+/// The limit of a connection, from its first byte to its last, not counting the wait of `/prestop`.
 const TIME_IN_ALL: Duration = Duration::from_secs(5);
 
 /// More connections wait in the kernel.

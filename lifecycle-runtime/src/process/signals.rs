@@ -1,4 +1,4 @@
-//! The signals that end an application (rule D1), and what becomes of them when no application is there.
+//! The signals that end an application (rule D1), and what they do when there is no application.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -38,8 +38,8 @@ impl Signals {
     }
 }
 
-/// How many applications claim the process's signals. While there is none, a signal does what it did before
-/// anybody asked: it ends the process. Signal dispositions belong to the process, and so does this count.
+/// How many applications claim the process's signals. Without a claim, a signal ends the process, as it would by
+/// default. Signal dispositions belong to the process, and so does this count.
 static CLAIMS: Mutex<usize> = Mutex::new(0);
 
 #[derive(Debug)]
@@ -80,8 +80,8 @@ mod platform {
     /// was done before a change to who sees it, though nothing else hangs on it.
     static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-    /// Makes signals wait for whoever listens. The handlers remain in place for good, since they cannot be taken
-    /// back without a moment in which a signal is lost.
+    /// Makes signals wait for a listener. The handlers stay installed for good, since they cannot be removed without a
+    /// moment in which a signal is lost.
     pub(super) fn claim() -> io::Result<()> {
         static HANDLERS: OnceLock<()> = OnceLock::new();
         IS_UNCLAIMED.store(false, Ordering::SeqCst);

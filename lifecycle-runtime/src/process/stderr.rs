@@ -1,4 +1,4 @@
-//! Words that must reach stderr if they can, and must not hold up anything if they cannot.
+//! Text that should reach stderr if it can, and must not block anything if it cannot.
 
 use std::io::{self, Write};
 use std::sync::mpsc;

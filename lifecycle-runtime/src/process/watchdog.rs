@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::stderr;
 use crate::model::exit_code::CUT_OFF;
 
-/// This long after the deadline, all that could be done was done.
+/// How long after the deadline the process is ended. By then, everything that could be done has been done.
 pub(crate) const AFTER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A thread that ends the process at a given time, unless it is retired before.

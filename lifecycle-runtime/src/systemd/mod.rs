@@ -1,7 +1,7 @@
-//! Tells systemd what the application is at: the protocol of `sd_notify(3)`, a few lines of text in a datagram.
+//! Reports to systemd with the protocol of `sd_notify(3)`: a few lines of text in a datagram.
 //!
-//! It is spoken here without the `sd-notify` crate, which opens a blocking socket for each message and knows no
-//! abstract addresses: the control thread must not block, and messages must keep their order.
+//! It does not use the `sd-notify` crate, which opens a blocking socket for each message and does not support abstract
+//! addresses: the control thread must not block, and messages must keep their order.
 
 use std::env;
 use std::future::Future;
@@ -19,21 +19,21 @@ use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::engine::status::Status;
 use crate::model::phase::Phase;
 
-/// How often the manager hears that a start or a stop is under way.
+/// How often systemd is told that a start or a stop is in progress.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// For how long one such message holds.
+/// How much time each such message asks for.
 const EXTENSION: Duration = Duration::from_secs(5);
 
-/// Without `startup_timeout`, a start in which nothing was acquired for so long makes no progress: systemd's own
-/// limit counts then.
+/// Without `startup_timeout`, a start in which nothing was acquired for this long makes no progress, and no more time
+/// is requested.
 const PROGRESS: Duration = Duration::from_secs(60);
 
 /// The service manager that started this process.
 #[derive(Debug)]
 pub(crate) struct Manager {
     socket: StdDatagram,
-    /// It kills the process when it has not heard from it for so long.
+    /// systemd kills the process if it has not heard from it for this long.
     watchdog: Option<Duration>,
 }
 
@@ -69,11 +69,11 @@ impl Manager {
         let mut told = Told::default();
         let mut is_beat_due = false;
         loop {
-            // What is sent next is newer than what is marked as seen here.
+            // The status that is sent next is at least as new as the phase that is marked as seen here.
             let at_end = *phase.borrow_and_update() == Phase::Stopped;
             let is_alive = is_beat_due && half.is_some_and(|half| heartbeat.silence() < half);
             for message in told.news(&driver.status(), is_alive) {
-                // A manager that has gone cannot be told anything, and the next one may listen at the same place.
+                // If systemd is gone, nothing can be sent; its successor may listen at the same address.
                 let _ = socket.send(message.as_bytes()).await;
             }
             if at_end {
@@ -120,7 +120,7 @@ fn watchdog(env: impl Fn(&str) -> Option<String>, pid: u32) -> Option<Duration> 
     micros.filter(|_| is_meant).map(Duration::from_micros)
 }
 
-/// What the manager knows already.
+/// What systemd knows already.
 #[derive(Debug, Default)]
 struct Told {
     is_ready: bool,
@@ -129,8 +129,8 @@ struct Told {
 }
 
 impl Told {
-    /// The messages that are due, in their order. Readiness and the stop are two messages, even if the application
-    /// runs so short that both are news at once.
+    /// The messages that are due, in order. Readiness and the stop are two messages, even if the application is so
+    /// short-lived that both are due at once.
     fn news(&mut self, status: &Status, is_alive: bool) -> Vec<String> {
         let mut messages = Vec::new();
         if status.has_started && !std::mem::replace(&mut self.is_ready, true) {
