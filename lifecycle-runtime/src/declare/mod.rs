@@ -2,6 +2,7 @@
 
 pub(crate) mod declared;
 mod get;
+mod hooks;
 pub(crate) mod node;
 pub(crate) mod resource;
 pub(crate) mod roots;

@@ -1,15 +1,10 @@
 //! A declaration: written by `#[resource]`, constant, and known before the program starts.
 
-use std::any::{TypeId, type_name};
+use std::any::TypeId;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::declared::Declared;
-use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
-use crate::handles::acquire::Acquire;
-use crate::handles::release::Release;
-use crate::model::failure::BoxError;
+use crate::driver::Hooks;
 
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);
@@ -45,22 +40,6 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node of `R`.
-    pub const fn new<R: Declared>(declaration: Declaration) -> Self {
-        Self {
-            declaration,
-            type_name: type_name::<R>,
-            hooks: Hooks {
-                type_id: TypeId::of::<R>,
-                acquire: acquire::<R>,
-                release: release::<R>,
-                abort: abort::<R>,
-                #[cfg(feature = "probe")]
-                check: check::<R>,
-            },
-        }
-    }
-
     pub(crate) fn type_id(&self) -> TypeId {
         (self.hooks.type_id)()
     }
@@ -74,27 +53,4 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("declaration", &self.declaration).finish_non_exhaustive()
     }
-}
-
-fn acquire<R: Declared>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
-    let context = Acquire::new(seat, dependencies);
-    Box::pin(async move { Ok(Arc::new(R::acquire(&context).await?) as Instance) })
-}
-
-fn release<R: Declared>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
-    let context = Release::new(seat);
-    Box::pin(async move { typed::<R>(&instance).release(&context).await })
-}
-
-fn abort<R: Declared>(instance: &Instance) {
-    typed::<R>(instance).abort();
-}
-
-#[cfg(feature = "probe")]
-fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
-    Box::pin(async move { typed::<R>(&instance).check().await })
-}
-
-fn typed<R: Declared>(instance: &Instance) -> &R {
-    instance.downcast_ref().expect("a node is only called with instances of its own type")
 }

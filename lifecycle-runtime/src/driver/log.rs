@@ -7,8 +7,8 @@ use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::NoSubscriber;
 use tracing::{debug, error, info, warn};
 
+use crate::engine::activity::Activity;
 use crate::engine::notice::{Acquiring, Cut, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
-use crate::engine::status::Activity;
 use crate::model::Name;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;

@@ -28,6 +28,7 @@
 //! * a turn is not over while the end of one of its tasks is still to be told, unless the task is stuck;
 //! * `End` comes once, by the deadline, and only when every slot is `Gone`.
 
+pub(crate) mod activity;
 pub(crate) mod budget;
 pub(crate) mod command;
 pub(crate) mod event;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::status::Activity;
+use super::activity::Activity;
 use crate::model::Name;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;

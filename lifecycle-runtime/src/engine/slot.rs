@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::activity::Activity;
 use super::event::{TaskId, TaskKind};
 use super::notice::Cut;
-use super::status::Activity;
 use crate::model::Name;
 use crate::model::report::Outcome;
 

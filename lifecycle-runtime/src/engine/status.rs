@@ -4,10 +4,10 @@
     allow(dead_code, reason = "endpoints read it, and all of them stand behind features")
 )]
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Engine;
+use super::activity::Activity;
 use super::slot::State;
 use crate::model::Name;
 use crate::model::phase::Phase;
@@ -37,48 +37,6 @@ pub(crate) struct ResourceStatus {
     pub(crate) since: Duration,
     /// What became of it, once its turn is over.
     pub(crate) outcome: Option<Outcome>,
-}
-
-/// What a resource is at, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activity {
-    /// For what it comes after.
-    Waiting,
-    Acquiring,
-    Ready,
-    /// Its tasks finish.
-    Draining,
-    /// Its tasks were aborted, and are waited for.
-    AbortingTasks,
-    Releasing,
-    /// Its release did not complete, and `abort` runs.
-    Aborting,
-    Gone,
-}
-
-impl Activity {
-    /// Whether something is under way.
-    pub(crate) fn is_busy(self) -> bool {
-        match self {
-            Self::Waiting | Self::Ready | Self::Gone => false,
-            Self::Acquiring | Self::Draining | Self::AbortingTasks | Self::Releasing | Self::Aborting => true,
-        }
-    }
-}
-
-impl fmt::Display for Activity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Waiting => "waiting",
-            Self::Acquiring => "acquiring",
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-            Self::AbortingTasks => "aborting tasks",
-            Self::Releasing => "releasing",
-            Self::Aborting => "aborting",
-            Self::Gone => "gone",
-        })
-    }
 }
 
 impl Engine {

@@ -11,6 +11,8 @@ use crate::driver::Driver;
 use crate::engine::event::Event;
 use crate::model::failure::BoxError;
 use crate::model::phase::Phase;
+#[cfg(feature = "testing")]
+use crate::model::signal::Signal;
 
 /// A handle to an application.
 ///
@@ -95,7 +97,7 @@ impl App {
 
     /// Simulates the arrival of a signal (feature `testing`).
     #[cfg(feature = "testing")]
-    pub fn deliver(&self, signal: crate::Signal) {
+    pub fn deliver(&self, signal: Signal) {
         self.driver.call(Event::Signal(signal));
     }
 

@@ -103,7 +103,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::Activity;
+    use crate::engine::activity::Activity;
     use crate::model::phase::Phase;
     use crate::model::report::Outcome;
     use crate::probe::checks::CheckResult;

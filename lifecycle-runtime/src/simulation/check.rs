@@ -11,7 +11,7 @@ use super::world::{Entry, How, Log, Seen};
 use crate::engine::command::{Command, Output};
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Delay};
-use crate::model::phase::Phase;
+use crate::model::phase::{Phase, Reason};
 use crate::model::plan::Id;
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
@@ -230,7 +230,7 @@ impl<'a> Book<'a> {
             _ => false,
         };
         let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
-        if self.log.report.reason == crate::Reason::Failed && !has_failed {
+        if self.log.report.reason == Reason::Failed && !has_failed {
             return Err("it ended for a failure that is tolerated".to_owned());
         }
         let draining = self.place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)));
@@ -256,10 +256,10 @@ impl<'a> Book<'a> {
         };
         let settings = &self.scenario.settings;
         let reason = &self.log.report.reason;
-        let is_ctrl_c = settings.at_terminal && *reason == crate::Reason::Signal(Signal::Interrupt);
+        let is_ctrl_c = settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt);
         let was_running = self.done(&Command::Enter(Phase::Running)).is_some();
         let asked = match settings.drain_delay {
-            Delay::Given(delay) if was_running && !is_ctrl_c && *reason != crate::Reason::Finished => delay,
+            Delay::Given(delay) if was_running && !is_ctrl_c && *reason != Reason::Finished => delay,
             Delay::Given(_) | Delay::IfServing(_) => Duration::ZERO,
         };
         let paths = self.reserves.iter().zip(&self.tails).map(|(reserve, tail)| *reserve + *tail);

@@ -184,7 +184,8 @@ fn line(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::{Activity, ResourceStatus};
+    use crate::engine::activity::Activity;
+    use crate::engine::status::ResourceStatus;
 
     fn status(phase: Phase, now: u64, deadline: Option<u64>) -> Status {
         Status {

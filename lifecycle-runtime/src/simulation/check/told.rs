@@ -139,7 +139,7 @@ impl Book<'_> {
         });
         let first_outside = self.scenario.outside.iter().find(|(at, _)| Some(*at) == self.trigger);
         let signal = first_signal.filter(|_| matches!(first_outside, Some((_, Outside::Signal(_)))));
-        let signal = signal.filter(|_| matches!(self.log.report.reason, crate::Reason::Signal(_)));
+        let signal = signal.filter(|_| matches!(self.log.report.reason, Reason::Signal(_)));
         let body_ended = self.when(|entry| matches!(entry, Entry::Seen(Seen::BodyEnded(_))));
         let was_interrupted = settings.body != BodyKind::Empty
             && (!has_run

@@ -1,0 +1,52 @@
+//! The node of a type: its hooks without the type.
+
+use std::any::{TypeId, type_name};
+use std::sync::Arc;
+
+use super::declared::Declared;
+use super::node::{Declaration, Node};
+use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
+use crate::handles::acquire::Acquire;
+use crate::handles::release::Release;
+use crate::model::failure::BoxError;
+
+impl Node {
+    /// The node of `R`.
+    pub const fn new<R: Declared>(declaration: Declaration) -> Self {
+        Self {
+            declaration,
+            type_name: type_name::<R>,
+            hooks: Hooks {
+                type_id: TypeId::of::<R>,
+                acquire: acquire::<R>,
+                release: release::<R>,
+                abort: abort::<R>,
+                #[cfg(feature = "probe")]
+                check: check::<R>,
+            },
+        }
+    }
+}
+
+fn acquire<R: Declared>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
+    let context = Acquire::new(seat, dependencies);
+    Box::pin(async move { Ok(Arc::new(R::acquire(&context).await?) as Instance) })
+}
+
+fn release<R: Declared>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+    let context = Release::new(seat);
+    Box::pin(async move { typed::<R>(&instance).release(&context).await })
+}
+
+fn abort<R: Declared>(instance: &Instance) {
+    typed::<R>(instance).abort();
+}
+
+#[cfg(feature = "probe")]
+fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
+    Box::pin(async move { typed::<R>(&instance).check().await })
+}
+
+fn typed<R: Declared>(instance: &Instance) -> &R {
+    instance.downcast_ref().expect("a node is only called with instances of its own type")
+}
