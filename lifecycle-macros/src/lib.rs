@@ -1,10 +1,20 @@
 //! The attribute macros of [`lifecycle-runtime`](https://docs.rs/lifecycle-runtime), which re-exports them: depend on
 //! that crate, and write `lifecycle::resource` and `lifecycle::main`.
 //!
-//! How an expansion comes to be: `args` reads the options, and each macro's `model` gives them a meaning; `check`
-//! judges the model; `expand` writes tokens. Every mistake goes into one collector (`ctxt`), so that all of them are
-//! reported in one build; the item is emitted all the same, with defaults for what could not be read, or with a
-//! stand-in (`fallback`). An expansion is data and calls into `lifecycle::private`, never logic.
+//! Each macro works in four steps: `args` reads the options, the macro's `model` gives them a meaning, its `check`
+//! reports what is wrong, and its `expand` writes tokens. All mistakes go to one collector (`ctxt`) and are reported in
+//! one build. The item is always emitted, with defaults for options that could not be read, or with a stub
+//! (`fallback`). An expansion is data and calls into `lifecycle::private`, never logic.
+//!
+//! Each module uses only modules on lower floors:
+//!
+//! ```text
+//! lib                               entry points and their documentation
+//! main/  resource/                  one macro each; within: expand and fallback, check, model, then the parts it reads
+//! args/                             the list of options and the values in it
+//! item  paths  option  duration/    what options and items consist of
+//! ctxt  tokens                      the error collector; scans of token lists
+//! ```
 
 #![expect(
     special_module_name,
@@ -16,20 +26,20 @@ use proc_macro::TokenStream;
 mod args;
 mod ctxt;
 mod duration;
-mod fallback;
 mod item;
 mod main;
+mod option;
 mod paths;
 mod resource;
-mod symbol;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
-/// Declares a struct to be a resource of the application.
+/// Declares a struct as a resource of the application.
 ///
-/// The struct stays as it is. What it does when it is acquired and released is in its `impl lifecycle::Resource`; what
-/// it needs, and how long it may take, is in the options here. The compiler checks the graph of all declarations: a
-/// cycle, a dependency that is no resource and a missing `impl` do not compile.
+/// The struct stays as it is. Its `impl lifecycle::Resource` says how to acquire and release it; the options here say
+/// what it needs and how long it may take. The compiler checks the graph of all declarations: a cycle, a dependency
+/// that is not a resource and a missing `impl` do not compile.
 ///
 /// ```text
 /// use lifecycle::{Acquire, Resource, Result, resource};
@@ -47,10 +57,10 @@ mod tests;
 /// }
 /// ```
 ///
-/// A declared resource is part of every application in the program that does not choose its own (see `resources` of
-/// [`main`](macro@main)), provided that its crate is linked: a dependency that nothing in the source mentions is not.
+/// A declared resource is part of every application in the program that does not name its resources (see `resources` of
+/// [`main`](macro@main)), if its crate is linked. A dependency that the source never mentions is not linked.
 ///
-/// The type is the identity: two databases are two newtypes, and a generic struct is refused.
+/// Each resource is one type: two databases are two newtypes, and a generic struct is an error.
 ///
 /// # Options
 ///
@@ -59,18 +69,18 @@ mod tests;
 ///
 /// | option | meaning | stands for |
 /// |---|---|---|
-/// | `after = Db`, `after = [Db, crate::Cache]` | is acquired after these and released before them, and may ask for them | `impl DependsOn<Db> for Jobs`, which is what `cx.get::<Db>()` needs |
-/// | `name = "jobs"` | the name in logs and reports; otherwise that of the type | `name: "jobs"` |
-/// | `acquire_timeout = "10s"` | how long `acquire` may take; otherwise the start-up's limit alone. Zero is refused | `acquire_timeout: Some(Duration)` |
-/// | `drain_timeout = "15s"` | how long tasks may drain from the start of this resource's turn; otherwise up to its cut-off | `drain_timeout: Some(Duration)` |
-/// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever others do; otherwise 1 s | `reserve: Some(Duration)` |
+/// | `after = Db`, `after = [Db, crate::Cache]` | acquired after these and released before them; `acquire` may use them | `impl DependsOn<Db> for Jobs`, which is what `cx.get::<Db>()` needs |
+/// | `name = "jobs"` | the name in logs and reports; by default the name of the type | `name: "jobs"` |
+/// | `acquire_timeout = "10s"` | the time limit of `acquire`; by default only `startup_timeout` applies. Zero is an error | `acquire_timeout: Some(Duration)` |
+/// | `drain_timeout = "15s"` | the time that tasks have to finish from the start of this resource's turn; by default until its cut-off | `drain_timeout: Some(Duration)` |
+/// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |
 /// | `optional` | a failure does not fail the application; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
-/// | `foundation` | whatever is no foundation comes after this one, unsaid. It may itself only come after foundations | `const FOUNDATION: bool = true` |
-/// | `crate = path::to::lifecycle` | where the runtime crate is, if not at `::lifecycle` | that path in place of `::lifecycle` |
+/// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
+/// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Expansion
 ///
-/// The `Jobs` of the example become the struct, followed by this, somewhat shortened:
+/// The example expands to the struct, followed by this, slightly shortened:
 ///
 /// ```text
 /// const _: () = {
@@ -97,11 +107,11 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     resource::resource(options.into(), &item.into()).into()
 }
 
-/// Makes an `async fn` the entry point of an application: starts it, runs it, and tears it down.
+/// Makes an `async fn` the entry point of an application: starts it, runs it, and stops it.
 ///
-/// Signals are handled before anything else happens. Then a tokio runtime is made, every resource is acquired, and the
-/// body runs. The application ends when a signal arrives, something asks for shutdown, something fails, or nothing is
-/// left to live for: the body has returned, and no supervised task is alive.
+/// First, signal handlers are installed. Then a tokio runtime is built, every resource is acquired, and the body runs.
+/// The application ends when a signal arrives, something asks for shutdown, something fails, or the body has returned
+/// and no supervised task is alive.
 ///
 /// ```text
 /// #[lifecycle::main]
@@ -115,35 +125,37 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The function may take the `App`. It returns `()`, an `ExitCode`, or a `Result` of one of these with any error that
-/// `?` can box. Its future need not be `Send`. It need not be called `main`: any other name gives a function that runs
-/// the application and returns its `Report`.
+/// `?` can box. Its future need not be `Send`.
+///
+/// The function may have any name and stand anywhere, in a library or a test for example. It becomes a function that
+/// runs the application and returns its `Report`.
 ///
 /// # Options
 ///
 /// All are optional, and separated by commas. Each stands for a call on `lifecycle::App::builder()`, or for a setting
-/// of the tokio runtime. Durations are written as for [`resource`](macro@resource). Environment variables of the
-/// operator win over those that have one.
+/// of the tokio runtime. Durations are written as for [`resource`](macro@resource). Some options have an environment
+/// variable, which overrides them.
 ///
 /// | option | meaning | stands for |
 /// |---|---|---|
-/// | `shutdown_timeout = "30s"` | all of shutdown happens within this time; otherwise what the platform's grace period allows. Zero is refused | `.shutdown_timeout(Duration)` |
-/// | `startup_timeout = "60s"` or `"none"` | all of start-up happens within this time; 60 s by default | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
-/// | `drain_delay = "5s"` | how long to go on serving while load balancers notice; 5 s in Kubernetes by default, else none | `.drain_delay(Duration)` |
+/// | `shutdown_timeout = "30s"` | the time limit of the whole shutdown; by default what the platform's grace period allows. Zero is an error | `.shutdown_timeout(Duration)` |
+/// | `startup_timeout = "60s"` or `"none"` | the time limit of the whole start; by default 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
+/// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
 /// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
-/// | `prestop` | the probe answers `/prestop` too, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
-/// | `resources = [Http, Metrics]` | these and what they need, in place of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
-/// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; the first by default | `tokio::runtime::Builder::new_multi_thread()` |
-/// | `worker_threads = 4` | how many threads the multi-threaded runtime has; otherwise tokio decides | `.worker_threads(4)` |
-/// | `crate = path::to::lifecycle` | where the runtime crate is, if not at `::lifecycle` | that path in place of `::lifecycle` |
+/// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
+/// | `resources = [Http, Metrics]` | these and what they need, instead of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
+/// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; by default `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
+/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides | `.worker_threads(4)` |
+/// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Attributes
 ///
-/// Documentation, lint levels, `cfg` and the like belong to the function that the program calls. Any other attribute,
-/// such as `#[tracing::instrument]`, stays on the `async fn`.
+/// Documentation, lint levels, `cfg` and similar attributes go to the function that the program calls. Any other
+/// attribute, such as `#[tracing::instrument]`, stays on the `async fn`.
 ///
 /// # Expansion
 ///
-/// The second example becomes this, somewhat shortened:
+/// The second example expands to this, slightly shortened:
 ///
 /// ```text
 /// fn main() -> lifecycle::Report {

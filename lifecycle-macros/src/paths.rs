@@ -1,9 +1,10 @@
 //! Paths that the user wrote, and the path of the runtime crate.
 
-use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use crate::ctxt::Ctxt;
+use crate::tokens::{collect, skip_colons};
 
 /// A path without generic arguments: `Db`, `crate::db::Db`, `::remote::Db`.
 pub(crate) struct Path {
@@ -26,7 +27,7 @@ impl Path {
                 continue;
             }
             let path = Self {
-                tokens: tokens[..tokens.len() - rest.len()].iter().cloned().collect(),
+                tokens: collect(&tokens[..tokens.len() - rest.len()]),
                 first,
                 last: segment.span(),
                 last_segment: segment.to_string(),
@@ -35,7 +36,7 @@ impl Path {
         }
     }
 
-    /// The path in one line, for messages and for comparison.
+    /// The path without spaces, for messages and comparison.
     pub(crate) fn text(&self) -> String {
         self.tokens.to_string().replace(' ', "")
     }
@@ -44,13 +45,13 @@ impl Path {
         &self.last_segment
     }
 
-    /// Whether this is `name` as seen from the place where `name` is declared.
+    /// Whether this is `name`, seen from where `name` is declared.
     pub(crate) fn is_local(&self, name: &Ident) -> bool {
         let text = self.text();
         text == "Self" || *name == text.strip_prefix("self::").unwrap_or(&text)
     }
 
-    /// The span of the first token; generated code before the path carries it, so that rustc points at the path.
+    /// The span of the first token, for generated code before the path: rustc then points at the path.
     pub(crate) fn first(&self) -> Span {
         generated_at(self.first)
     }
@@ -67,7 +68,7 @@ impl ToTokens for Path {
     }
 }
 
-/// Leaves each path once, and complains of the others.
+/// Keeps the first of equal paths and reports the others.
 pub(crate) fn remove_repeated(cx: &Ctxt, paths: &mut Vec<Path>) {
     let mut seen = Vec::new();
     paths.retain(|path| {
@@ -76,20 +77,20 @@ pub(crate) fn remove_repeated(cx: &Ctxt, paths: &mut Vec<Path>) {
         if is_new {
             seen.push(text);
         } else {
-            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
+            cx.error_spanned(path, format_args!("`{text}` is given twice; keep one of the two"));
         }
         is_new
     });
 }
 
-/// Where the runtime crate is: `::lifecycle`, or what `crate = …` says.
+/// The path of the runtime crate: `::lifecycle`, or the one in `crate = …`.
 #[derive(Default)]
 pub(crate) struct Runtime {
     pub(crate) path: Option<Path>,
 }
 
 impl Runtime {
-    /// The runtime's path for code that belongs to `span`.
+    /// The runtime's path, for code that belongs to `span`.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match &self.path {
             Some(path) => path.to_token_stream(),
@@ -98,18 +99,7 @@ impl Runtime {
     }
 }
 
-/// The place of `span`, marked as generated: lints leave it alone, and errors still point at the place.
+/// `span`, marked as generated code: lints ignore it, and errors still point to it.
 pub(crate) fn generated_at(span: Span) -> Span {
     span.resolved_at(Span::call_site())
-}
-
-fn skip_colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
-    match tokens {
-        [TokenTree::Punct(first), TokenTree::Punct(second), rest @ ..]
-            if first.as_char() == ':' && first.spacing() == Spacing::Joint && second.as_char() == ':' =>
-        {
-            Some(rest)
-        }
-        _ => None,
-    }
 }

@@ -1,4 +1,4 @@
-//! Whatever stands in an attribute and beneath it, the macros answer with tokens, and never panic.
+//! The macros never panic, whatever the attribute and the item are.
 
 use proc_macro2::TokenStream;
 
@@ -55,7 +55,7 @@ const WORDS: [&str; 48] = [
     "unsafe",
 ];
 
-/// A stream of tokens from a seed; groups are closed in whatever order makes them balanced.
+/// A stream of tokens from a seed, with balanced groups.
 fn tokens(random: &mut u64, length: u64) -> TokenStream {
     let mut text = String::new();
     let mut open = Vec::new();

@@ -3,37 +3,54 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{LitInt, LitStr};
 
-use super::{Arg, Value, flatten, is_punct};
 use crate::ctxt::Ctxt;
 use crate::duration;
+use crate::option::OptionName;
 use crate::paths::Path;
+use crate::tokens::{collect, flatten, is_punct};
 
-/// A value and the place of the literal that it was read from.
+/// One option as it was written; its value is read by the method for the expected type.
+pub(crate) struct Arg<O> {
+    pub(crate) option: O,
+    pub(super) key: Ident,
+    pub(super) value: Value,
+}
+
+pub(super) enum Value {
+    /// A name alone.
+    Absent,
+    /// The tokens after `=`; there may be none.
+    Written(Vec<TokenTree>),
+    /// Not a value; reported already.
+    Reported,
+}
+
+/// A value and the span of its literal.
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
-impl Arg {
+impl<O: OptionName> Arg<O> {
     /// A flag is set by its name alone.
     pub(crate) fn flag(&self, cx: &Ctxt) -> bool {
-        let symbol = self.symbol;
+        let option = self.option;
         let Value::Written(value) = &self.value else { return true };
         match &value[..] {
             [TokenTree::Ident(no)] if no == "false" => {
-                cx.error(no.span(), format_args!("`{symbol}` takes no value; leave it out to say no"));
+                cx.error(no.span(), format_args!("`{option}` takes no value; remove it to switch it off"));
                 return false;
             }
             [] => {
-                cx.error(self.key.span(), format_args!("`{symbol}` takes no value; write `{symbol}` alone"));
+                cx.error(self.key.span(), format_args!("`{option}` takes no value; write `{option}` alone"));
             }
             _ => cx.error_spanned(
-                tokens(value),
-                format_args!("`{symbol}` takes no value; write `{symbol}` alone"),
+                collect(value),
+                format_args!("`{option}` takes no value; write `{option}` alone"),
             ),
         }
         true
@@ -47,7 +64,7 @@ impl Arg {
         duration(cx, &self.duration_literal(cx)?)
     }
 
-    /// The literal of a duration, for options that take words as well.
+    /// The literal of a duration, for options that also accept a word.
     pub(crate) fn duration_literal(&self, cx: &Ctxt) -> Option<LitStr> {
         self.literal(cx, "a duration in quotes")
     }
@@ -56,8 +73,8 @@ impl Arg {
         let literal: LitInt = self.literal(cx, "an integer")?;
         match literal.base10_parse() {
             Ok(value) => Some(Spanned { value, span: literal.span() }),
-            Err(error) => {
-                cx.error(literal.span(), error);
+            Err(_) => {
+                cx.error(literal.span(), format_args!("this number is too large for `{}`", self.option));
                 None
             }
         }
@@ -71,13 +88,13 @@ impl Arg {
         }
         let advice = match written.rsplit_once(':') {
             Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
-                format!("; for every interface, write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
+                format!("; to listen on all interfaces, write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
             }
             Some((host, port)) if port.parse::<u16>().is_ok() => {
-                format!("; `{host}` is no IP address, and names are not looked up")
+                format!("; `{host}` is not an IP address, and host names are not resolved")
             }
             Some(_) => String::new(),
-            None => "; an address and a port are needed".to_owned(),
+            None => "; the port is missing".to_owned(),
         };
         cx.error(
             literal.span(),
@@ -86,7 +103,7 @@ impl Arg {
         None
     }
 
-    /// The place of the option's name.
+    /// The span of the option's name.
     pub(crate) fn span(&self) -> Span {
         self.key.span()
     }
@@ -103,10 +120,10 @@ impl Arg {
             return self.path_from(cx, value).into_iter().collect();
         };
         if list.delimiter() != Delimiter::Bracket {
-            let symbol = self.symbol;
+            let option = self.option;
             cx.error_spanned(
                 list,
-                format_args!("several resources go in brackets: `{symbol} = [Db, Cache]`"),
+                format_args!("several resources go in brackets: `{option} = [Db, Cache]`"),
             );
         }
         let elements = flatten(list.stream());
@@ -114,20 +131,23 @@ impl Arg {
         elements.filter_map(|element| self.path_from(cx, element)).collect()
     }
 
-    /// Reports a list that holds nothing, unless what it holds has been reported.
+    /// Reports a list that is empty as written; mistakes inside a list have been reported already.
     pub(crate) fn empty_list(&self, cx: &Ctxt) {
         let Value::Written(value) = &self.value else { return };
         if let [TokenTree::Group(list)] = &value[..] {
             if list.stream().is_empty() {
-                let symbol = self.symbol;
-                cx.error_spanned(list, format_args!("`{symbol}` names nothing; leave it out for everything"));
+                let option = self.option;
+                cx.error_spanned(
+                    list,
+                    format_args!("`{option}` is empty; remove it to run every declared resource"),
+                );
             }
         }
     }
 
     fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
-        let symbol = self.symbol;
-        let example = symbol.example();
+        let option = self.option;
+        let example = option.example();
         if let [literal @ TokenTree::Literal(_)] = value {
             if let Ok(literal) = syn::parse2::<LitStr>(literal.to_token_stream()) {
                 let text = literal.value();
@@ -143,9 +163,9 @@ impl Arg {
             Some((path, [angle, ..])) if is_punct(angle, '<') => {
                 let path = path.text();
                 cx.error_spanned(
-                    tokens(value),
+                    collect(value),
                     format_args!(
-                        "a resource has no generic arguments; name a newtype that holds the `{path}<…>`"
+                        "a resource has no generic arguments; declare a newtype around `{path}<…>` and name that"
                     ),
                 );
                 None
@@ -156,11 +176,11 @@ impl Arg {
             }
             Some((path, [next, ..])) => {
                 let path = path.text();
-                cx.error_spanned(next, format_args!("expected nothing after the path `{path}`"));
+                cx.error_spanned(next, format_args!("unexpected token after `{path}`"));
                 None
             }
             None => {
-                cx.error_spanned(tokens(value), format_args!("expected a path, as in `{example}`"));
+                cx.error_spanned(collect(value), format_args!("expected a path, as in `{example}`"));
                 None
             }
         }
@@ -173,20 +193,20 @@ impl Arg {
             _ => None,
         };
         if literal.is_none() {
-            let example = self.symbol.example();
-            cx.error_spanned(tokens(value), format_args!("expected {expected}, as in `{example}`"));
+            let example = self.option.example();
+            cx.error_spanned(collect(value), format_args!("expected {expected}, as in `{example}`"));
         }
         literal
     }
 
-    /// The tokens of the value, of which there is at least one.
+    /// The tokens of the value: at least one.
     fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
         match &self.value {
             Value::Written(value) if !value.is_empty() => Some(value),
             Value::Reported => None,
             Value::Absent | Value::Written(_) => {
-                let (symbol, example) = (self.symbol, self.symbol.example());
-                cx.error(self.key.span(), format_args!("`{symbol}` needs a value, as in `{example}`"));
+                let (option, example) = (self.option, self.option.example());
+                cx.error(self.key.span(), format_args!("`{option}` needs a value, as in `{example}`"));
                 None
             }
         }
@@ -203,7 +223,7 @@ pub(crate) fn duration(cx: &Ctxt, literal: &LitStr) -> Option<Spanned<Duration>>
     }
 }
 
-/// What a string in place of a path was meant to be, lest its absence cause more errors.
+/// The path that a string was meant to be: a missing path could cause further errors.
 fn quoted_path(literal: &LitStr) -> Option<Path> {
     let text = literal.value();
     if !text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':') {
@@ -213,8 +233,4 @@ fn quoted_path(literal: &LitStr) -> Option<Path> {
     tokens.iter_mut().for_each(|token| token.set_span(literal.span()));
     let (path, rest) = Path::take(&tokens)?;
     rest.is_empty().then_some(path)
-}
-
-fn tokens(trees: &[TokenTree]) -> TokenStream {
-    trees.iter().cloned().collect()
 }

@@ -1,6 +1,7 @@
-//! Judges a declaration, and takes out what would cause a second error.
+//! Checks a declaration, and removes what would cause a second error.
 
-use super::{Declaration, Kind};
+use super::model::Declaration;
+use super::subject::Kind;
 use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
 
@@ -21,13 +22,13 @@ fn check_subject(cx: &Ctxt, declaration: &Declaration) {
             return cx.error_spanned(
                 &subject.generics.written,
                 format_args!(
-                    "a resource cannot be generic, as its type is its identity; \
+                    "a resource cannot be generic: each resource is one type; \
                      declare a newtype for each concrete `{name}<…>`"
                 ),
             );
         }
-        Kind::Enum => "an enum cannot be a resource; put it into a struct",
-        Kind::Union => "a union cannot be a resource; put it into a struct",
+        Kind::Enum => "an enum cannot be a resource; wrap it in a struct",
+        Kind::Union => "a union cannot be a resource; wrap it in a struct",
         Kind::Function => {
             "a function cannot be a resource; write a struct whose `acquire` does what the function does"
         }
@@ -42,7 +43,7 @@ fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
     declaration.after.retain(|path| {
         let itself = subject.name.as_ref().filter(|name| path.is_local(name));
         if let Some(name) = itself {
-            cx.error_spanned(path, format_args!("`{name}` cannot come after itself; take it out of `after`"));
+            cx.error_spanned(path, format_args!("`{name}` cannot come after itself; remove it from `after`"));
         }
         itself.is_none()
     });
@@ -65,13 +66,16 @@ fn check_name(cx: &Ctxt, declaration: &mut Declaration) {
     cx.error(
         span,
         format_args!(
-            "this name {problem}; write one that reads well in a log, or leave it out for \"{default}\""
+            "this name {problem}; write one that is readable in a log, or remove `name` to use \"{default}\""
         ),
     );
 }
 
 fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {
     if let Some(limit) = declaration.acquire_timeout.take_if(|limit| limit.value.is_zero()) {
-        cx.error(limit.span, "nothing can be acquired in no time; leave `acquire_timeout` out for no limit");
+        cx.error(
+            limit.span,
+            "an `acquire_timeout` of zero leaves no time to acquire anything; for no limit, remove it",
+        );
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// From the longest to the shortest, the order in which they are combined; with the milliseconds in each.
+/// From the longest to the shortest, with the milliseconds in each.
 const UNITS: [(&str, u64); 5] = [("h", 3_600_000), ("m", 60_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Why a string is no duration; displays as the text of the error.
+/// Why a string is not a duration; displays as the text of the error.
 #[derive(Debug, PartialEq)]
 pub(crate) enum DurationError {
     /// Not of the accepted form at all.
@@ -93,10 +93,10 @@ impl fmt::Display for DurationError {
             }
             Self::Fraction => f.write_str("; use a smaller unit in place of a fraction"),
             Self::Order { earlier, later } if earlier == later => {
-                write!(f, "; `{later}` is there twice: add them up")
+                write!(f, "; `{later}` is given twice: add the two numbers")
             }
             Self::Order { earlier, later } => write!(f, "; write `{later}` before `{earlier}`"),
-            Self::TooLong => f.write_str("; this one is too long to count"),
+            Self::TooLong => f.write_str("; this one is too long"),
         }
     }
 }
@@ -188,6 +188,6 @@ mod tests {
         assert!(message("soon").ends_with("such as \"250ms\", \"30s\" or \"1m 30s\""));
         assert!(message("30").ends_with("write the unit: \"30s\""));
         assert!(message("30s 1m").ends_with("write `m` before `s`"));
-        assert!(message("1s 1s").ends_with("`s` is there twice: add them up"));
+        assert!(message("1s 1s").ends_with("`s` is given twice: add the two numbers"));
     }
 }
