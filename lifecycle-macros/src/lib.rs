@@ -168,6 +168,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 ///             builder: App::builder().shutdown_timeout(Duration::new(10, 0)).resources::<Db>(),
 ///             threads: Threads::Multi { workers: None },
 ///             body: Body::Written,
+///             is_program: true,
 ///         },
 ///         main,
 ///     )

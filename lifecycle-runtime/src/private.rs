@@ -7,7 +7,7 @@ pub use inventory;
 pub use crate::body::Output;
 pub use crate::node::{Declaration, Node};
 pub use crate::resource::Resource;
-pub use crate::run::{Body, Main, Threads, run};
+pub use crate::run::{Body, Main, Place, Threads, run};
 
 /// Implemented by `#[resource]`; the supertrait makes a missing `impl Resource` an error at the struct.
 #[diagnostic::on_unimplemented(

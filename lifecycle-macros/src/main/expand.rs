@@ -17,12 +17,14 @@ pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let builder = builder(entry);
     let threads = threads(entry);
     let body = if function.has_body { quote!(Written) } else { quote!(Empty) };
+    let is_program = is_program(entry, name);
     let start = start(function);
     let main = quote! {
         #krate::private::Main {
             builder: #builder,
             threads: #threads,
             body: #krate::private::Body::#body,
+            is_program: #is_program,
         }
     };
     let call = call(entry, function, &quote!(#main, #start));
@@ -42,6 +44,24 @@ fn call(entry: &Entry, function: &Function, arguments: &TokenStream) -> TokenStr
     let (first, last) = ends(&function.output).unwrap_or((name, name));
     let krate = entry.runtime.at(generated_at(first));
     quote_spanned!(generated_at(last)=> #krate::private::run(#arguments))
+}
+
+/// Whether the function is the program's own `main`.
+fn is_program(entry: &Entry, name: &Ident) -> TokenStream {
+    if name != "main" {
+        return quote!(false);
+    }
+    let krate = entry.runtime.at(Span::call_site());
+    quote! {
+        #krate::private::Place {
+            module: ::core::module_path!(),
+            item: ::core::any::type_name_of_val(&#name),
+            binary: ::core::option_env!("CARGO_BIN_NAME"),
+            package: ::core::option_env!("CARGO_PKG_NAME"),
+            is_test: ::core::cfg!(test),
+        }
+        .is_program()
+    }
 }
 
 /// The closure that takes the application. Its span is that of the parameter: rustc points there if the type is wrong.
