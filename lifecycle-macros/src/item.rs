@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 
-use crate::tokens::collect;
+use crate::tokens::{collect, flatten};
 
 /// An item split before its keyword.
 pub(crate) struct Item {
@@ -21,7 +21,14 @@ pub(crate) struct Attribute {
 
 impl Item {
     pub(crate) fn read(tokens: TokenStream) -> Self {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        // `$item:item` of a `macro_rules`.
+        while let [TokenTree::Group(whole)] = &tokens[..] {
+            if whole.delimiter() != Delimiter::None {
+                break;
+            }
+            tokens = whole.stream().into_iter().collect();
+        }
         let mut rest = &tokens[..];
         let mut attributes = Vec::new();
         while let [pound @ TokenTree::Punct(punct), TokenTree::Group(body), after @ ..] = rest {
@@ -55,7 +62,7 @@ impl Item {
 
 impl Attribute {
     fn name(body: TokenStream) -> String {
-        let segments = body.into_iter().take_while(|token| match token {
+        let segments = flatten(body).into_iter().take_while(|token| match token {
             TokenTree::Ident(_) => true,
             TokenTree::Punct(punct) => punct.as_char() == ':',
             _ => false,

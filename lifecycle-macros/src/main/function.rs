@@ -1,8 +1,9 @@
 //! The function under `#[lifecycle::main]`.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
+use super::body;
 use crate::item::{Attribute, Item};
 use crate::paths::generated_at;
 use crate::tokens::{self, collect};
@@ -75,7 +76,7 @@ impl Function {
             generics: generics.iter().cloned().collect(),
             parameters: tokens::split_at_commas(&parameters).into_iter().map(collect).collect(),
             output: output(rest),
-            has_body: body.delimiter() == Delimiter::Brace && !body.stream().is_empty(),
+            has_body: !body::is_empty(body),
             definition: make_async(&definition, fn_token.span(), body),
         })
     }
@@ -114,21 +115,13 @@ fn make_async(definition: &[TokenTree], fn_token: Span, body: &Group) -> TokenSt
     let start = definition.iter().position(is_async_keyword);
     let mut at = start.map_or(fn_token, |start| definition[start].span());
     let mut body = body.clone();
-    if !awaits(body.stream()) {
+    if !body::awaits(body.stream()) {
         at = generated_at(at);
         body.set_span(generated_at(body.span()));
     }
     let signature = definition[..definition.len() - 1].iter().enumerate();
     let signature = signature.filter(|(i, _)| Some(*i) != start).map(|(_, token)| token);
     quote_spanned!(at=> async #(#signature)* #body)
-}
-
-fn awaits(body: TokenStream) -> bool {
-    body.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "await",
-        TokenTree::Group(group) => awaits(group.stream()),
-        _ => false,
-    })
 }
 
 fn is_qualifier(token: &TokenTree) -> bool {

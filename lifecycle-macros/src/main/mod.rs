@@ -7,6 +7,7 @@ use self::function::Function;
 use self::model::Entry;
 use crate::ctxt::Ctxt;
 
+mod body;
 mod check;
 mod expand;
 mod fallback;

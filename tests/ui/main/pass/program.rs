@@ -9,7 +9,7 @@ mod recorder {
     pub mod private {
         use std::sync::Mutex;
 
-        pub use lifecycle::private::{Body, Main, Place, Threads};
+        pub use lifecycle::private::*;
 
         static PROGRAMS: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 
