@@ -64,8 +64,10 @@ mod tokens;
 ///
 /// # Options
 ///
-/// All are optional, and separated by commas. A duration is a string of integers with the units `ms`, `s`, `m` and `h`,
-/// from long to short: `"250ms"`, `"30s"`, `"1m 30s"`.
+/// All are optional, and separated by commas.
+///
+/// A duration is a string: one or more numbers, each with a unit, from the longest unit to the shortest. The units are
+/// `h`, `m` (or `min`), `s` and `ms`. The last number may have decimal places: `"250ms"`, `"1.5s"`, `"1m 30s"`.
 ///
 /// | option | meaning | stands for |
 /// |---|---|---|
