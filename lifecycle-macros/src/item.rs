@@ -14,8 +14,8 @@ pub(crate) struct Item {
 
 /// An outer attribute.
 pub(crate) struct Attribute {
-    /// The last segment of its path: `allow`, `instrument`.
-    pub(crate) name: String,
+    /// Without spaces: `allow`, `tracing::instrument`.
+    pub(crate) path: String,
     tokens: [TokenTree; 2],
 }
 
@@ -35,8 +35,8 @@ impl Item {
             if punct.as_char() != '#' {
                 break;
             }
-            let name = Attribute::name(body.stream());
-            attributes.push(Attribute { name, tokens: [pound.clone(), body.clone().into()] });
+            let path = Attribute::path(body.stream());
+            attributes.push(Attribute { path, tokens: [pound.clone(), body.clone().into()] });
             rest = after;
         }
         let visibility = match rest {
@@ -56,19 +56,23 @@ impl Item {
 
     /// The attributes whose name is one of `names`.
     pub(crate) fn attributes_named(&self, names: &[&str]) -> impl Iterator<Item = &Attribute> {
-        self.attributes.iter().filter(|attribute| names.contains(&attribute.name.as_str()))
+        self.attributes.iter().filter(|attribute| names.contains(&attribute.name()))
     }
 }
 
 impl Attribute {
-    fn name(body: TokenStream) -> String {
-        let segments = flatten(body).into_iter().take_while(|token| match token {
+    /// The last segment of its path: `allow`, `instrument`.
+    pub(crate) fn name(&self) -> &str {
+        self.path.rsplit(':').next().unwrap_or_default()
+    }
+
+    fn path(body: TokenStream) -> String {
+        let path = flatten(body).into_iter().take_while(|token| match token {
             TokenTree::Ident(_) => true,
             TokenTree::Punct(punct) => punct.as_char() == ':',
-            _ => false,
+            TokenTree::Group(_) | TokenTree::Literal(_) => false,
         });
-        let last = segments.filter(|token| matches!(token, TokenTree::Ident(_))).last();
-        last.map(|segment| segment.to_string()).unwrap_or_default()
+        path.map(|token| token.to_string()).collect()
     }
 }
 

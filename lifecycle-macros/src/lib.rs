@@ -72,7 +72,7 @@ mod tokens;
 /// | option | meaning | stands for |
 /// |---|---|---|
 /// | `after = Db`, `after = [Db, crate::Cache]` | acquired after these and released before them; `acquire` may use them | `impl DependsOn<Db> for Jobs`, which is what `cx.get::<Db>()` needs |
-/// | `name = "jobs"` | the name in logs and reports; by default the name of the type | `name: "jobs"` |
+/// | `name = "jobs"` | the name in logs and reports; by default the name of the type. At most 64 characters, all visible, and not `main` | `name: "jobs"` |
 /// | `acquire_timeout = "10s"` | the time limit of `acquire`; by default only `startup_timeout` applies. Zero is an error | `acquire_timeout: Some(Duration)` |
 /// | `drain_timeout = "15s"` | the time that tasks have to finish from the start of this resource's turn; by default until its cut-off | `drain_timeout: Some(Duration)` |
 /// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |

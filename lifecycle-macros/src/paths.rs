@@ -4,7 +4,15 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use crate::ctxt::Ctxt;
-use crate::tokens::{collect, skip_colons};
+use crate::tokens::{collect, ident, skip_colons};
+
+/// The keywords that cannot stand in a path, and `_`, which is not a name either.
+const KEYWORDS: [&str; 48] = [
+    "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait",
+    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
 
 /// A path without generic arguments: `Db`, `crate::db::Db`, `::remote::Db`.
 pub(crate) struct Path {
@@ -20,7 +28,7 @@ impl Path {
         let mut rest = skip_colons(tokens).unwrap_or(tokens);
         let first = tokens.first()?.span();
         loop {
-            let Some(TokenTree::Ident(segment)) = rest.first() else { return None };
+            let segment = rest.first().and_then(ident).filter(|segment| !is_keyword(segment))?;
             rest = &rest[1..];
             if let Some(more) = skip_colons(rest) {
                 rest = more;
@@ -45,10 +53,11 @@ impl Path {
         &self.last_segment
     }
 
-    /// Whether this is `name`, seen from where `name` is declared.
+    /// Whether this is certainly `name`, seen from where `name` is declared. `self::Db` is not: inside a function it is
+    /// the `Db` of the module.
     pub(crate) fn is_local(&self, name: &Ident) -> bool {
         let text = self.text();
-        text == "Self" || *name == text.strip_prefix("self::").unwrap_or(&text)
+        text == "Self" || *name == text
     }
 
     /// The span of the first token, for generated code before the path: rustc then points at the path.
@@ -90,6 +99,13 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
+    /// Whether `path` is that of the item `name` of the runtime crate.
+    pub(crate) fn is_path_of(&self, path: &str, name: &str) -> bool {
+        let krate = self.path.as_ref().map_or_else(|| "lifecycle".to_owned(), Path::text);
+        let path = path.trim_start_matches("::");
+        path.strip_suffix(name) == Some(&format!("{}::", krate.trim_start_matches("::")))
+    }
+
     /// The runtime's path, for code that belongs to `span`.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match &self.path {
@@ -97,6 +113,10 @@ impl Runtime {
             None => quote_spanned!(span=> ::lifecycle),
         }
     }
+}
+
+pub(crate) fn is_keyword(word: &Ident) -> bool {
+    KEYWORDS.iter().any(|keyword| word == keyword)
 }
 
 /// `span`, marked as generated code: lints ignore it, and errors still point to it.

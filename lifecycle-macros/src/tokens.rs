@@ -56,58 +56,47 @@ pub(crate) fn past_comma(tokens: &[TokenTree]) -> &[TokenTree] {
 
 /// Takes `<…>` off the front of `tokens`: the inside and the rest. The inside is empty if there is no `<…>`.
 pub(crate) fn take_angles(tokens: &[TokenTree]) -> (&[TokenTree], &[TokenTree]) {
-    let mut depth = Depth::default();
-    for (i, token) in tokens.iter().enumerate() {
-        depth.pass(token);
-        if depth.is_outside() {
-            return if i == 0 { (&[], tokens) } else { (&tokens[1..i], &tokens[i + 1..]) };
-        }
+    match outside_angles(tokens).next() {
+        Some((0, _)) | None => (&[], tokens),
+        Some((end, _)) => (&tokens[1..end], &tokens[end + 1..]),
     }
-    (&[], tokens)
 }
 
 /// Splits at the commas outside `<…>`; a trailing comma adds nothing.
 pub(crate) fn split_at_commas(tokens: &[TokenTree]) -> Vec<&[TokenTree]> {
-    let mut depth = Depth::default();
-    let parts = tokens.split(|token| {
-        depth.pass(token);
-        depth.is_outside() && is_punct(token, ',')
-    });
-    parts.filter(|part| !part.is_empty()).collect()
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (i, _) in outside_angles(tokens).filter(|(_, token)| is_punct(token, ',')) {
+        parts.push(&tokens[start..i]);
+        start = i + 1;
+    }
+    parts.push(&tokens[start..]);
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 /// The tokens before the first `separator` outside `<…>`.
 pub(crate) fn before(tokens: &[TokenTree], separator: char) -> &[TokenTree] {
-    let mut depth = Depth::default();
-    let end = tokens.iter().position(|token| {
-        depth.pass(token);
-        depth.is_outside() && is_punct(token, separator)
-    });
-    &tokens[..end.unwrap_or(tokens.len())]
+    let end = outside_angles(tokens).find(|(_, token)| is_punct(token, separator));
+    &tokens[..end.map_or(tokens.len(), |(end, _)| end)]
 }
 
-/// The number of open `<`.
-#[derive(Default)]
-struct Depth {
-    open: usize,
-    is_after_minus: bool,
-}
-
-impl Depth {
-    fn pass(&mut self, token: &TokenTree) {
+/// The tokens that are not inside `<…>`, with their indices; of the angles themselves, those that close.
+pub(crate) fn outside_angles(tokens: &[TokenTree]) -> impl Iterator<Item = (usize, &TokenTree)> {
+    let mut open = 0_usize;
+    let mut is_after_minus = false;
+    tokens.iter().enumerate().filter(move |(_, token)| {
         let mut is_minus = false;
         if let TokenTree::Punct(punct) = token {
             match punct.as_char() {
-                '<' => self.open += 1,
-                '>' if !self.is_after_minus => self.open = self.open.saturating_sub(1),
+                '<' => open += 1,
+                // Not that of `->`.
+                '>' if !is_after_minus => open = open.saturating_sub(1),
                 '-' => is_minus = punct.spacing() == Spacing::Joint,
                 _ => {}
             }
         }
-        self.is_after_minus = is_minus;
-    }
-
-    fn is_outside(&self) -> bool {
-        self.open == 0
-    }
+        is_after_minus = is_minus;
+        open == 0
+    })
 }

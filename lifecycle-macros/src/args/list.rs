@@ -1,11 +1,13 @@
 //! Reads the list of options: which options there are, and the tokens of each value.
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 
 use super::value::{Arg, Value};
 use crate::ctxt::Ctxt;
 use crate::option::{self, OptionName};
-use crate::tokens::{flatten, is_punct, past_comma};
+use crate::paths::Path;
+use crate::tokens::{flatten, is_punct, past_comma, skip_colons};
 
 /// An option and how well its name was written.
 struct Found<O> {
@@ -26,19 +28,69 @@ pub(crate) fn parse<O: OptionName>(cx: &Ctxt, tokens: TokenStream) -> Vec<Arg<O>
     let mut rest = &tokens[..];
     let mut found: Vec<Found<O>> = Vec::new();
     while let Some(first) = rest.first() {
+        let (resources, after_resources) = take_resources::<O>(rest);
+        if !resources.is_empty() {
+            add_resources(cx, &mut found, &resources);
+            rest = after_resources;
+            continue;
+        }
         let TokenTree::Ident(key) = first else {
             cx.error_spanned(first, format_args!("expected an option, as in `{}`", O::ALL[0].example()));
             rest = past_comma(rest);
             continue;
         };
         let (value, after_value) = take_value::<O>(cx, key, &rest[1..]);
-        let previous = found.last().map(|found| found.arg.option);
-        if let Some((option, spelling)) = resolve(cx, key, &value, previous) {
+        if let Some((option, spelling)) = resolve(cx, key) {
             add(cx, &mut found, Found { arg: Arg { option, key: key.clone(), value }, spelling });
         }
         rest = after_value;
     }
     found.into_iter().map(|found| found.arg).collect()
+}
+
+/// Takes the paths of types off the front of `tokens`, where there should be options.
+fn take_resources<O: OptionName>(tokens: &[TokenTree]) -> (Vec<Path>, &[TokenTree]) {
+    let mut paths = Vec::new();
+    let mut rest = tokens;
+    while let Some((path, after)) = Path::take(rest) {
+        let is_type = path.last_segment().starts_with(char::is_uppercase);
+        let is_option = nearest::<O>(&path.text()).is_some();
+        let after_comma = match after {
+            [] => after,
+            [comma, after @ ..] if is_punct(comma, ',') => after,
+            _ => break,
+        };
+        if !is_type || is_option {
+            break;
+        }
+        paths.push(path);
+        rest = after_comma;
+    }
+    (paths, rest)
+}
+
+/// Takes `resources` for more values of the option that names resources. Where there is none, it is missing: reported.
+fn add_resources<O: OptionName>(cx: &Ctxt, found: &mut Vec<Found<O>>, resources: &[Path]) {
+    let earlier = found.iter_mut().find(|earlier| earlier.arg.option == O::RESOURCES);
+    if let Some(Found { arg: Arg { value: Value::Written(value), .. }, .. }) = earlier {
+        for path in resources {
+            value.push(Punct::new(',', Spacing::Alone).into());
+            value.extend(path.to_token_stream());
+        }
+        return;
+    }
+    let [first, ..] = resources else { return };
+    let names: Vec<String> = resources.iter().map(Path::text).collect();
+    let names = names.join(", ");
+    let written = if resources.len() == 1 { names } else { format!("[{names}]") };
+    cx.error_spanned(first, format_args!("expected an option; write `{} = {written}`", O::RESOURCES));
+    let list = Group::new(Delimiter::Bracket, quote!(#(#resources),*));
+    let arg = Arg {
+        option: O::RESOURCES,
+        key: Ident::new(O::RESOURCES.name(), first.first),
+        value: Value::Written(vec![list.into()]),
+    };
+    add(cx, found, Found { arg, spelling: Spelling::Guessed });
 }
 
 /// Takes `= value` off the tokens after `key`, and the comma behind it.
@@ -51,6 +103,10 @@ fn take_value<'t, O: OptionName>(
         [] => return (Value::Absent, tokens),
         [comma, rest @ ..] if is_punct(comma, ',') => return (Value::Absent, rest),
         [equals, rest @ ..] if is_punct(equals, '=') => rest,
+        [colon, rest @ ..] if is_punct(colon, ':') && skip_colons(tokens).is_none() => {
+            cx.error(colon.span(), format_args!("expected `=` after `{key}`, found `:`"));
+            rest
+        }
         // `name("db")`: left to the reader of the value, which knows what was expected.
         [TokenTree::Group(group), ..] if group.delimiter() == Delimiter::Parenthesis => tokens,
         [TokenTree::Ident(next), ..] if known::<O>(next).is_some() => {
@@ -80,30 +136,16 @@ fn take_value<'t, O: OptionName>(
 }
 
 /// The option that `key` names; a name that is not one is reported.
-fn resolve<O: OptionName>(
-    cx: &Ctxt,
-    key: &Ident,
-    value: &Value,
-    previous: Option<O>,
-) -> Option<(O, Spelling)> {
+fn resolve<O: OptionName>(cx: &Ctxt, key: &Ident) -> Option<(O, Spelling)> {
     if let Some(option) = known(key) {
         return Some((option, Spelling::Right));
     }
-    let written = key.to_string();
-    let names = O::ALL.iter().map(|option| option.name());
-    if let Some(name) = option::nearest(&written, names) {
-        cx.error(key.span(), format_args!("unknown option `{written}`; did you mean `{name}`?"));
-        let option = O::ALL.iter().find(|option| option.name() == name)?;
-        return Some((*option, Spelling::Guessed));
+    if let Some(option) = nearest(&key.to_string()) {
+        cx.error(key.span(), format_args!("unknown option `{key}`; did you mean `{option}`?"));
+        return Some((option, Spelling::Guessed));
     }
-    let is_type = matches!(value, Value::Absent) && written.starts_with(char::is_uppercase);
-    let advice = if is_type && previous == Some(O::RESOURCES) {
-        format!("several resources go in brackets: `{} = [Db, Cache]`", O::RESOURCES)
-    } else {
-        let names: Vec<String> = O::ALL.iter().map(|option| format!("`{option}`")).collect();
-        format!("the options are {}", names.join(", "))
-    };
-    cx.error(key.span(), format_args!("unknown option `{written}`; {advice}"));
+    let names: Vec<String> = O::ALL.iter().map(|option| format!("`{option}`")).collect();
+    cx.error(key.span(), format_args!("unknown option `{key}`; the options are {}", names.join(", ")));
     None
 }
 
@@ -125,4 +167,11 @@ fn add<O: OptionName>(cx: &Ctxt, all: &mut Vec<Found<O>>, found: Found<O>) {
 
 fn known<O: OptionName>(key: &Ident) -> Option<O> {
     O::ALL.iter().copied().find(|option| key == option.name())
+}
+
+/// The option that `written` most likely means.
+fn nearest<O: OptionName>(written: &str) -> Option<O> {
+    let names = O::ALL.iter().map(|option| option.name());
+    let name = option::nearest(&written.to_lowercase(), names)?;
+    O::ALL.iter().copied().find(|option| option.name() == name)
 }

@@ -3,6 +3,7 @@
 //! Each mistake is reported and skipped, so that the options after it are still checked.
 
 mod list;
+mod resources;
 mod value;
 
 pub(crate) use self::list::parse;

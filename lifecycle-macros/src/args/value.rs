@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Literal, Span, TokenTree};
 use quote::ToTokens;
-use syn::{LitInt, LitStr};
+use syn::{Lit, LitInt, LitStr};
 
 use crate::ctxt::Ctxt;
 use crate::duration;
 use crate::option::OptionName;
-use crate::paths::Path;
-use crate::tokens::{collect, flatten, is_punct};
+use crate::paths::{Path, is_keyword};
+use crate::tokens::collect;
 
 /// One option as it was written; its value is read by the method for the expected type.
 pub(crate) struct Arg<O> {
@@ -54,6 +54,14 @@ impl<O: OptionName> Arg<O> {
             ),
         }
         true
+    }
+
+    /// The tokens after `=`, if there is one.
+    pub(super) fn tokens(&self) -> Option<&[TokenTree]> {
+        match &self.value {
+            Value::Written(tokens) => Some(tokens),
+            Value::Absent | Value::Reported => None,
+        }
     }
 
     pub(crate) fn string(&self, cx: &Ctxt) -> Option<LitStr> {
@@ -113,73 +121,19 @@ impl<O: OptionName> Arg<O> {
         self.path_from(cx, value)
     }
 
-    /// A path, or a list of paths in brackets.
-    pub(crate) fn paths(&self, cx: &Ctxt) -> Vec<Path> {
-        let Some(value) = self.value(cx) else { return Vec::new() };
-        let [TokenTree::Group(list)] = value else {
-            return self.path_from(cx, value).into_iter().collect();
-        };
-        if list.delimiter() != Delimiter::Bracket {
-            let option = self.option;
-            cx.error_spanned(
-                list,
-                format_args!("several resources go in brackets: `{option} = [Db, Cache]`"),
-            );
-        }
-        let elements = flatten(list.stream());
-        let elements = elements.split(|token| is_punct(token, ',')).filter(|element| !element.is_empty());
-        elements.filter_map(|element| self.path_from(cx, element)).collect()
-    }
-
-    /// Reports a list that is empty as written; mistakes inside a list have been reported already.
-    pub(crate) fn empty_list(&self, cx: &Ctxt) {
-        let Value::Written(value) = &self.value else { return };
-        if let [TokenTree::Group(list)] = &value[..] {
-            if list.stream().is_empty() {
-                let option = self.option;
-                cx.error_spanned(
-                    list,
-                    format_args!("`{option}` is empty; remove it to run every declared resource"),
-                );
-            }
-        }
-    }
-
-    fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
-        let option = self.option;
-        let example = option.example();
-        if let [literal @ TokenTree::Literal(_)] = value {
-            if let Ok(literal) = syn::parse2::<LitStr>(literal.to_token_stream()) {
-                let text = literal.value();
-                cx.error(
-                    literal.span(),
-                    format_args!("expected a path, found a string; write `{text}` without the quotes"),
-                );
-                return quoted_path(&literal);
-            }
-        }
-        match Path::take(value) {
-            Some((path, [])) => Some(path),
-            Some((path, [angle, ..])) if is_punct(angle, '<') => {
-                let path = path.text();
-                cx.error_spanned(
-                    collect(value),
-                    format_args!(
-                        "a resource has no generic arguments; declare a newtype around `{path}<…>` and name that"
-                    ),
-                );
-                None
-            }
-            Some((path, [next @ TokenTree::Ident(_), ..])) => {
-                cx.error_spanned(next, "expected `,`");
+    pub(super) fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
+        match (Path::take(value), value) {
+            (Some((path, [])), _) => Some(path),
+            (Some((path, [next, ..])), _) => {
+                cx.error_spanned(next, format_args!("unexpected `{next}` after `{}`", path.text()));
                 Some(path)
             }
-            Some((path, [next, ..])) => {
-                let path = path.text();
-                cx.error_spanned(next, format_args!("unexpected token after `{path}`"));
+            (None, [TokenTree::Ident(word), ..]) if is_keyword(word) => {
+                cx.error_spanned(collect(value), format_args!("expected a path, found the keyword `{word}`"));
                 None
             }
-            None => {
+            (None, _) => {
+                let example = self.option.example();
                 cx.error_spanned(collect(value), format_args!("expected a path, as in `{example}`"));
                 None
             }
@@ -189,7 +143,10 @@ impl<O: OptionName> Arg<O> {
     fn literal<L: syn::parse::Parse>(&self, cx: &Ctxt, expected: &str) -> Option<L> {
         let value = self.value(cx)?;
         let literal = match value {
-            [literal @ TokenTree::Literal(_)] => syn::parse2(literal.to_token_stream()).ok(),
+            [TokenTree::Literal(literal)] => {
+                let parsed = syn::parse2(literal.to_token_stream()).ok();
+                parsed.inspect(|_| check_suffix(cx, literal))
+            }
             _ => None,
         };
         if literal.is_none() {
@@ -200,7 +157,7 @@ impl<O: OptionName> Arg<O> {
     }
 
     /// The tokens of the value: at least one.
-    fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
+    pub(super) fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
         match &self.value {
             Value::Written(value) if !value.is_empty() => Some(value),
             Value::Reported => None,
@@ -223,14 +180,11 @@ pub(crate) fn duration(cx: &Ctxt, literal: &LitStr) -> Option<Spanned<Duration>>
     }
 }
 
-/// The path that a string was meant to be: a missing path could cause further errors.
-fn quoted_path(literal: &LitStr) -> Option<Path> {
-    let text = literal.value();
-    if !text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-        return None;
+/// Rust accepts any suffix in the input of a macro: `"30s"x`, `4k`.
+fn check_suffix(cx: &Ctxt, literal: &Literal) {
+    let parsed = Lit::new(literal.clone());
+    let suffix = parsed.suffix();
+    if !suffix.is_empty() {
+        cx.error(literal.span(), format_args!("unexpected suffix `{suffix}`; remove it"));
     }
-    let mut tokens: Vec<TokenTree> = text.parse::<TokenStream>().ok()?.into_iter().collect();
-    tokens.iter_mut().for_each(|token| token.set_span(literal.span()));
-    let (path, rest) = Path::take(&tokens)?;
-    rest.is_empty().then_some(path)
 }

@@ -18,11 +18,11 @@ pub(super) fn is_empty(block: &Group) -> bool {
     }
 }
 
-/// Whether there is an `await` in the block.
-pub(super) fn awaits(block: TokenStream) -> bool {
+/// Whether `word` is anywhere in the block.
+pub(super) fn mentions(block: TokenStream, word: &str) -> bool {
     block.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "await",
-        TokenTree::Group(group) => awaits(group.stream()),
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
 }

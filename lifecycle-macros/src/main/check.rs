@@ -8,6 +8,7 @@ use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
 
 pub(super) fn check(cx: &Ctxt, entry: &mut Entry, function: &Function) {
+    check_entry_points(cx, entry, function);
     check_function(cx, function);
     check_parameters(cx, function);
     check_limits(cx, entry);
@@ -16,10 +17,30 @@ pub(super) fn check(cx: &Ctxt, entry: &mut Entry, function: &Function) {
     check_threads(cx, entry);
 }
 
+fn check_entry_points(cx: &Ctxt, entry: &Entry, function: &Function) {
+    for attribute in &function.entry_points {
+        let path = &attribute.path;
+        let message = if attribute.name() == "test" {
+            "a test cannot be an entry point; start the application inside the test, by `lifecycle::App::builder()`"
+                .to_owned()
+        } else if entry.runtime.is_path_of(path, "main") {
+            format!("`#[{path}]` is given twice; keep one of the two")
+        } else {
+            format!("remove `#[{path}]`: `#[lifecycle::main]` builds the runtime")
+        };
+        cx.error_spanned(attribute, message);
+    }
+}
+
 fn check_function(cx: &Ctxt, function: &Function) {
     let Function { name, generics, qualifiers, .. } = function;
     if !function.is_async {
-        cx.error(function.fn_token, format_args!("`{name}` must be `async`"));
+        let advice = if function.blocks_on {
+            ": `#[lifecycle::main]` builds the tokio runtime; remove `#[tokio::main]` or the call of `block_on`"
+        } else {
+            ""
+        };
+        cx.error(function.fn_token, format_args!("`{name}` must be `async`{advice}"));
     }
     if let Some(qualifier) = qualifiers.first() {
         cx.error(qualifier.span(), format_args!("`{name}` cannot be `{qualifier}`; write `async fn {name}`"));

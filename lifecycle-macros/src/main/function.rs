@@ -26,7 +26,11 @@ const OUTER: [&str; 14] = [
     "warn",
 ];
 
+/// Attributes that make an entry point too. They are left out of the expansion.
+const ENTRY_POINTS: [&str; 2] = ["main", "test"];
+
 pub(super) struct Function {
+    pub(super) entry_points: Vec<Attribute>,
     pub(super) outer_attributes: Vec<TokenStream>,
     pub(super) inner_attributes: Vec<TokenStream>,
     pub(super) visibility: TokenStream,
@@ -41,6 +45,8 @@ pub(super) struct Function {
     pub(super) parameters: Vec<TokenStream>,
     pub(super) output: TokenStream,
     pub(super) has_body: bool,
+    /// Whether the block calls `block_on`, as the expansion of `#[tokio::main]` does.
+    pub(super) blocks_on: bool,
 }
 
 impl Function {
@@ -63,9 +69,12 @@ impl Function {
         };
         let parameters: Vec<TokenTree> = parameters.stream().into_iter().collect();
         let is_async = tokens::position(qualifiers, "async").is_some();
+        let (entry_points, others): (Vec<_>, Vec<_>) =
+            attributes.into_iter().partition(|attribute| ENTRY_POINTS.contains(&attribute.name()));
         let (outer, inner): (Vec<_>, Vec<_>) =
-            attributes.iter().partition(|attribute| OUTER.contains(&attribute.name.as_str()));
+            others.iter().partition(|attribute| OUTER.contains(&attribute.name()));
         Ok(Self {
+            entry_points,
             outer_attributes: outer.into_iter().map(Attribute::to_token_stream).collect(),
             inner_attributes: inner.into_iter().map(Attribute::to_token_stream).collect(),
             visibility,
@@ -77,6 +86,7 @@ impl Function {
             parameters: tokens::split_at_commas(&parameters).into_iter().map(collect).collect(),
             output: output(rest),
             has_body: !body::is_empty(body),
+            blocks_on: body::mentions(body.stream(), "block_on"),
             definition: make_async(&definition, fn_token.span(), body),
         })
     }
@@ -115,7 +125,7 @@ fn make_async(definition: &[TokenTree], fn_token: Span, body: &Group) -> TokenSt
     let start = definition.iter().position(is_async_keyword);
     let mut at = start.map_or(fn_token, |start| definition[start].span());
     let mut body = body.clone();
-    if !body::awaits(body.stream()) {
+    if !body::mentions(body.stream(), "await") {
         at = generated_at(at);
         body.set_span(generated_at(body.span()));
     }

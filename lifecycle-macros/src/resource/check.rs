@@ -1,15 +1,27 @@
 //! Checks a declaration, and removes what would cause a second error.
 
 use super::model::Declaration;
+use super::name;
 use super::subject::Kind;
 use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
 
 pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
+    check_second(cx, declaration);
     check_subject(cx, declaration);
     check_dependencies(cx, declaration);
     check_name(cx, declaration);
     check_acquire_timeout(cx, declaration);
+}
+
+fn check_second(cx: &Ctxt, declaration: &Declaration) {
+    if let Some(second) = declaration.second() {
+        let path = &second.path;
+        cx.error_spanned(
+            second,
+            format_args!("`#[{path}]` is given twice; put all options into one of the two"),
+        );
+    }
 }
 
 fn check_subject(cx: &Ctxt, declaration: &Declaration) {
@@ -51,24 +63,29 @@ fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
 }
 
 fn check_name(cx: &Ctxt, declaration: &mut Declaration) {
-    let Some(name) = &declaration.name else { return };
-    let value = name.value();
-    let problem = if value.trim().is_empty() {
-        "is empty"
-    } else if value.contains(char::is_control) {
-        "contains a control character"
-    } else {
-        return;
-    };
+    let Some(name) = &declaration.name else { return check_default_name(cx, declaration) };
+    let Some(problem) = name::problem(&name.value()) else { return };
     let span = name.span();
     declaration.name = None;
     let default = declaration.display_name();
-    cx.error(
-        span,
-        format_args!(
-            "this name {problem}; write one that is readable in a log, or remove `name` to use \"{default}\""
-        ),
-    );
+    let advice = match name::problem(&default) {
+        None => format!("choose another, or remove `name` to use \"{default}\""),
+        Some(_) => "choose another".to_owned(),
+    };
+    cx.error(span, format_args!("this name {problem}; {advice}"));
+}
+
+/// The name of the type is used as it is, unless it would be taken for something else.
+fn check_default_name(cx: &Ctxt, declaration: &Declaration) {
+    let default = declaration.display_name();
+    if let (Some(ident), true) = (&declaration.subject.name, name::is_reserved(&default)) {
+        cx.error(
+            ident.span(),
+            format_args!(
+                "the name \"{default}\" is reserved for the body of `main`; choose another by `name = \"…\"`"
+            ),
+        );
+    }
 }
 
 fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {

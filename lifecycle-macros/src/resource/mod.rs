@@ -11,6 +11,7 @@ mod expand;
 mod fallback;
 mod handle;
 mod model;
+mod name;
 mod options;
 mod subject;
 
@@ -19,7 +20,8 @@ pub(crate) fn resource(options: TokenStream, item: &TokenStream) -> TokenStream 
     let mut declaration = Declaration::read(&cx, options, item.clone());
     check::check(&cx, &mut declaration);
     let subject = &declaration.subject;
-    let constant = subject.name.as_ref().map(|name| {
+    let name = subject.name.as_ref().filter(|_| declaration.second().is_none());
+    let constant = name.map(|name| {
         let parts = if subject.generics.is_empty() {
             expand::expand(&declaration, name)
         } else {

@@ -9,6 +9,7 @@ use super::options::ResourceOption;
 use super::subject::Subject;
 use crate::args::{self, Spanned};
 use crate::ctxt::Ctxt;
+use crate::item::Attribute;
 use crate::paths::{Path, Runtime};
 
 pub(super) struct Declaration {
@@ -50,6 +51,13 @@ impl Declaration {
             }
         }
         declaration
+    }
+
+    /// A second `#[resource]` on the same item, which declares it on its own.
+    pub(super) fn second(&self) -> Option<&Attribute> {
+        let mut attributes = self.subject.resource_attributes.iter();
+        attributes
+            .find(|Attribute { path, .. }| path == "resource" || self.runtime.is_path_of(path, "resource"))
     }
 
     /// `name = "…"`, or else the name of the type.

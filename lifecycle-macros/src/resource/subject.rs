@@ -14,6 +14,8 @@ pub(super) struct Subject {
     pub(super) generics: Generics,
     /// `#[cfg(…)]` after `#[resource]`: it must remove the expansion together with the struct.
     pub(super) conditions: Vec<TokenStream>,
+    /// Further attributes called `resource`.
+    pub(super) resource_attributes: Vec<Attribute>,
     /// Whether the struct is `#[deprecated]`: its use in the expansion must not warn.
     pub(super) is_deprecated: bool,
 }
@@ -49,7 +51,7 @@ pub(super) struct Generics {
 
 impl Subject {
     pub(super) fn read(tokens: TokenStream) -> Self {
-        let item = Item::read(tokens);
+        let mut item = Item::read(tokens);
         let (keyword, after) = Keyword::read(&item.rest);
         let conditions = item.attributes_named(&["cfg"]).map(Attribute::to_token_stream).collect();
         let is_deprecated = item.attributes_named(&["deprecated"]).next().is_some();
@@ -58,7 +60,8 @@ impl Subject {
             Some((TokenTree::Ident(name), after)) if is_type => (Some(name.clone()), Generics::read(after)),
             _ => (None, Generics::default()),
         };
-        Self { keyword, name, generics, conditions, is_deprecated }
+        item.attributes.retain(|attribute| attribute.name() == "resource");
+        Self { keyword, name, generics, conditions, resource_attributes: item.attributes, is_deprecated }
     }
 }
 
