@@ -6,7 +6,7 @@ use std::fmt::Display;
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Collects errors while the input is read and judged; [`Ctxt::finish`] must be called.
+/// Collects errors while the input is read and checked; [`Ctxt::finish`] must be called.
 pub(crate) struct Ctxt {
     /// `None` once finished.
     errors: RefCell<Option<Vec<syn::Error>>>,
@@ -22,7 +22,7 @@ impl Ctxt {
         self.push(syn::Error::new(span, message));
     }
 
-    /// Reports a mistake under all of `tokens`, which are not empty.
+    /// Reports a mistake under all of `tokens`, which must not be empty.
     pub(crate) fn error_spanned(&self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }

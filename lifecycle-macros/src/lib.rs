@@ -1,10 +1,20 @@
-//! The attribute macros of [`lifecycle-runtime`](https://docs.rs/lifecycle-runtime). Depend on that crate, which
-//! re-exports them, and write `lifecycle::resource` and `lifecycle::main`.
+//! The attribute macros of [`lifecycle-runtime`](https://docs.rs/lifecycle-runtime), which re-exports them: depend on
+//! that crate, and write `lifecycle::resource` and `lifecycle::main`.
 //!
-//! An expansion takes four steps. `args` reads the options, each macro's `model` gives them a meaning, `check` judges
-//! the model, and `expand` writes tokens. Every mistake goes into one collector (`ctxt`), so that one build reports all
-//! of them. The item is emitted in any case, with defaults for what could not be read, or with a stand-in (`fallback`).
-//! An expansion is data and calls into `lifecycle::private`, never logic.
+//! Each macro works in four steps: `args` reads the options, the macro's `model` gives them a meaning, its `check`
+//! reports what is wrong, and its `expand` writes tokens. All mistakes go to one collector (`ctxt`) and are reported in
+//! one build. The item is always emitted, with defaults for options that could not be read, or with a stub
+//! (`fallback`). An expansion is data and calls into `lifecycle::private`, never logic.
+//!
+//! Each module uses only modules on lower floors:
+//!
+//! ```text
+//! lib                               entry points and their documentation
+//! main/  resource/                  one macro each; within: expand and fallback, check, model, then the parts it reads
+//! args/                             the list of options and the values in it
+//! item  paths  option  duration/    what options and items consist of
+//! ctxt  tokens                      the error collector; scans of token lists
+//! ```
 
 #![expect(
     special_module_name,
@@ -16,20 +26,20 @@ use proc_macro::TokenStream;
 mod args;
 mod ctxt;
 mod duration;
-mod fallback;
 mod item;
 mod main;
+mod option;
 mod paths;
 mod resource;
-mod symbol;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 /// Declares a struct as a resource of the application.
 ///
-/// The options say what the resource needs and how long it may take. What happens when it is acquired and released is
-/// in its `impl lifecycle::Resource`. The struct itself is not changed. The compiler checks the graph of all
-/// declarations: a cycle, a dependency that is not a resource, and a missing `impl` are compile errors.
+/// The struct stays as it is. Its `impl lifecycle::Resource` says how to acquire and release it; the options here say
+/// what it needs and how long it may take. The compiler checks the graph of all declarations: a cycle, a dependency
+/// that is not a resource and a missing `impl` do not compile.
 ///
 /// ```text
 /// use lifecycle::{Acquire, Resource, Result, resource};
@@ -47,30 +57,32 @@ mod tests;
 /// }
 /// ```
 ///
-/// The resource is part of every application in the program that does not choose its resources (see `resources` of
-/// [`main`](macro@main)), provided that its crate is linked. A dependency that no source file mentions is not linked.
+/// A declared resource is part of every application in the program that does not name its resources (see `resources` of
+/// [`main`](macro@main)), if its crate is linked. A dependency that the source never mentions is not linked.
 ///
-/// The type is the identity: two databases are two newtypes, and a generic struct cannot be a resource.
+/// Each resource is one type: two databases are two newtypes, and a generic struct is an error.
 ///
 /// # Options
 ///
-/// All options are optional, and separated by commas. A duration is a string of integers with the units `h`, `m`, `s`
-/// and `ms`, in this order: `"250ms"`, `"30s"`, `"1m 30s"`.
+/// All are optional, and separated by commas.
 ///
-/// | option | meaning | default | stands for |
-/// |---|---|---|---|
-/// | `after = Db`, `after = [Db, crate::Cache]` | acquired after these resources, released before them, and allowed to `get` them | nothing | `impl DependsOn<Db> for Jobs`, which `cx.get::<Db>()` requires |
-/// | `name = "jobs"` | the name in logs and reports | the name of the type | `name: "jobs"` |
-/// | `acquire_timeout = "10s"` | how long `acquire` may take; not zero | only the limit of the whole start | `acquire_timeout: Some(Duration)` |
-/// | `drain_timeout = "15s"` | how long tasks may drain, from the start of the resource's turn | up to the cut-off | `drain_timeout: Some(Duration)` |
-/// | `reserve = "2s"` | the time that is set aside for the resource's turn, whatever other resources do | 1 s | `reserve: Some(Duration)` |
-/// | `optional` | a failure does not fail the application, and dependents get `Option<Arc<Self>>` | a failure fails the application | `type Handle = Option<Arc<Self>>` |
-/// | `foundation` | every resource that is not a foundation comes after this one; may itself come only after foundations | | `const FOUNDATION: bool = true` |
-/// | `crate = path::to::lifecycle` | the path of the runtime crate | `::lifecycle` | that path in place of `::lifecycle` |
+/// A duration is a string: one or more numbers, each with a unit, from the longest unit to the shortest. The units are
+/// `h`, `m` (or `min`), `s` and `ms`. The last number may have decimal places: `"250ms"`, `"1.5s"`, `"1m 30s"`.
+///
+/// | option | meaning | stands for |
+/// |---|---|---|
+/// | `after = Db`, `after = [Db, crate::Cache]` | acquired after these and released before them; `acquire` may use them | `impl DependsOn<Db> for Jobs`, which is what `cx.get::<Db>()` needs |
+/// | `name = "jobs"` | the name in logs and reports; by default the name of the type. At most 64 characters, all visible, and not `main` | `name: "jobs"` |
+/// | `acquire_timeout = "10s"` | the time limit of `acquire`; by default only `startup_timeout` applies. Zero is an error | `acquire_timeout: Some(Duration)` |
+/// | `drain_timeout = "15s"` | the time that tasks have to finish from the start of this resource's turn; by default until its cut-off | `drain_timeout: Some(Duration)` |
+/// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |
+/// | `optional` | a failure does not fail the application; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
+/// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
+/// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Expansion
 ///
-/// The example expands to the struct and, slightly shortened, this:
+/// The example expands to the struct, followed by this, slightly shortened:
 ///
 /// ```text
 /// const _: () = {
@@ -97,13 +109,11 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     resource::resource(options.into(), &item.into()).into()
 }
 
-/// Makes an `async fn` the entry point of an application: starts it, runs it and stops it.
+/// Makes an `async fn` the entry point of an application: starts it, runs it, and stops it.
 ///
-/// First of all, signals are caught. Then a tokio runtime is built, every resource is acquired, and the body runs. The
-/// application ends when a signal arrives, something requests a stop, something fails, or nothing is left to do: the
-/// body has returned and no supervised task is running.
-///
-/// In a program whose `main` must stay as it is, use `lifecycle::App::builder()` instead.
+/// First, signal handlers are installed. Then a tokio runtime is built, every resource is acquired, and the body runs.
+/// The application ends when a signal arrives, something asks for shutdown, something fails, or the body has returned
+/// and no supervised task is alive.
 ///
 /// ```text
 /// #[lifecycle::main]
@@ -116,32 +126,34 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The function may take the `App` as its only parameter. It returns `()`, an `ExitCode`, or a `Result` of one of these
-/// with any error that converts to `lifecycle::BoxError`. Its future need not be `Send`. It need not be called `main`:
-/// with any name it becomes a function that runs the application and returns its `Report`.
+/// The function may take the `App`. It returns `()`, an `ExitCode`, or a `Result` of one of these with any error that
+/// `?` can box. Its future need not be `Send`.
+///
+/// The function may have any name and stand anywhere, in a library or a test for example. It becomes a function that
+/// runs the application and returns its `Report`.
 ///
 /// # Options
 ///
-/// All options are optional, and separated by commas. Each stands for a call on `lifecycle::App::builder()`, or for a
-/// setting of the tokio runtime. Durations are written as for [`resource`](macro@resource). Where an operator sets the
-/// corresponding environment variable, the variable wins.
+/// All are optional, and separated by commas. Each stands for a call on `lifecycle::App::builder()`, or for a setting
+/// of the tokio runtime. Durations are written as for [`resource`](macro@resource). Some options have an environment
+/// variable, which overrides them.
 ///
-/// | option | meaning | default | stands for |
-/// |---|---|---|---|
-/// | `shutdown_timeout = "30s"` | the limit of the whole stop; not zero | 25 s, or less if the platform's grace period is short | `.shutdown_timeout(Duration)` |
-/// | `startup_timeout = "60s"` or `"none"` | the limit of the whole start; not zero | 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
-/// | `drain_delay = "5s"` | how long to keep serving while load balancers notice | 5 s in Kubernetes if something serves requests, else 0 | `.drain_delay(Duration)` |
-/// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` at this address; needs the feature `probe` | no probe | `.probe(SocketAddr)` |
-/// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | | `.probe(Probe::at(SocketAddr).prestop())` |
-/// | `resources = [Http, Metrics]` | the application consists of these resources and what they need | every declared resource | `.resources::<Http>().resources::<Metrics>()` |
-/// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime | `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
-/// | `worker_threads = 4` | how many threads the multi-threaded runtime has | tokio's default | `.worker_threads(4)` |
-/// | `crate = path::to::lifecycle` | the path of the runtime crate | `::lifecycle` | that path in place of `::lifecycle` |
+/// | option | meaning | stands for |
+/// |---|---|---|
+/// | `shutdown_timeout = "30s"` | the time limit of the whole shutdown; by default what the platform's grace period allows. Zero is an error | `.shutdown_timeout(Duration)` |
+/// | `startup_timeout = "60s"` or `"none"` | the time limit of the whole start; by default 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
+/// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
+/// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
+/// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
+/// | `resources = [Http, Metrics]` | these and what they need, instead of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
+/// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; by default `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
+/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides | `.worker_threads(4)` |
+/// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Attributes
 ///
-/// Documentation, lint levels, `cfg` and similar attributes go to the function that the program calls. All others, such
-/// as `#[tracing::instrument]`, stay on the `async fn`.
+/// Documentation, lint levels, `cfg` and similar attributes go to the function that the program calls. Any other
+/// attribute, such as `#[tracing::instrument]`, stays on the `async fn`.
 ///
 /// # Expansion
 ///
@@ -158,6 +170,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 ///             builder: App::builder().shutdown_timeout(Duration::new(10, 0)).resources::<Db>(),
 ///             threads: Threads::Multi { workers: None },
 ///             body: Body::Written,
+///             is_program: true,
 ///         },
 ///         main,
 ///     )

@@ -1,9 +1,18 @@
 //! Paths that the user wrote, and the path of the runtime crate.
 
-use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use crate::ctxt::Ctxt;
+use crate::tokens::{collect, ident, skip_colons};
+
+/// The keywords that cannot stand in a path, and `_`, which is not a name either.
+const KEYWORDS: [&str; 48] = [
+    "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait",
+    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
 
 /// A path without generic arguments: `Db`, `crate::db::Db`, `::remote::Db`.
 pub(crate) struct Path {
@@ -19,14 +28,14 @@ impl Path {
         let mut rest = skip_colons(tokens).unwrap_or(tokens);
         let first = tokens.first()?.span();
         loop {
-            let Some(TokenTree::Ident(segment)) = rest.first() else { return None };
+            let segment = rest.first().and_then(ident).filter(|segment| !is_keyword(segment))?;
             rest = &rest[1..];
             if let Some(more) = skip_colons(rest) {
                 rest = more;
                 continue;
             }
             let path = Self {
-                tokens: tokens[..tokens.len() - rest.len()].iter().cloned().collect(),
+                tokens: collect(&tokens[..tokens.len() - rest.len()]),
                 first,
                 last: segment.span(),
                 last_segment: segment.to_string(),
@@ -35,7 +44,7 @@ impl Path {
         }
     }
 
-    /// The path in one line, for messages and for comparison.
+    /// The path without spaces, for messages and comparison.
     pub(crate) fn text(&self) -> String {
         self.tokens.to_string().replace(' ', "")
     }
@@ -44,13 +53,14 @@ impl Path {
         &self.last_segment
     }
 
-    /// Whether this is `name` as seen from the place where `name` is declared.
+    /// Whether this is certainly `name`, seen from where `name` is declared. `self::Db` is not: inside a function it is
+    /// the `Db` of the module.
     pub(crate) fn is_local(&self, name: &Ident) -> bool {
         let text = self.text();
-        text == "Self" || *name == text.strip_prefix("self::").unwrap_or(&text)
+        text == "Self" || *name == text
     }
 
-    /// The span of the first token; generated code before the path carries it, so that rustc points at the path.
+    /// The span of the first token, for generated code before the path: rustc then points at the path.
     pub(crate) fn first(&self) -> Span {
         generated_at(self.first)
     }
@@ -67,7 +77,7 @@ impl ToTokens for Path {
     }
 }
 
-/// Leaves each path once, and complains of the others.
+/// Keeps the first of equal paths and reports the others.
 pub(crate) fn remove_repeated(cx: &Ctxt, paths: &mut Vec<Path>) {
     let mut seen = Vec::new();
     paths.retain(|path| {
@@ -76,20 +86,27 @@ pub(crate) fn remove_repeated(cx: &Ctxt, paths: &mut Vec<Path>) {
         if is_new {
             seen.push(text);
         } else {
-            cx.error_spanned(path, format_args!("`{text}` is there twice; keep one of the two"));
+            cx.error_spanned(path, format_args!("`{text}` is given twice; keep one of the two"));
         }
         is_new
     });
 }
 
-/// Where the runtime crate is: `::lifecycle`, or what `crate = …` says.
+/// The path of the runtime crate: `::lifecycle`, or the one in `crate = …`.
 #[derive(Default)]
 pub(crate) struct Runtime {
     pub(crate) path: Option<Path>,
 }
 
 impl Runtime {
-    /// The runtime's path for code that belongs to `span`.
+    /// Whether `path` is that of the item `name` of the runtime crate.
+    pub(crate) fn is_path_of(&self, path: &str, name: &str) -> bool {
+        let krate = self.path.as_ref().map_or_else(|| "lifecycle".to_owned(), Path::text);
+        let path = path.trim_start_matches("::");
+        path.strip_suffix(name) == Some(&format!("{}::", krate.trim_start_matches("::")))
+    }
+
+    /// The runtime's path, for code that belongs to `span`.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match &self.path {
             Some(path) => path.to_token_stream(),
@@ -98,18 +115,11 @@ impl Runtime {
     }
 }
 
-/// The place of `span`, marked as generated: lints leave it alone, and errors still point at the place.
-pub(crate) fn generated_at(span: Span) -> Span {
-    span.resolved_at(Span::call_site())
+pub(crate) fn is_keyword(word: &Ident) -> bool {
+    KEYWORDS.iter().any(|keyword| word == keyword)
 }
 
-fn skip_colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
-    match tokens {
-        [TokenTree::Punct(first), TokenTree::Punct(second), rest @ ..]
-            if first.as_char() == ':' && first.spacing() == Spacing::Joint && second.as_char() == ':' =>
-        {
-            Some(rest)
-        }
-        _ => None,
-    }
+/// `span`, marked as generated code: lints ignore it, and errors still point to it.
+pub(crate) fn generated_at(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
 }

@@ -1,10 +1,10 @@
-//! Whatever stands in an attribute and beneath it, the macros answer with tokens, and never panic.
+//! The macros never panic, whatever the attribute and the item are.
 
 use proc_macro2::TokenStream;
 
 use crate::{main, resource};
 
-const WORDS: [&str; 48] = [
+const WORDS: &[&str] = &[
     "after",
     "name",
     "reserve",
@@ -53,15 +53,27 @@ const WORDS: [&str; 48] = [
     "where",
     "const",
     "unsafe",
+    "AFTER",
+    "dyn",
+    "as",
+    "_",
+    "|",
+    "\"db\"x",
+    "\"\u{202e}\"",
+    "#[resource]",
+    "#[tokio::main]",
+    "#[test]",
+    "block_on",
+    "__tracing_instrument_future",
 ];
 
-/// A stream of tokens from a seed; groups are closed in whatever order makes them balanced.
+/// A stream of tokens from a seed, with balanced groups.
 fn tokens(random: &mut u64, length: u64) -> TokenStream {
     let mut text = String::new();
     let mut open = Vec::new();
     for _ in 0..length {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let word = WORDS[usize::try_from((*random >> 33) % 48).unwrap()];
+        let word = WORDS[usize::try_from(*random >> 33).unwrap() % WORDS.len()];
         match word {
             "[" | "(" | "{" => open.push(if word == "[" {
                 "]"

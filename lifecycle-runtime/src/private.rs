@@ -6,4 +6,4 @@ pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dept
 pub use crate::declare::node::{Declaration, Node};
 pub use crate::declare::resource::Resource;
 pub use crate::handles::body::Output;
-pub use crate::launch::entry::{Body, Main, Threads, run};
+pub use crate::launch::entry::{Body, Main, Place, Threads, run};

@@ -3,40 +3,65 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Literal, Span, TokenTree};
 use quote::ToTokens;
-use syn::{LitInt, LitStr};
+use syn::{Lit, LitInt, LitStr};
 
-use super::{Arg, Value, flatten, is_punct};
 use crate::ctxt::Ctxt;
 use crate::duration;
-use crate::paths::Path;
+use crate::option::OptionName;
+use crate::paths::{Path, is_keyword};
+use crate::tokens::collect;
 
-/// A value and the place of the literal that it was read from.
+/// One option as it was written; its value is read by the method for the expected type.
+pub(crate) struct Arg<O> {
+    pub(crate) option: O,
+    pub(super) key: Ident,
+    pub(super) value: Value,
+}
+
+pub(super) enum Value {
+    /// A name alone.
+    Absent,
+    /// The tokens after `=`; there may be none.
+    Written(Vec<TokenTree>),
+    /// Not a value; reported already.
+    Reported,
+}
+
+/// A value and the span of its literal.
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
-impl Arg {
+impl<O: OptionName> Arg<O> {
     /// A flag is set by its name alone.
     pub(crate) fn flag(&self, cx: &Ctxt) -> bool {
-        let symbol = self.symbol;
+        let option = self.option;
         let Value::Written(value) = &self.value else { return true };
         match &value[..] {
             [TokenTree::Ident(no)] if no == "false" => {
-                cx.error(no.span(), format_args!("`{symbol}` takes no value; leave it out to say no"));
+                cx.error(no.span(), format_args!("`{option}` takes no value; remove it to switch it off"));
                 return false;
             }
             [] => {
-                cx.error(self.key.span(), format_args!("`{symbol}` takes no value; write `{symbol}` alone"));
+                cx.error(self.key.span(), format_args!("`{option}` takes no value; write `{option}` alone"));
             }
             _ => cx.error_spanned(
-                tokens(value),
-                format_args!("`{symbol}` takes no value; write `{symbol}` alone"),
+                collect(value),
+                format_args!("`{option}` takes no value; write `{option}` alone"),
             ),
         }
         true
+    }
+
+    /// The tokens after `=`, if there is one.
+    pub(super) fn tokens(&self) -> Option<&[TokenTree]> {
+        match &self.value {
+            Value::Written(tokens) => Some(tokens),
+            Value::Absent | Value::Reported => None,
+        }
     }
 
     pub(crate) fn string(&self, cx: &Ctxt) -> Option<LitStr> {
@@ -47,7 +72,7 @@ impl Arg {
         duration(cx, &self.duration_literal(cx)?)
     }
 
-    /// The literal of a duration, for options that take words as well.
+    /// The literal of a duration, for options that also accept a word.
     pub(crate) fn duration_literal(&self, cx: &Ctxt) -> Option<LitStr> {
         self.literal(cx, "a duration in quotes")
     }
@@ -56,8 +81,8 @@ impl Arg {
         let literal: LitInt = self.literal(cx, "an integer")?;
         match literal.base10_parse() {
             Ok(value) => Some(Spanned { value, span: literal.span() }),
-            Err(error) => {
-                cx.error(literal.span(), error);
+            Err(_) => {
+                cx.error(literal.span(), format_args!("this number is too large for `{}`", self.option));
                 None
             }
         }
@@ -71,13 +96,13 @@ impl Arg {
         }
         let advice = match written.rsplit_once(':') {
             Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
-                format!("; for every interface, write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
+                format!("; to listen on all interfaces, write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
             }
             Some((host, port)) if port.parse::<u16>().is_ok() => {
-                format!("; `{host}` is no IP address, and names are not looked up")
+                format!("; `{host}` is not an IP address, and host names are not resolved")
             }
             Some(_) => String::new(),
-            None => "; an address and a port are needed".to_owned(),
+            None => "; the port is missing".to_owned(),
         };
         cx.error(
             literal.span(),
@@ -86,7 +111,7 @@ impl Arg {
         None
     }
 
-    /// The place of the option's name.
+    /// The span of the option's name.
     pub(crate) fn span(&self) -> Span {
         self.key.span()
     }
@@ -96,71 +121,20 @@ impl Arg {
         self.path_from(cx, value)
     }
 
-    /// A path, or a list of paths in brackets.
-    pub(crate) fn paths(&self, cx: &Ctxt) -> Vec<Path> {
-        let Some(value) = self.value(cx) else { return Vec::new() };
-        let [TokenTree::Group(list)] = value else {
-            return self.path_from(cx, value).into_iter().collect();
-        };
-        if list.delimiter() != Delimiter::Bracket {
-            let symbol = self.symbol;
-            cx.error_spanned(
-                list,
-                format_args!("several resources go in brackets: `{symbol} = [Db, Cache]`"),
-            );
-        }
-        let elements = flatten(list.stream());
-        let elements = elements.split(|token| is_punct(token, ',')).filter(|element| !element.is_empty());
-        elements.filter_map(|element| self.path_from(cx, element)).collect()
-    }
-
-    /// Reports a list that holds nothing, unless what it holds has been reported.
-    pub(crate) fn empty_list(&self, cx: &Ctxt) {
-        let Value::Written(value) = &self.value else { return };
-        if let [TokenTree::Group(list)] = &value[..] {
-            if list.stream().is_empty() {
-                let symbol = self.symbol;
-                cx.error_spanned(list, format_args!("`{symbol}` names nothing; leave it out for everything"));
-            }
-        }
-    }
-
-    fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
-        let symbol = self.symbol;
-        let example = symbol.example();
-        if let [literal @ TokenTree::Literal(_)] = value {
-            if let Ok(literal) = syn::parse2::<LitStr>(literal.to_token_stream()) {
-                let text = literal.value();
-                cx.error(
-                    literal.span(),
-                    format_args!("expected a path, found a string; write `{text}` without the quotes"),
-                );
-                return quoted_path(&literal);
-            }
-        }
-        match Path::take(value) {
-            Some((path, [])) => Some(path),
-            Some((path, [angle, ..])) if is_punct(angle, '<') => {
-                let path = path.text();
-                cx.error_spanned(
-                    tokens(value),
-                    format_args!(
-                        "a resource has no generic arguments; name a newtype that holds the `{path}<…>`"
-                    ),
-                );
-                None
-            }
-            Some((path, [next @ TokenTree::Ident(_), ..])) => {
-                cx.error_spanned(next, "expected `,`");
+    pub(super) fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {
+        match (Path::take(value), value) {
+            (Some((path, [])), _) => Some(path),
+            (Some((path, [next, ..])), _) => {
+                cx.error_spanned(next, format_args!("unexpected `{next}` after `{}`", path.text()));
                 Some(path)
             }
-            Some((path, [next, ..])) => {
-                let path = path.text();
-                cx.error_spanned(next, format_args!("expected nothing after the path `{path}`"));
+            (None, [TokenTree::Ident(word), ..]) if is_keyword(word) => {
+                cx.error_spanned(collect(value), format_args!("expected a path, found the keyword `{word}`"));
                 None
             }
-            None => {
-                cx.error_spanned(tokens(value), format_args!("expected a path, as in `{example}`"));
+            (None, _) => {
+                let example = self.option.example();
+                cx.error_spanned(collect(value), format_args!("expected a path, as in `{example}`"));
                 None
             }
         }
@@ -169,24 +143,27 @@ impl Arg {
     fn literal<L: syn::parse::Parse>(&self, cx: &Ctxt, expected: &str) -> Option<L> {
         let value = self.value(cx)?;
         let literal = match value {
-            [literal @ TokenTree::Literal(_)] => syn::parse2(literal.to_token_stream()).ok(),
+            [TokenTree::Literal(literal)] => {
+                let parsed = syn::parse2(literal.to_token_stream()).ok();
+                parsed.inspect(|_| check_suffix(cx, literal))
+            }
             _ => None,
         };
         if literal.is_none() {
-            let example = self.symbol.example();
-            cx.error_spanned(tokens(value), format_args!("expected {expected}, as in `{example}`"));
+            let example = self.option.example();
+            cx.error_spanned(collect(value), format_args!("expected {expected}, as in `{example}`"));
         }
         literal
     }
 
-    /// The tokens of the value, of which there is at least one.
-    fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
+    /// The tokens of the value: at least one.
+    pub(super) fn value(&self, cx: &Ctxt) -> Option<&[TokenTree]> {
         match &self.value {
             Value::Written(value) if !value.is_empty() => Some(value),
             Value::Reported => None,
             Value::Absent | Value::Written(_) => {
-                let (symbol, example) = (self.symbol, self.symbol.example());
-                cx.error(self.key.span(), format_args!("`{symbol}` needs a value, as in `{example}`"));
+                let (option, example) = (self.option, self.option.example());
+                cx.error(self.key.span(), format_args!("`{option}` needs a value, as in `{example}`"));
                 None
             }
         }
@@ -203,18 +180,11 @@ pub(crate) fn duration(cx: &Ctxt, literal: &LitStr) -> Option<Spanned<Duration>>
     }
 }
 
-/// What a string in place of a path was meant to be, lest its absence cause more errors.
-fn quoted_path(literal: &LitStr) -> Option<Path> {
-    let text = literal.value();
-    if !text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-        return None;
+/// Rust accepts any suffix in the input of a macro: `"30s"x`, `4k`.
+fn check_suffix(cx: &Ctxt, literal: &Literal) {
+    let parsed = Lit::new(literal.clone());
+    let suffix = parsed.suffix();
+    if !suffix.is_empty() {
+        cx.error(literal.span(), format_args!("unexpected suffix `{suffix}`; remove it"));
     }
-    let mut tokens: Vec<TokenTree> = text.parse::<TokenStream>().ok()?.into_iter().collect();
-    tokens.iter_mut().for_each(|token| token.set_span(literal.span()));
-    let (path, rest) = Path::take(&tokens)?;
-    rest.is_empty().then_some(path)
-}
-
-fn tokens(trees: &[TokenTree]) -> TokenStream {
-    trees.iter().cloned().collect()
 }

@@ -5,28 +5,26 @@ use std::net::SocketAddr;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
-use super::Function;
+use super::function::Function;
 use super::model::{Entry, Flavor, StartupTimeout};
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::fallback;
 use crate::paths::generated_at;
 
 pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
-    if !function.is_callable() {
-        return fallback::main(&entry.runtime, function);
-    }
     let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
     let krate = entry.runtime.at(Span::call_site());
     let builder = builder(entry);
     let threads = threads(entry);
     let body = if function.has_body { quote!(Written) } else { quote!(Empty) };
+    let is_program = is_program(entry, name);
     let start = start(function);
     let main = quote! {
         #krate::private::Main {
             builder: #builder,
             threads: #threads,
             body: #krate::private::Body::#body,
+            is_program: #is_program,
         }
     };
     let call = call(entry, function, &quote!(#main, #start));
@@ -40,7 +38,7 @@ pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     }
 }
 
-/// The call of `private::run` at the place of the return type, which rustc blames if no entry point can have it.
+/// The call of `private::run`, with the span of the return type: rustc points there if no entry point can return it.
 fn call(entry: &Entry, function: &Function, arguments: &TokenStream) -> TokenStream {
     let name = function.name.span();
     let (first, last) = ends(&function.output).unwrap_or((name, name));
@@ -48,12 +46,30 @@ fn call(entry: &Entry, function: &Function, arguments: &TokenStream) -> TokenStr
     quote_spanned!(generated_at(last)=> #krate::private::run(#arguments))
 }
 
-/// The closure that takes the application; for a wrong parameter rustc blames the place of that parameter.
+/// Whether the function is the program's own `main`.
+fn is_program(entry: &Entry, name: &Ident) -> TokenStream {
+    if name != "main" {
+        return quote!(false);
+    }
+    let krate = entry.runtime.at(Span::call_site());
+    quote! {
+        #krate::private::Place {
+            module: ::core::module_path!(),
+            item: ::core::any::type_name_of_val(&#name),
+            binary: ::core::option_env!("CARGO_BIN_NAME"),
+            package: ::core::option_env!("CARGO_PKG_NAME"),
+            is_test: ::core::cfg!(test),
+        }
+        .is_program()
+    }
+}
+
+/// The closure that takes the application. Its span is that of the parameter: rustc points there if the type is wrong.
 fn start(function: &Function) -> TokenStream {
     let name = &function.name;
     match function.parameters.first().and_then(ends) {
         Some((_, parameter)) => {
-            // A constant that the user calls `app` would turn the binding into a pattern.
+            // If the user has a constant `app`, a binding of that name is a pattern.
             let app = Ident::new("__app", generated_at(parameter));
             quote!(|#app| #name(#app))
         }
@@ -86,7 +102,7 @@ fn builder(entry: &Entry) -> TokenStream {
         };
         quote!(.probe(#argument))
     });
-    // One call for each, so that what is no resource is an error at its own place.
+    // One call for each, so that each type that is not a resource is an error under its own path.
     let resources = entry.resources.iter().map(|path| {
         let resources = quote_spanned!(path.first()=> .resources::<);
         quote_spanned!(path.last()=> #resources #path>())
@@ -94,7 +110,7 @@ fn builder(entry: &Entry) -> TokenStream {
     quote!(#krate::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #(#resources)*)
 }
 
-/// The address as data, at the place of its literal: rustc blames it if the feature `probe` is not enabled.
+/// The address as data, with the span of its literal: rustc points there if the feature `probe` is not enabled.
 fn socket_address(address: &Spanned<SocketAddr>) -> TokenStream {
     let port = address.value.port();
     match address.value {

@@ -1,12 +1,14 @@
 //! The function under `#[lifecycle::main]`.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
-use crate::item::{self, Attribute, Item};
+use super::body;
+use crate::item::{Attribute, Item};
 use crate::paths::generated_at;
+use crate::tokens::{self, collect};
 
-/// Attributes of a function as seen from outside. All others, such as `#[instrument]`, are about its body.
+/// Attributes for callers of a function. All others, such as `#[instrument]`, are for its body.
 const OUTER: [&str; 14] = [
     "allow",
     "cfg",
@@ -24,25 +26,31 @@ const OUTER: [&str; 14] = [
     "warn",
 ];
 
-pub(crate) struct Function {
-    pub(crate) outer_attributes: Vec<TokenStream>,
-    pub(crate) inner_attributes: Vec<TokenStream>,
-    pub(crate) visibility: TokenStream,
-    pub(crate) name: Ident,
-    /// The function from its first keyword to the end of its body; as it was written, but `async` in any case.
-    pub(crate) definition: TokenStream,
-    pub(crate) is_async: bool,
-    pub(crate) fn_token: Span,
+/// Attributes that make an entry point too. They are left out of the expansion.
+const ENTRY_POINTS: [&str; 2] = ["main", "test"];
+
+pub(super) struct Function {
+    pub(super) entry_points: Vec<Attribute>,
+    pub(super) outer_attributes: Vec<TokenStream>,
+    pub(super) inner_attributes: Vec<TokenStream>,
+    pub(super) visibility: TokenStream,
+    pub(super) name: Ident,
+    /// The function from its first keyword to the end of its body: as written, and always `async`.
+    pub(super) definition: TokenStream,
+    pub(super) is_async: bool,
+    pub(super) fn_token: Span,
     /// `unsafe`, `const` and `extern`.
-    pub(crate) qualifiers: Vec<TokenTree>,
-    pub(crate) generics: TokenStream,
-    pub(crate) parameters: Vec<TokenStream>,
-    pub(crate) output: TokenStream,
-    pub(crate) has_body: bool,
+    pub(super) qualifiers: Vec<TokenTree>,
+    pub(super) generics: TokenStream,
+    pub(super) parameters: Vec<TokenStream>,
+    pub(super) output: TokenStream,
+    pub(super) has_body: bool,
+    /// Whether the block calls `block_on`, as the expansion of `#[tokio::main]` does.
+    pub(super) blocks_on: bool,
 }
 
 impl Function {
-    /// `Err` is the place of what is no function with a body.
+    /// `Err` is the span of an item that is not a function with a body.
     pub(super) fn read(tokens: TokenStream) -> Result<Self, Span> {
         let Item { attributes, visibility, rest: definition } = Item::read(tokens);
         let start = definition.first().map_or_else(Span::call_site, TokenTree::span);
@@ -55,15 +63,18 @@ impl Function {
             return Err(start);
         }
         let [fn_token, TokenTree::Ident(name), rest @ ..] = rest else { return Err(start) };
-        let (generics, rest) = item::take_angles(rest);
+        let (generics, rest) = tokens::take_angles(rest);
         let [TokenTree::Group(parameters), rest @ .., TokenTree::Group(body)] = rest else {
             return Err(start);
         };
         let parameters: Vec<TokenTree> = parameters.stream().into_iter().collect();
-        let is_async = item::position(qualifiers, "async").is_some();
+        let is_async = tokens::position(qualifiers, "async").is_some();
+        let (entry_points, others): (Vec<_>, Vec<_>) =
+            attributes.into_iter().partition(|attribute| ENTRY_POINTS.contains(&attribute.name()));
         let (outer, inner): (Vec<_>, Vec<_>) =
-            attributes.iter().partition(|attribute| OUTER.contains(&attribute.name.as_str()));
+            others.iter().partition(|attribute| OUTER.contains(&attribute.name()));
         Ok(Self {
+            entry_points,
             outer_attributes: outer.into_iter().map(Attribute::to_token_stream).collect(),
             inner_attributes: inner.into_iter().map(Attribute::to_token_stream).collect(),
             visibility,
@@ -72,31 +83,32 @@ impl Function {
             fn_token: fn_token.span(),
             qualifiers: qualifiers.iter().filter(|word| !is_async_keyword(word)).cloned().collect(),
             generics: generics.iter().cloned().collect(),
-            parameters: item::split_at_commas(&parameters).into_iter().map(collect).collect(),
+            parameters: tokens::split_at_commas(&parameters).into_iter().map(collect).collect(),
             output: output(rest),
-            has_body: body.delimiter() == Delimiter::Brace && !body.stream().is_empty(),
+            has_body: !body::is_empty(body),
+            blocks_on: body::mentions(body.stream(), "block_on"),
             definition: make_async(&definition, fn_token.span(), body),
         })
     }
 
-    /// Whether a call with nothing but the application can be written.
-    pub(crate) fn is_callable(&self) -> bool {
+    /// Whether it can be called with the application as its only argument.
+    pub(super) fn is_callable(&self) -> bool {
         self.qualifiers.is_empty()
             && self.generics.is_empty()
             && self.parameters.len() <= 1
             && !self.has_receiver()
     }
 
-    pub(crate) fn has_receiver(&self) -> bool {
+    pub(super) fn has_receiver(&self) -> bool {
         let first = self.parameters.first().cloned().unwrap_or_default();
         let first: Vec<TokenTree> = first.into_iter().collect();
-        item::position(item::before(&first, ':'), "self").is_some()
+        tokens::position(tokens::before(&first, ':'), "self").is_some()
     }
 }
 
 /// The type behind `->`.
 fn output(tokens: &[TokenTree]) -> TokenStream {
-    let end = item::position(tokens, "where").unwrap_or(tokens.len());
+    let end = tokens::position(tokens, "where").unwrap_or(tokens.len());
     match &tokens[..end] {
         [TokenTree::Punct(minus), TokenTree::Punct(_), output @ ..] if minus.as_char() == '-' => {
             collect(output)
@@ -105,29 +117,21 @@ fn output(tokens: &[TokenTree]) -> TokenStream {
     }
 }
 
-/// The function with `async` in any case: a body that awaits would cause more errors without it.
+/// The function with `async`, written or not: without it, a body that awaits would cause further errors.
 ///
-/// A function that awaits nothing is marked as generated from its first token to its last, so that `unused_async` does
-/// not object to what can only be an `async fn`.
+/// A function that awaits nothing is marked as generated from its first token to its last, since the lint
+/// `unused_async` would object to an `async fn` that the user cannot write differently.
 fn make_async(definition: &[TokenTree], fn_token: Span, body: &Group) -> TokenStream {
     let start = definition.iter().position(is_async_keyword);
     let mut at = start.map_or(fn_token, |start| definition[start].span());
     let mut body = body.clone();
-    if !awaits(body.stream()) {
+    if !body::mentions(body.stream(), "await") {
         at = generated_at(at);
         body.set_span(generated_at(body.span()));
     }
     let signature = definition[..definition.len() - 1].iter().enumerate();
     let signature = signature.filter(|(i, _)| Some(*i) != start).map(|(_, token)| token);
     quote_spanned!(at=> async #(#signature)* #body)
-}
-
-fn awaits(body: TokenStream) -> bool {
-    body.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "await",
-        TokenTree::Group(group) => awaits(group.stream()),
-        _ => false,
-    })
 }
 
 fn is_qualifier(token: &TokenTree) -> bool {
@@ -139,9 +143,5 @@ fn is_qualifier(token: &TokenTree) -> bool {
 }
 
 fn is_async_keyword(token: &TokenTree) -> bool {
-    item::ident(token).is_some_and(|word| word == "async")
-}
-
-fn collect(tokens: &[TokenTree]) -> TokenStream {
-    tokens.iter().cloned().collect()
+    tokens::ident(token).is_some_and(|word| word == "async")
 }

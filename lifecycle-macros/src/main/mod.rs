@@ -3,23 +3,32 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use self::function::Function;
+use self::model::Entry;
 use crate::ctxt::Ctxt;
 
+mod body;
 mod check;
 mod expand;
+mod fallback;
 mod function;
 mod model;
-
-pub(crate) use self::function::Function;
+mod options;
 
 pub(crate) fn main(options: TokenStream, item: &TokenStream) -> TokenStream {
     let cx = Ctxt::new();
-    let mut entry = model::Entry::read(&cx, options);
+    let mut entry = Entry::read(&cx, options);
     let expansion = match Function::read(item.clone()) {
         Ok(function) => {
             check::check(&cx, &mut entry, &function);
-            // Inside an `impl`, where alone there is a `self`, the method is fine as it is.
-            if function.has_receiver() { item.clone() } else { expand::expand(&entry, &function) }
+            if function.has_receiver() {
+                // It stands in an `impl`, where the method is fine as it is.
+                item.clone()
+            } else if function.is_callable() {
+                expand::expand(&entry, &function)
+            } else {
+                fallback::expand(&entry.runtime, &function)
+            }
         }
         Err(span) => {
             cx.error(span, "`#[lifecycle::main]` goes on an `async fn`");

@@ -1,36 +1,24 @@
-//! What `#[lifecycle::main(…)]` says, as it was written.
+//! What `#[lifecycle::main(…)]` says, as written.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 
-use crate::args::{self, Arg, Spanned};
+use super::options::MainOption;
+use crate::args::{self, Spanned};
 use crate::ctxt::Ctxt;
+use crate::option;
 use crate::paths::{Path, Runtime};
-use crate::symbol::{
-    self, CRATE, DRAIN_DELAY, FLAVOR, PRESTOP, PROBE, RESOURCES, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Symbol,
-    WORKER_THREADS,
-};
 
-const OPTIONS: [Symbol; 9] = [
-    SHUTDOWN_TIMEOUT,
-    STARTUP_TIMEOUT,
-    DRAIN_DELAY,
-    PROBE,
-    PRESTOP,
-    RESOURCES,
-    FLAVOR,
-    WORKER_THREADS,
-    CRATE,
-];
+type Arg = args::Arg<MainOption>;
 
 pub(super) struct Entry {
     pub(super) shutdown_timeout: Option<Spanned<Duration>>,
     pub(super) startup_timeout: Option<StartupTimeout>,
     pub(super) drain_delay: Option<Spanned<Duration>>,
     pub(super) probe: Option<Spanned<SocketAddr>>,
-    /// The place of the flag, if it is set.
+    /// The span of the flag, if it is set.
     pub(super) prestop: Option<Span>,
     pub(super) resources: Vec<Path>,
     pub(super) flavor: Flavor,
@@ -51,7 +39,7 @@ pub(super) enum Flavor {
 }
 
 impl Entry {
-    /// Reads everything; what cannot be read is reported and left at its default.
+    /// Reads all options; one that cannot be read is reported and keeps its default.
     pub(super) fn read(cx: &Ctxt, options: TokenStream) -> Self {
         let mut entry = Self {
             shutdown_timeout: None,
@@ -64,24 +52,24 @@ impl Entry {
             worker_threads: None,
             runtime: Runtime::default(),
         };
-        for arg in args::parse(cx, &OPTIONS, options) {
-            match arg.symbol {
-                SHUTDOWN_TIMEOUT => entry.shutdown_timeout = arg.duration(cx),
-                STARTUP_TIMEOUT => entry.startup_timeout = StartupTimeout::read(cx, &arg),
-                DRAIN_DELAY => entry.drain_delay = arg.duration(cx),
-                PROBE => entry.probe = Some(probe(cx, &arg)),
-                PRESTOP => entry.prestop = arg.flag(cx).then(|| arg.span()),
-                RESOURCES => entry.resources = resources(cx, &arg),
-                FLAVOR => entry.flavor = Flavor::read(cx, &arg),
-                WORKER_THREADS => entry.worker_threads = arg.integer(cx),
-                _ => entry.runtime.path = arg.path(cx),
+        for arg in args::parse(cx, options) {
+            match arg.option {
+                MainOption::ShutdownTimeout => entry.shutdown_timeout = arg.duration(cx),
+                MainOption::StartupTimeout => entry.startup_timeout = StartupTimeout::read(cx, &arg),
+                MainOption::DrainDelay => entry.drain_delay = arg.duration(cx),
+                MainOption::Probe => entry.probe = Some(probe(cx, &arg)),
+                MainOption::Prestop => entry.prestop = arg.flag(cx).then(|| arg.span()),
+                MainOption::Resources => entry.resources = resources(cx, &arg),
+                MainOption::Flavor => entry.flavor = Flavor::read(cx, &arg),
+                MainOption::WorkerThreads => entry.worker_threads = arg.integer(cx),
+                MainOption::Crate => entry.runtime.path = arg.path(cx),
             }
         }
         entry
     }
 }
 
-/// An address that cannot be read counts as one all the same, lest its absence cause more errors.
+/// An address that cannot be read is replaced: a missing one could cause further errors.
 fn probe(cx: &Ctxt, arg: &Arg) -> Spanned<SocketAddr> {
     let any = || Spanned { value: SocketAddr::from(([0, 0, 0, 0], 0)), span: arg.span() };
     arg.socket_address(cx).unwrap_or_else(any)
@@ -106,16 +94,17 @@ impl StartupTimeout {
 }
 
 impl Flavor {
+    const NAMES: [(&str, Self); 2] =
+        [("multi_thread", Self::MultiThread), ("current_thread", Self::CurrentThread)];
+
     fn read(cx: &Ctxt, arg: &Arg) -> Self {
         let Some(literal) = arg.string(cx) else { return Self::MultiThread };
         let written = literal.value();
-        match written.as_str() {
-            "multi_thread" => return Self::MultiThread,
-            "current_thread" => return Self::CurrentThread,
-            _ => {}
+        if let Some((_, flavor)) = Self::NAMES.into_iter().find(|(name, _)| *name == written) {
+            return flavor;
         }
-        let advice = match symbol::nearest(&written, ["multi_thread", "current_thread"]) {
-            Some(flavor) => format!("did you mean \"{flavor}\"?"),
+        let advice = match option::nearest(&written, Self::NAMES.map(|(name, _)| name)) {
+            Some(name) => format!("did you mean \"{name}\"?"),
             None => "the flavors are \"multi_thread\" and \"current_thread\"".to_owned(),
         };
         cx.error(literal.span(), format_args!("unknown flavor \"{written}\"; {advice}"));

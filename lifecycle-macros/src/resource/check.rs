@@ -1,14 +1,27 @@
-//! Judges a declaration, and takes out what would cause a second error.
+//! Checks a declaration, and removes what would cause a second error.
 
-use super::{Declaration, Kind};
+use super::model::Declaration;
+use super::name;
+use super::subject::Kind;
 use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
 
 pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
+    check_second(cx, declaration);
     check_subject(cx, declaration);
     check_dependencies(cx, declaration);
     check_name(cx, declaration);
     check_acquire_timeout(cx, declaration);
+}
+
+fn check_second(cx: &Ctxt, declaration: &Declaration) {
+    if let Some(second) = declaration.second() {
+        let path = &second.path;
+        cx.error_spanned(
+            second,
+            format_args!("`#[{path}]` is given twice; put all options into one of the two"),
+        );
+    }
 }
 
 fn check_subject(cx: &Ctxt, declaration: &Declaration) {
@@ -21,13 +34,13 @@ fn check_subject(cx: &Ctxt, declaration: &Declaration) {
             return cx.error_spanned(
                 &subject.generics.written,
                 format_args!(
-                    "a resource cannot be generic, as its type is its identity; \
+                    "a resource cannot be generic: each resource is one type; \
                      declare a newtype for each concrete `{name}<…>`"
                 ),
             );
         }
-        Kind::Enum => "an enum cannot be a resource; put it into a struct",
-        Kind::Union => "a union cannot be a resource; put it into a struct",
+        Kind::Enum => "an enum cannot be a resource; wrap it in a struct",
+        Kind::Union => "a union cannot be a resource; wrap it in a struct",
         Kind::Function => {
             "a function cannot be a resource; write a struct whose `acquire` does what the function does"
         }
@@ -42,7 +55,7 @@ fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
     declaration.after.retain(|path| {
         let itself = subject.name.as_ref().filter(|name| path.is_local(name));
         if let Some(name) = itself {
-            cx.error_spanned(path, format_args!("`{name}` cannot come after itself; take it out of `after`"));
+            cx.error_spanned(path, format_args!("`{name}` cannot come after itself; remove it from `after`"));
         }
         itself.is_none()
     });
@@ -50,28 +63,36 @@ fn check_dependencies(cx: &Ctxt, declaration: &mut Declaration) {
 }
 
 fn check_name(cx: &Ctxt, declaration: &mut Declaration) {
-    let Some(name) = &declaration.name else { return };
-    let value = name.value();
-    let problem = if value.trim().is_empty() {
-        "is empty"
-    } else if value.contains(char::is_control) {
-        "contains a control character"
-    } else {
-        return;
-    };
+    let Some(name) = &declaration.name else { return check_default_name(cx, declaration) };
+    let Some(problem) = name::problem(&name.value()) else { return };
     let span = name.span();
     declaration.name = None;
     let default = declaration.display_name();
-    cx.error(
-        span,
-        format_args!(
-            "this name {problem}; write one that reads well in a log, or leave it out for \"{default}\""
-        ),
-    );
+    let advice = match name::problem(&default) {
+        None => format!("choose another, or remove `name` to use \"{default}\""),
+        Some(_) => "choose another".to_owned(),
+    };
+    cx.error(span, format_args!("this name {problem}; {advice}"));
+}
+
+/// The name of the type is used as it is, unless it would be taken for something else.
+fn check_default_name(cx: &Ctxt, declaration: &Declaration) {
+    let default = declaration.display_name();
+    if let (Some(ident), true) = (&declaration.subject.name, name::is_reserved(&default)) {
+        cx.error(
+            ident.span(),
+            format_args!(
+                "the name \"{default}\" is reserved for the body of `main`; choose another by `name = \"…\"`"
+            ),
+        );
+    }
 }
 
 fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {
     if let Some(limit) = declaration.acquire_timeout.take_if(|limit| limit.value.is_zero()) {
-        cx.error(limit.span, "nothing can be acquired in no time; leave `acquire_timeout` out for no limit");
+        cx.error(
+            limit.span,
+            "an `acquire_timeout` of zero leaves no time to acquire anything; for no limit, remove it",
+        );
     }
 }

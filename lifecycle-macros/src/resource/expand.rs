@@ -1,36 +1,23 @@
-//! Writes the constant that declares a resource: data, and calls into `private`.
+//! Writes the declaration of a resource: data, and calls into `private`.
 
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::Declaration;
+use super::handle::handle;
+use super::model::Declaration;
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::fallback;
 use crate::paths::{Path, generated_at};
 
-pub(super) fn expand(declaration: &Declaration) -> TokenStream {
-    let subject = &declaration.subject;
-    let Some(name) = &subject.name else { return TokenStream::new() };
-    let parts = if subject.generics.is_empty() {
-        let node = node(declaration, name);
-        let declared = impl_declared(declaration, name);
-        let depends_on = declaration.after.iter().map(|path| impl_depends_on(declaration, name, path));
-        let obligations = obligations(declaration, name);
-        let registration = registration(declaration, name);
-        quote!(#node #declared #(#depends_on)* #obligations #registration)
-    } else {
-        fallback::generic_resource(declaration, name)
-    };
-    let conditions = &subject.conditions;
-    let allow_deprecated = subject.is_deprecated.then(|| quote!(#[allow(deprecated)]));
-    quote! {
-        #(#conditions)*
-        #allow_deprecated
-        const _: () = { #parts };
-    }
+pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
+    let node = node(declaration, name);
+    let declared = impl_declared(declaration, name);
+    let depends_on = declaration.after.iter().map(|path| impl_depends_on(declaration, name, path));
+    let obligations = obligations(declaration, name);
+    let registration = registration(declaration, name);
+    quote!(#node #declared #(#depends_on)* #obligations #registration)
 }
 
 fn impl_declared(declaration: &Declaration, name: &Ident) -> TokenStream {
@@ -52,7 +39,7 @@ fn impl_declared(declaration: &Declaration, name: &Ident) -> TokenStream {
     }
 }
 
-/// In a cycle rustc walks along these constants, so each has the place of its dependencies.
+/// In a cycle rustc walks along these constants, so each has the span of its dependencies.
 fn depth(declaration: &Declaration, name: &Ident) -> TokenStream {
     let krate = declaration.runtime.at(generated_at(name.span()));
     let (first, last) = match &declaration.after[..] {
@@ -86,7 +73,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
     let Declaration { optional, foundation, .. } = declaration;
-    // At the struct's own place, or these would name the line of the attribute.
+    // With the span of the struct; otherwise these would name the line of the attribute.
     let (file, line) =
         (quote_spanned!(name.span()=> ::core::file!()), quote_spanned!(name.span()=> ::core::line!()));
     quote! {
@@ -114,8 +101,8 @@ fn impl_depends_on(declaration: &Declaration, name: &Ident, path: &Path) -> Toke
 
 /// Constants that must hold: no cycle, and foundations at the bottom.
 ///
-/// The depth is evaluated through a generic function, since `<Db as Declared>::DEPTH` would repeat the error about a
-/// missing `impl Resource`.
+/// The depth is evaluated through a generic function: `<Db as Declared>::DEPTH` would repeat the error about a missing
+/// `impl Resource`.
 fn obligations(declaration: &Declaration, name: &Ident) -> TokenStream {
     let at = generated_at(name.span());
     let krate = declaration.runtime.at(at);
@@ -124,7 +111,7 @@ fn obligations(declaration: &Declaration, name: &Ident) -> TokenStream {
         let dependency = path.last_segment();
         let message = format!(
             "`{name}` is a foundation and comes after `{dependency}`, which is not: \
-             make `{dependency}` a `foundation` too, or take `foundation` off `{name}`"
+             make `{dependency}` a `foundation` too, or remove `foundation` from `{name}`"
         );
         let panic = quote_spanned!(path.first()=> ::core::panic!);
         quote_spanned!(path.last()=> if !#is_foundation { #panic(#message) })
@@ -148,16 +135,7 @@ fn registration(declaration: &Declaration, name: &Ident) -> TokenStream {
     }
 }
 
-/// What `cx.get` gives.
-pub(crate) fn handle(declaration: &Declaration) -> TokenStream {
-    if declaration.optional {
-        quote!(::core::option::Option<::std::sync::Arc<Self>>)
-    } else {
-        quote!(::std::sync::Arc<Self>)
-    }
-}
-
-/// `<path as Declared>::associated`, from the first token to the last at the place of `path`.
+/// `<path as Declared>::associated`, with the span of `path` on every token.
 fn declared(declaration: &Declaration, path: &Path, associated: &str) -> TokenStream {
     let krate = declaration.runtime.at(path.first());
     let associated = Ident::new(associated, path.last());

@@ -3,22 +3,38 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use self::model::Declaration;
 use crate::ctxt::Ctxt;
 
 mod check;
 mod expand;
+mod fallback;
+mod handle;
 mod model;
+mod name;
+mod options;
 mod subject;
-
-pub(crate) use self::expand::handle;
-pub(crate) use self::model::Declaration;
-pub(crate) use self::subject::{Kind, Subject};
 
 pub(crate) fn resource(options: TokenStream, item: &TokenStream) -> TokenStream {
     let cx = Ctxt::new();
     let mut declaration = Declaration::read(&cx, options, item.clone());
     check::check(&cx, &mut declaration);
-    let expansion = expand::expand(&declaration);
+    let subject = &declaration.subject;
+    let name = subject.name.as_ref().filter(|_| declaration.second().is_none());
+    let constant = name.map(|name| {
+        let parts = if subject.generics.is_empty() {
+            expand::expand(&declaration, name)
+        } else {
+            fallback::expand(&declaration, name)
+        };
+        let conditions = &subject.conditions;
+        let allow_deprecated = subject.is_deprecated.then(|| quote!(#[allow(deprecated)]));
+        quote! {
+            #(#conditions)*
+            #allow_deprecated
+            const _: () = { #parts };
+        }
+    });
     let errors = cx.finish();
-    quote!(#item #expansion #errors)
+    quote!(#item #constant #errors)
 }

@@ -1,35 +1,31 @@
-//! What `#[resource(…)]` says, as it was written.
+//! What `#[resource(…)]` and the item beneath it say, as written.
 
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use syn::LitStr;
 
-use super::Subject;
+use super::options::ResourceOption;
+use super::subject::Subject;
 use crate::args::{self, Spanned};
 use crate::ctxt::Ctxt;
+use crate::item::Attribute;
 use crate::paths::{Path, Runtime};
-use crate::symbol::{
-    ACQUIRE_TIMEOUT, AFTER, CRATE, DRAIN_TIMEOUT, FOUNDATION, NAME, OPTIONAL, RESERVE, Symbol,
-};
 
-const OPTIONS: [Symbol; 8] =
-    [AFTER, NAME, ACQUIRE_TIMEOUT, DRAIN_TIMEOUT, RESERVE, OPTIONAL, FOUNDATION, CRATE];
-
-pub(crate) struct Declaration {
-    pub(crate) subject: Subject,
-    pub(crate) after: Vec<Path>,
-    pub(crate) name: Option<LitStr>,
-    pub(crate) acquire_timeout: Option<Spanned<Duration>>,
-    pub(crate) drain_timeout: Option<Spanned<Duration>>,
-    pub(crate) reserve: Option<Spanned<Duration>>,
-    pub(crate) optional: bool,
-    pub(crate) foundation: bool,
-    pub(crate) runtime: Runtime,
+pub(super) struct Declaration {
+    pub(super) subject: Subject,
+    pub(super) after: Vec<Path>,
+    pub(super) name: Option<LitStr>,
+    pub(super) acquire_timeout: Option<Spanned<Duration>>,
+    pub(super) drain_timeout: Option<Spanned<Duration>>,
+    pub(super) reserve: Option<Spanned<Duration>>,
+    pub(super) optional: bool,
+    pub(super) foundation: bool,
+    pub(super) runtime: Runtime,
 }
 
 impl Declaration {
-    /// Reads everything; what cannot be read is reported and left at its default.
+    /// Reads all options; one that cannot be read is reported and keeps its default.
     pub(super) fn read(cx: &Ctxt, options: TokenStream, item: TokenStream) -> Self {
         let mut declaration = Self {
             subject: Subject::read(item),
@@ -42,23 +38,30 @@ impl Declaration {
             foundation: false,
             runtime: Runtime::default(),
         };
-        for arg in args::parse(cx, &OPTIONS, options) {
-            match arg.symbol {
-                AFTER => declaration.after = arg.paths(cx),
-                NAME => declaration.name = arg.string(cx),
-                ACQUIRE_TIMEOUT => declaration.acquire_timeout = arg.duration(cx),
-                DRAIN_TIMEOUT => declaration.drain_timeout = arg.duration(cx),
-                RESERVE => declaration.reserve = arg.duration(cx),
-                OPTIONAL => declaration.optional = arg.flag(cx),
-                FOUNDATION => declaration.foundation = arg.flag(cx),
-                _ => declaration.runtime.path = arg.path(cx),
+        for arg in args::parse(cx, options) {
+            match arg.option {
+                ResourceOption::After => declaration.after = arg.paths(cx),
+                ResourceOption::Name => declaration.name = arg.string(cx),
+                ResourceOption::AcquireTimeout => declaration.acquire_timeout = arg.duration(cx),
+                ResourceOption::DrainTimeout => declaration.drain_timeout = arg.duration(cx),
+                ResourceOption::Reserve => declaration.reserve = arg.duration(cx),
+                ResourceOption::Optional => declaration.optional = arg.flag(cx),
+                ResourceOption::Foundation => declaration.foundation = arg.flag(cx),
+                ResourceOption::Crate => declaration.runtime.path = arg.path(cx),
             }
         }
         declaration
     }
 
+    /// A second `#[resource]` on the same item, which declares it on its own.
+    pub(super) fn second(&self) -> Option<&Attribute> {
+        let mut attributes = self.subject.resource_attributes.iter();
+        attributes
+            .find(|Attribute { path, .. }| path == "resource" || self.runtime.is_path_of(path, "resource"))
+    }
+
     /// `name = "…"`, or else the name of the type.
-    pub(crate) fn display_name(&self) -> String {
+    pub(super) fn display_name(&self) -> String {
         match (&self.name, &self.subject.name) {
             (Some(name), _) => name.value(),
             (None, Some(ident)) => ident.to_string().trim_start_matches("r#").to_owned(),

@@ -1,6 +1,6 @@
 #[lifecycle::main(
     shutdown_timeout = "0s",
-    startup_timeout = "1.5m",
+    startup_timeout = "1.5m 30s",
     drain_dely = "5s",
     resources = [remote::Db, "Http"],
     flavor = "multi",

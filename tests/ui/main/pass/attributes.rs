@@ -22,6 +22,20 @@ async fn absent() {
 #[allow(dead_code)]
 async fn never_called() {}
 
+macro_rules! with_attributes {
+    ($(#[$attribute:meta])* $name:ident) => {
+        #[lifecycle::main]
+        $(#[$attribute])*
+        pub async fn $name() {}
+    };
+}
+
+with_attributes! {
+    /// The documentation is that of the function that is called.
+    #[must_use]
+    documented
+}
+
 fn main() {
     let _entry: fn() -> Report = Entry;
 }

@@ -10,11 +10,12 @@ impl Resource for Db {
 }
 
 #[resource(after: Db)]
-struct Jobs;
+struct Http;
 
-impl Resource for Jobs {
-    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Jobs)
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let _handle = cx.get::<Db>();
+        Ok(Http)
     }
 }
 

@@ -19,11 +19,13 @@ impl Resource for Cache {
 }
 
 #[resource(after = Db, Cache)]
-struct Jobs;
+struct Http;
 
-impl Resource for Jobs {
-    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Jobs)
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let _handle = cx.get::<Db>();
+        let _handle = cx.get::<Cache>();
+        Ok(Http)
     }
 }
 

@@ -9,9 +9,9 @@ struct Db;
 #[resource(
     after = Db,
     name = "job queue",
-    acquire_timeout = "10s",
+    acquire_timeout = "2min",
     drain_timeout = "0s",
-    reserve = "1m 30s",
+    reserve = "1m 1.5s",
     optional
 )]
 /// The line on which the struct stands is this one plus one.
@@ -38,9 +38,9 @@ fn main() {
     for part in [
         "name: \"job queue\"",
         "line: 18",
-        "acquire_timeout: Some(10s)",
+        "acquire_timeout: Some(120s)",
         "drain_timeout: Some(0ns)",
-        "reserve: Some(90s)",
+        "reserve: Some(61.5s)",
         "optional: true",
         "foundation: false",
     ] {

@@ -35,4 +35,35 @@ impl Resource for Cache {
 
 declare!(pub Jobs after crate::Db ; "10s" ; Cache);
 
+macro_rules! with_attributes {
+    ($(#[$attribute:meta])* $name:ident) => {
+        #[resource]
+        $(#[$attribute])*
+        struct $name;
+    };
+}
+
+with_attributes! {
+    /// There is no such struct.
+    #[cfg(any())]
+    Absent
+}
+
+macro_rules! item {
+    ($item:item) => {
+        #[resource]
+        $item
+    };
+}
+
+item!(
+    struct Http;
+);
+
+impl Resource for Http {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Ok(Http)
+    }
+}
+
 fn main() {}

@@ -1,6 +1,6 @@
 use lifecycle::{Acquire, Resource, Result, resource};
 
-#[resource(reserve = "1.5s")]
+#[resource(reserve = "1.5m 30s")]
 struct Jobs;
 
 impl Resource for Jobs {

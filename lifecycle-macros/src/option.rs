@@ -1,57 +1,64 @@
-//! The names of the options, and which of them a misspelt one was meant to be.
+//! The names of a macro's options, and which of them a misspelt name means.
 
-use std::fmt;
+use std::fmt::Display;
 
-/// The name of an option, together with an example of its use.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Symbol {
-    name: &'static str,
-    example: &'static str,
+/// The names of the options of one macro.
+///
+/// [`option_names!`](crate::option::option_names) makes them an enum, so that a `match` over them has an arm for each.
+pub(crate) trait OptionName: Copy + Display + PartialEq + 'static {
+    /// All of them, in the order in which messages list them.
+    const ALL: &'static [Self];
+    /// The option whose value is one or more resources.
+    const RESOURCES: Self;
+
+    fn name(self) -> &'static str;
+
+    /// The option as it is written in an attribute.
+    fn example(self) -> &'static str;
 }
 
-macro_rules! symbols {
-    ($($constant:ident = $name:literal, $example:literal;)*) => {
-        $(pub(crate) const $constant: Symbol = Symbol { name: $name, example: $example };)*
+/// Declares the option names of one macro: a variant, the name, and an example of its use.
+macro_rules! option_names {
+    (
+        $(#[$attribute:meta])*
+        enum $Names:ident, resources in $Resources:ident {
+            $($Variant:ident = $name:literal, $example:literal;)*
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq)]
+        pub(super) enum $Names {
+            $($Variant,)*
+        }
+
+        impl $crate::option::OptionName for $Names {
+            const ALL: &'static [Self] = &[$(Self::$Variant),*];
+            const RESOURCES: Self = Self::$Resources;
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $name,)*
+                }
+            }
+
+            fn example(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $example,)*
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $Names {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str($crate::option::OptionName::name(*self))
+            }
+        }
     };
 }
 
-symbols! {
-    ACQUIRE_TIMEOUT = "acquire_timeout", "acquire_timeout = \"10s\"";
-    AFTER = "after", "after = Db";
-    CRATE = "crate", "crate = path::to::lifecycle";
-    DRAIN_DELAY = "drain_delay", "drain_delay = \"5s\"";
-    DRAIN_TIMEOUT = "drain_timeout", "drain_timeout = \"15s\"";
-    FLAVOR = "flavor", "flavor = \"multi_thread\"";
-    FOUNDATION = "foundation", "foundation";
-    NAME = "name", "name = \"db\"";
-    OPTIONAL = "optional", "optional";
-    PRESTOP = "prestop", "prestop";
-    PROBE = "probe", "probe = \"0.0.0.0:8081\"";
-    RESERVE = "reserve", "reserve = \"2s\"";
-    RESOURCES = "resources", "resources = [Http, Metrics]";
-    SHUTDOWN_TIMEOUT = "shutdown_timeout", "shutdown_timeout = \"30s\"";
-    STARTUP_TIMEOUT = "startup_timeout", "startup_timeout = \"60s\"";
-    WORKER_THREADS = "worker_threads", "worker_threads = 4";
-}
+pub(crate) use option_names;
 
-impl Symbol {
-    pub(crate) fn name(self) -> &'static str {
-        self.name
-    }
-
-    /// The option as it is written in an attribute.
-    pub(crate) fn example(self) -> &'static str {
-        self.example
-    }
-}
-
-impl fmt::Display for Symbol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-/// The name that `written` was most likely meant to be, if one is near enough.
+/// The name that `written` most likely means, if one is close enough.
 pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let tolerated = written.chars().count().max(3) / 3;
     names
@@ -62,7 +69,7 @@ pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str
         .map(|(_, name)| name)
 }
 
-/// The edit distance: how many insertions, removals, replacements and swaps of neighbours lead from `a` to `b`.
+/// The edit distance: the number of insertions, deletions, replacements and swaps of neighbours between `a` and `b`.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];

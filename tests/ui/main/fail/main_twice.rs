@@ -1,0 +1,3 @@
+#[lifecycle::main(drain_delay = "5s")]
+#[lifecycle::main]
+async fn main() {}

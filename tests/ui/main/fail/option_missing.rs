@@ -1,0 +1,2 @@
+#[lifecycle::main(remote::Db)]
+async fn main() {}

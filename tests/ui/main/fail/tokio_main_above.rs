@@ -1,0 +1,7 @@
+#[tokio::main]
+#[lifecycle::main]
+async fn main() {
+    work().await;
+}
+
+async fn work() {}

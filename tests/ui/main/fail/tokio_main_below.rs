@@ -1,0 +1,7 @@
+#[lifecycle::main]
+#[tokio::main]
+async fn main() {
+    work().await;
+}
+
+async fn work() {}

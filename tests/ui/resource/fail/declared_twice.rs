@@ -1,0 +1,13 @@
+use lifecycle::{Acquire, Resource, Result, resource};
+
+#[resource(name = "jobs")]
+#[lifecycle::resource(reserve = "2s")]
+struct Jobs;
+
+impl Resource for Jobs {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Ok(Jobs)
+    }
+}
+
+fn main() {}
