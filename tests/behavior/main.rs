@@ -6,6 +6,7 @@ mod capture;
 mod deadline;
 mod delay;
 mod embedding;
+mod errors;
 mod escalation;
 mod logging;
 mod notices;
