@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use lifecycle::{Acquire, App, Guard, Operation, Outcome, Report, Resource, Result, Tasks, resource};
-use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendError;
 
 use crate::stage::{Stage, failures, live, ms, scripted};
 

@@ -16,5 +16,6 @@ mod report;
 mod rollback;
 mod stage;
 mod start;
+mod supply;
 mod tasks;
 mod turns;
