@@ -18,4 +18,5 @@ mod stage;
 mod start;
 mod supply;
 mod tasks;
+mod threads;
 mod turns;
