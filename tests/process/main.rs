@@ -8,6 +8,7 @@
 
 use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
 
+mod blocked_log;
 mod clean_shutdown;
 mod configuration;
 mod embedding;
