@@ -19,6 +19,7 @@ mod exit_codes;
 mod failed_start;
 mod failures;
 mod hello;
+mod not_main;
 mod panic_abort;
 mod payments;
 mod pid_1;
