@@ -12,6 +12,7 @@ mod blocked_log;
 mod clean_shutdown;
 mod configuration;
 mod embedding;
+mod end;
 mod errors;
 mod escalation;
 mod existing_app;
