@@ -9,17 +9,17 @@ fn exiting(exit: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_exiting")).env("EXIT", exit)
 }
 
-/// Asks a process to stop with `first`, and sends `second` at once when it exits. Asserts that they are one signal, as a
-/// terminal and a parent often both deliver it.
-fn are_one(first: Signal, second: Signal) {
+/// Asks a process to stop with `first`, and sends `second` at once when it takes its time and says so. Asserts that they
+/// are one signal, as a terminal and a parent often both deliver it.
+fn are_one(first: Signal, second: Signal, exit: &str, says: &str) {
     let _machine = machine::shared();
     let mut apart = Vec::new();
     // A pause of the machine may put more than the 500 ms between them, though hardly each time.
     while apart.len() < 3 {
-        let process = exiting("slow").spawn();
+        let process = exiting(exit).spawn();
         process.wait_for_line("running");
         process.signal(first);
-        process.wait_for_line("exiting");
+        process.wait_for_line(says);
         process.signal(second);
         let exit = process.wait_for_exit();
         if exit.code() == Some(0) {
@@ -34,17 +34,22 @@ fn are_one(first: Signal, second: Signal) {
 
 #[test]
 fn d8_sigint_that_comes_twice_while_the_process_exits_is_one() {
-    are_one(Signal::INT, Signal::INT);
+    are_one(Signal::INT, Signal::INT, "slow", "exiting");
 }
 
 #[test]
 fn d8_sigint_just_after_sigterm_while_the_process_exits_is_the_same_one() {
-    are_one(Signal::TERM, Signal::INT);
+    are_one(Signal::TERM, Signal::INT, "slow", "exiting");
 }
 
 #[test]
 fn d8_sigquit_just_after_sigint_while_the_process_exits_is_the_same_one() {
-    are_one(Signal::INT, Signal::QUIT);
+    are_one(Signal::INT, Signal::QUIT, "slow", "exiting");
+}
+
+#[test]
+fn d8_sigint_that_comes_twice_while_the_body_drops_a_value_is_one() {
+    are_one(Signal::INT, Signal::INT, "slow_body", "dropping");
 }
 
 #[test]
