@@ -29,3 +29,4 @@ mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
+mod words;
