@@ -1,13 +1,14 @@
 //! An application inside another: `supply`, `resources`, several at once, dropped half-way, any runtime.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use lifecycle::{
-    Acquire, App, Operation, Outcome, Phase, Reason, Release, Resource, Result, Signal, resource,
+    Acquire, App, Operation, Outcome, Phase, Reason, Release, Report, Resource, Result, Signal, resource,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::capture;
@@ -231,10 +232,58 @@ async fn run_with_a_body_that_is_dropped_releases_everything() {
         let _witness = stage.log.on_drop("dropped the body");
         sleep(secs(1_000)).await;
     };
-    assert!(timeout(secs(1), stage.builder::<Http>().run(body)).await.is_err());
+    assert!(timeout(secs(1), stage.builder::<Http>().run(async |app| body(app).await)).await.is_err());
     sleep(ms(1)).await;
     stage.log.assert_order("dropped the body", "releasing Http");
     assert!(stage.log.has("released Config"));
+}
+
+/// Gives up waiting after one second for an application of `Http` with this body. Returns what a resource that had
+/// waited for the end was told.
+async fn give_up(stage: &Stage, body: impl AsyncFnOnce(App)) -> Report {
+    let (tell, told) = oneshot::channel();
+    let tell = Cell::new(Some(tell));
+    stage.setup(move |cx: &Acquire<Db>| {
+        let (app, tell) = (cx.app(), tell.take().expect("it is acquired once"));
+        tokio::spawn(async move { tell.send(app.run().await) });
+    });
+    assert!(timeout(secs(1), stage.builder::<Http>().run(async |app| body(app).await)).await.is_err());
+    told.await.unwrap()
+}
+
+/// It is the application that was dropped: its body, which went with it, has done nothing wrong.
+#[track_caller]
+fn assert_dropped(report: &Report) {
+    assert_eq!(report.reason, Reason::Dropped);
+    assert_eq!(failures(report), [""; 0]);
+    assert_eq!(report.exit_code, 0);
+    assert_eq!(capture::only("was dropped before its end").level, "WARN");
+    assert_eq!(capture::messages_with("`main` failed"), [""; 0]);
+}
+
+/// E2.
+#[tokio::test(start_paused = true)]
+async fn run_with_a_body_that_is_dropped_is_told_as_such_and_not_as_a_failure_of_main() {
+    let stage = Stage::new();
+    let report = give_up(&stage, async |_| sleep(secs(1_000)).await).await;
+    assert_dropped(&report);
+}
+
+/// E2, R5: the same for a body that had asked for its notice.
+#[tokio::test(start_paused = true)]
+async fn run_with_a_body_that_listens_and_is_dropped_is_told_as_such() {
+    let stage = Stage::new();
+    let report = give_up(&stage, async |app| app.stopping().await).await;
+    assert_dropped(&report);
+}
+
+/// E2, S4: and for a body that had not begun.
+#[tokio::test(start_paused = true)]
+async fn run_that_is_dropped_before_its_body_begins_is_told_as_such() {
+    let stage = Stage::new();
+    stage.acquire::<Http>(hangs());
+    let report = give_up(&stage, async |_| ()).await;
+    assert_dropped(&report);
 }
 
 /// R1: `start` and the failure may cross. The application is not in limbo until its deadline.

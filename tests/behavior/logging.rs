@@ -188,22 +188,33 @@ mod foundation {
     scripted! {
         #[resource(foundation)]
         struct Logging;
+        #[resource(foundation)]
+        struct Config;
         #[resource]
         struct Db;
     }
 
-    /// E2: with a log that is there from the beginning, nothing waits for the foundations.
-    #[tokio::test(start_paused = true)]
-    async fn what_is_said_before_the_foundations_are_there_is_said_at_once_if_there_is_a_log() {
-        let stage = Stage::new();
-        stage.acquire::<Logging>(takes(100)).acquire::<Db>(takes(100));
+    /// Notes at each of these times how many lines contain `part`.
+    fn count(stage: &Stage, part: &'static str, times: &'static [u64]) {
         let log = stage.log.clone();
         stage.setup(move |_: &Acquire<Logging>| {
-            let log = log.clone();
-            later(50, move || log.add(format!("{} were told of the start", messages_with("starting").len())));
+            for &millis in times {
+                let log = log.clone();
+                later(millis, move || log.add(format!("{} lines with {part:?}", messages_with(part).len())));
+            }
         });
+    }
+
+    /// E2: where a subscriber is there from the start, nothing waits for the foundations.
+    #[tokio::test(start_paused = true)]
+    async fn with_a_subscriber_from_the_start_nothing_that_is_said_waits_for_the_foundations() {
+        let stage = Stage::new();
+        stage.acquire::<Logging>(takes(100)).acquire::<Db>(takes(100));
+        count(&stage, "starting", &[50, 150]);
         let _app = stage.start::<(Db, Logging)>().await;
-        assert!(stage.log.timed().contains(&"50 1 were told of the start".to_owned()));
+        let counted: Vec<String> =
+            stage.log.timed().into_iter().filter(|line| line.contains("lines with")).collect();
+        assert_eq!(counted, ["50 1 lines with \"starting\"", "150 1 lines with \"starting\""]);
         let told: Vec<String> = messages_with("cquir");
         assert_eq!(
             told,
@@ -213,6 +224,27 @@ mod foundation {
                 "acquiring Db",
                 "acquired Db in 100 ms",
                 "running: everything was acquired in 200 ms",
+            ]
+        );
+    }
+
+    /// E2, S3: of a configuration that hangs, an operator reads while it does.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_foundation_is_doing_is_said_while_it_does_it() {
+        let stage = Stage::new();
+        stage.acquire::<Config>(takes(12_000));
+        count(&stage, "acquiring Config", &[100, 5_100, 10_100, 12_100]);
+        let _app = stage.start::<(Db, Logging, Config)>().await;
+        sleep(secs(1)).await;
+        let counted: Vec<String> =
+            stage.log.timed().into_iter().filter(|line| line.contains("lines with")).collect();
+        assert_eq!(
+            counted,
+            [
+                "100 1 lines with \"acquiring Config\"",
+                "5100 2 lines with \"acquiring Config\"",
+                "10100 3 lines with \"acquiring Config\"",
+                "12100 3 lines with \"acquiring Config\"",
             ]
         );
     }

@@ -62,3 +62,39 @@ fn the_program_outlives_its_application() {
     assert_eq!(exit.code(), Some(0));
     assert!(exit.stdout().contains("still here after the deadline"));
 }
+
+/// A program that does not wait for the end of its application lives on, and its signals are its own again.
+fn lives_on(mode: &str) {
+    let _machine = machine::shared();
+    let process = embedding(mode).spawn();
+    process.wait_for_line("still here after the deadline");
+    assert!(process.has_printed("released db"));
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().killed_by(), Some(15));
+}
+
+#[test]
+fn d9_a_program_that_drops_its_application_lives_on() {
+    lives_on("drops");
+}
+
+/// Whatever becomes of the application: nobody waits for it.
+#[test]
+fn d9_a_program_that_drops_an_application_in_which_something_blocks_lives_on() {
+    lives_on("drops_what_blocks");
+}
+
+#[test]
+fn d9_a_program_that_gives_up_on_a_start_lives_on() {
+    lives_on("gives_up_on_start");
+}
+
+#[test]
+fn d9_a_program_that_gives_up_on_run_lives_on() {
+    lives_on("gives_up_on_run");
+}
+
+#[test]
+fn d9_a_program_that_gives_up_on_run_with_a_body_lives_on() {
+    lives_on("gives_up_on_a_body");
+}

@@ -8,15 +8,19 @@
 
 use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
 
+mod blocked_log;
 mod clean_shutdown;
 mod configuration;
 mod embedding;
+mod end;
+mod errors;
 mod escalation;
 mod existing_app;
 mod exit_codes;
 mod failed_start;
 mod failures;
 mod hello;
+mod not_main;
 mod panic_abort;
 mod payments;
 mod pid_1;
@@ -25,3 +29,4 @@ mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
+mod words;
