@@ -5,6 +5,7 @@
 pub(crate) mod endpoint;
 #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 pub(crate) mod heartbeat;
+pub(crate) mod last_mile;
 
 use std::io;
 use std::pin::pin;
@@ -33,7 +34,16 @@ pub(crate) enum Handling {
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
 #[derive(Debug)]
 pub(crate) struct Control {
-    application: oneshot::Sender<(Arc<Driver>, Endpoints)>,
+    application: oneshot::Sender<Application>,
+}
+
+/// What a control thread is given.
+#[derive(Debug)]
+enum Application {
+    /// One that is about to start.
+    Lives(Arc<Driver>, Endpoints),
+    /// One that has ended, and its process with it.
+    Ends(Arc<Driver>),
 }
 
 impl Control {
@@ -56,8 +66,12 @@ impl Control {
                 Ok((runtime, signals)) => {
                     let _ = ready.send(Ok(()));
                     runtime.block_on(async move {
-                        if let Ok((driver, endpoints)) = arrives.await {
-                            control_here(driver, signals, endpoints).await;
+                        match arrives.await {
+                            Ok(Application::Lives(driver, endpoints)) => {
+                                control_life(driver, signals, endpoints).await;
+                            }
+                            Ok(Application::Ends(driver)) => control_end(&driver, signals).await,
+                            Err(_) => {}
                         }
                     });
                 }
@@ -75,11 +89,16 @@ impl Control {
     /// Takes control of an application.
     pub(crate) fn take(self, driver: &Arc<Driver>, endpoints: Endpoints) {
         // The thread waits for nothing else.
-        let _ = self.application.send((Arc::clone(driver), endpoints));
+        let _ = self.application.send(Application::Lives(Arc::clone(driver), endpoints));
+    }
+
+    /// Takes control of the end of the process, after that of the application.
+    fn take_to_the_end(self, driver: &Arc<Driver>) {
+        let _ = self.application.send(Application::Ends(Arc::clone(driver)));
     }
 }
 
-async fn control_here(driver: Arc<Driver>, mut signals: Signals, endpoints: Endpoints) {
+async fn control_life(driver: Arc<Driver>, mut signals: Signals, endpoints: Endpoints) {
     let told = endpoints.serve(&driver);
     control(&driver, &mut signals).await;
     let _ = timeout(PATIENCE, told).await;
@@ -92,11 +111,15 @@ async fn control_here(driver: Arc<Driver>, mut signals: Signals, endpoints: Endp
         }
         Ending::Process => {
             driver.milestones().finished.cancel();
-            // Everything is released, and the process is still here: signals count to its very end (rule D8).
-            loop {
-                driver.send(Event::Signal(signals.next().await));
-            }
+            control_end(&driver, signals).await;
         }
+    }
+}
+
+/// Everything is released, and the process is still here: signals count to its very end (rule D8).
+async fn control_end(driver: &Arc<Driver>, mut signals: Signals) {
+    loop {
+        driver.send(Event::Signal(signals.next().await));
     }
 }
 

@@ -73,6 +73,11 @@ impl Flag {
         }
     }
 
+    /// Whether somebody has asked for the token.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(*lock(&self.0), FlagState::AwaitedBy(_))
+    }
+
     pub(super) fn token(&self) -> CancellationToken {
         let mut state = lock(&self.0);
         match &*state {

@@ -1,13 +1,14 @@
 //! The errors of hooks and tasks: put into words at once, and kept as values for the report.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::catch::{Panic, catch};
 use super::cell::lock;
-use crate::model::failure::{BoxError, Cause, ErrorText};
+use crate::model::failure::{BoxError, Cause, ErrorText, SharedError};
 
-type SharedError = Arc<dyn Error + Send + Sync>;
+/// An error has no more sources than this, unless it is its own.
+const MOST_SOURCES: usize = 64;
 
 /// Errors that are kept. Nothing of them is called or dropped under the lock.
 #[derive(Debug, Default)]
@@ -17,14 +18,19 @@ pub(super) struct Errors(Mutex<Kept>);
 struct Kept {
     errors: Vec<(u64, SharedError)>,
     next: u64,
+    /// The report is handed over: nobody will ask for an error that comes now.
+    is_closed: bool,
 }
 
 impl Errors {
-    /// The error in words, with the number under which it is kept.
+    /// The error in words, with the number under which it is kept, if it is.
     pub(super) fn keep(&self, error: BoxError) -> Cause {
-        let error: SharedError = error.into();
-        let text = words(&*error);
+        let error = SharedError::new(error);
+        let text = words(error.get());
         let mut kept = lock(&self.0);
+        if kept.is_closed {
+            return Cause::Error(text.into());
+        }
         let number = kept.next;
         kept.next += 1;
         kept.errors.push((number, error));
@@ -34,33 +40,34 @@ impl Errors {
     pub(super) fn get(&self, number: u64) -> Option<SharedError> {
         let kept = lock(&self.0);
         let place = kept.errors.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        Some(Arc::clone(&kept.errors[place].1))
+        Some(kept.errors[place].1.clone())
     }
 
     /// Takes out all that are kept. The caller drops them, where the code of a user may run.
-    pub(super) fn take(&self) -> Vec<SharedError> {
-        std::mem::take(&mut lock(&self.0).errors).into_iter().map(|(_, error)| error).collect()
+    pub(super) fn take(&self) -> impl Send + 'static + use<> {
+        std::mem::take(&mut lock(&self.0).errors)
     }
-}
 
-/// Drops each error; one whose drop panics keeps no other from being dropped.
-pub(super) fn drop_all(errors: Vec<SharedError>) {
-    for error in errors {
-        let _ = catch(|| drop(error));
+    /// The same, and keeps none that comes later.
+    pub(super) fn close(&self) -> impl Send + 'static + use<> {
+        let mut kept = lock(&self.0);
+        kept.is_closed = true;
+        std::mem::take(&mut kept.errors)
     }
 }
 
 /// An error and its sources in words. They are the user's code, and may panic.
-pub(crate) fn words(error: &dyn Error) -> String {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
     let panicked = |Panic(words)| format!("an error that cannot be shown: it panicked in turn: {words}");
     catch(|| chain(error)).unwrap_or_else(panicked)
 }
 
-/// An error and its sources, outermost first. A source whose text the wrapper already contains is not repeated.
-fn chain(error: &dyn Error) -> String {
+/// An error and its sources, outermost first, without the repetition of a wrapper that says what its source says.
+fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
-    while let Some(error) = source {
+    for _ in 0..MOST_SOURCES {
+        let Some(error) = source else { break };
         let words = error.to_string();
         if !text.ends_with(&words) {
             text = format!("{text}: {words}");
@@ -68,4 +75,26 @@ fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_kept_until_the_report_is_handed_over() {
+        let errors = Errors::default();
+        let number = |cause| match cause {
+            Cause::Error(text) => text.kept_as,
+            _ => None,
+        };
+        let kept = number(errors.keep(io::Error::from(io::ErrorKind::AddrInUse).into())).unwrap();
+        let error = errors.get(kept).unwrap();
+        assert_eq!(error.get().downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::AddrInUse);
+        drop(errors.close());
+        assert!(errors.get(kept).is_none());
+        assert_eq!(number(errors.keep("late".into())), None);
+    }
 }

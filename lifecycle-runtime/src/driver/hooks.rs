@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -12,19 +11,16 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 #[cfg(feature = "probe")]
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 use super::cell::{Cell, Instance, Recall};
+use super::said::QUICK;
 use super::{Driver, Seat, Timing};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
 use crate::model::plan::Id;
 use crate::process::stderr::PATIENCE;
-
-/// A log that is not done within this time is not waited for.
-const QUICK: Duration = Duration::from_millis(10);
 
 /// What was to be said before a hook.
 struct ToBeSaid {
@@ -81,16 +77,9 @@ impl Driver {
         self.listener.is_there().then(|| ToBeSaid { up_to: self.core().words.pushed(), patience })
     }
 
-    /// A log that blocks does not hold anything up for long, and nothing that is quick more than once.
     async fn let_the_log_speak(&self, what: Option<ToBeSaid>) {
-        let Some(ToBeSaid { up_to, patience }) = what else { return };
-        let is_hopeless = patience == QUICK && self.log_is_slow.load(Ordering::Relaxed);
-        let mut said = self.said.subscribe();
-        if is_hopeless || *said.borrow() >= up_to {
-            return;
-        }
-        if timeout(patience, said.wait_for(|said| *said >= up_to)).await.is_err() {
-            self.log_is_slow.store(true, Ordering::Relaxed);
+        if let Some(ToBeSaid { up_to, patience }) = what {
+            self.said.up_to(up_to, patience).await;
         }
     }
 
@@ -102,10 +91,8 @@ impl Driver {
         let abort = move || {
             let Seat { driver, id } = &seat;
             let _context = driver.runtime.enter();
-            let result = catch(|| {
-                (driver.hooks[*id].abort)(&instance);
-                drop(instance);
-            });
+            let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
+            let result = aborted.and(catch(|| drop(instance)));
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
         if self.timing == Timing::Runtime {

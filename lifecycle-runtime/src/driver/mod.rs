@@ -19,6 +19,7 @@ mod hooks;
 mod log;
 mod milestones;
 mod queue;
+mod said;
 mod task;
 mod unit;
 
@@ -45,6 +46,7 @@ pub(crate) use self::hooks::Dependencies;
 use self::log::{Listener, Word};
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
+use self::said::Said;
 pub(crate) use self::unit::Unit;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
@@ -56,7 +58,7 @@ use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
-use crate::model::report::Report;
+use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 use crate::process::stderr;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
@@ -100,7 +102,11 @@ pub(crate) struct Parts {
     pub(crate) runtime: Handle,
     pub(crate) timing: Timing,
     pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) exit_of_main: Option<ExitOfMain>,
 }
+
+/// Makes what is done when `main` returns the report.
+pub(crate) type ExitOfMain = fn(Arc<Driver>) -> Arc<dyn Exit>;
 
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -116,15 +122,13 @@ pub(crate) struct Driver {
     timing: Timing,
     ending: Ending,
     watchdog: Option<Watchdog>,
+    exit_of_main: Option<ExitOfMain>,
     origin: Instant,
     phase: watch::Sender<Phase>,
     /// When the engine wants to be woken, or earlier; heard by `control`.
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
-    /// How much of what was to be said is said.
-    said: watch::Sender<u64>,
-    /// The log was not done with something for longer than hooks wait for it. They wait no more until it is.
-    log_is_slow: AtomicBool,
+    said: Said,
     next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(test)]
@@ -155,7 +159,7 @@ impl Counts for Cells {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, hooks, supplied, runtime, timing, watchdog } = parts;
+        let Parts { engine, hooks, supplied, runtime, timing, watchdog, exit_of_main } = parts;
         let plan = Arc::clone(engine.plan());
         let ending = engine.ending();
         let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
@@ -175,12 +179,12 @@ impl Driver {
             timing,
             ending,
             watchdog,
+            exit_of_main,
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
-            said: watch::Sender::new(0),
-            log_is_slow: AtomicBool::new(false),
+            said: Said::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(test)]
@@ -270,9 +274,13 @@ impl Driver {
             Command::Acquire(id) => self.acquire(id),
             Command::CancelAcquire(id) => self.cell(id).acquisition.call_back(),
             Command::RunMain => self.milestones.run_main.cancel(),
-            Command::Deadline(deadline) => self.arm_watchdog(deadline),
+            Command::Deadline(deadline) => {
+                if let Some(watchdog) = &self.watchdog {
+                    self.arm(watchdog, deadline);
+                }
+            }
             Command::FireDraining => self.milestones.draining.cancel(),
-            Command::Drain(id) => self.cell(id).stopping.raise(),
+            Command::Drain(id) => self.fire_stopping(id),
             Command::AbortTasks(id) => self.cell(id).abort.raise(),
             Command::Release(id) => self.release(id),
             Command::CutRelease(id) => self.cell(id).release.call_back(),
@@ -293,14 +301,23 @@ impl Driver {
         self.runtime.spawn_blocking(move || speaker.speak());
     }
 
+    /// Gives the notice of a turn. If somebody waits for it, the log may finish what was to be said before.
+    fn fire_stopping(&self, id: Id) {
+        let stopping = &self.cell(id).stopping;
+        if stopping.is_awaited() && self.timing == Timing::Thread && self.listener.is_there() {
+            let up_to = self.core().words.pushed();
+            self.said.wait_up_to(up_to);
+        }
+        stopping.raise();
+    }
+
     /// Lets go of the errors that were kept. They are dropped on the runtime: that is the user's code.
     fn forget_errors(&self) {
         let errors = self.errors.take();
-        self.runtime.spawn(async move { errors::drop_all(errors) });
+        self.runtime.spawn(async move { drop(errors) });
     }
 
-    fn arm_watchdog(self: &Arc<Self>, deadline: Duration) {
-        let Some(watchdog) = &self.watchdog else { return };
+    fn arm(self: &Arc<Self>, watchdog: &Watchdog, deadline: Duration) {
         let driver = Arc::downgrade(self);
         let last_words = move || Some(driver.upgrade()?.last_words(Killing::TimeIsUp));
         watchdog.arm((self.origin + deadline + AFTER_DEADLINE).into_std(), last_words);
@@ -325,6 +342,20 @@ impl Driver {
     fn last_words(&self, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
         (log::last_words(&words), words.exit_code)
+    }
+
+    /// The process ends now, whatever its `main` did after the application: signals count from here to its very end
+    /// (rule D8), and the watchdog ends it if nothing else does (rule D9).
+    pub(crate) fn process_ends(self: &Arc<Self>) {
+        let deadline = self.core().engine.process_ends(self.origin.elapsed());
+        // A process that cannot have one more thread ends without a watchdog.
+        let Ok(watchdog) = Watchdog::start() else { return };
+        self.arm(&watchdog, deadline);
+    }
+
+    /// What is done when `main` returns the report of this application.
+    pub(crate) fn exit_of_main(self: &Arc<Self>) -> Option<Arc<dyn Exit>> {
+        self.exit_of_main.map(|exit| exit(Arc::clone(self)))
     }
 
     /// The watchdog does not end the process any more: it is not ours to end.
@@ -356,6 +387,11 @@ impl Driver {
             failure.attach(error);
         }
         report
+    }
+
+    /// The report is handed over, or nobody waits for it: what an error holds is let go of.
+    pub(crate) fn close_errors(&self) {
+        drop(self.errors.close());
     }
 
     /// An error of the user's as plain data.
@@ -503,8 +539,7 @@ impl Speaker {
                 let Some(word) = next else { return };
                 // A subscriber that panics must not leave the queue without anybody to empty it.
                 let _ = catch::catch(|| log::say(&word));
-                driver.said.send_modify(|said| *said += 1);
-                driver.log_is_slow.store(false, Ordering::Relaxed);
+                driver.said.add_one();
                 if let Word::Last = word {
                     driver.milestones.spoken.cancel();
                 }

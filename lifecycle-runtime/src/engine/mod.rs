@@ -84,6 +84,8 @@ pub(crate) struct Engine {
     settings: Settings,
     now: Duration,
     has_begun: bool,
+    /// What came before the application began.
+    early: Vec<Event>,
     phase: Phase,
     phases: Vec<(Phase, Duration)>,
     slots: Vec<Slot>,
@@ -163,6 +165,7 @@ impl Engine {
             settings,
             now: Duration::ZERO,
             has_begun: false,
+            early: Vec::new(),
             phase: Phase::Starting,
             phases: vec![(Phase::Starting, Duration::ZERO)],
             to_look: VecDeque::new(),
@@ -200,12 +203,18 @@ impl Engine {
     /// Time never runs backwards: an event that was stamped before its predecessor counts as simultaneous.
     pub(crate) fn handle(&mut self, now: Duration, event: Event, counts: &dyn Counts) {
         self.now = self.now.max(now);
-        if self.is_over {
-            self.take_late(&event);
-        } else {
-            self.take(event);
-            while !self.is_over && self.advance(counts) {}
+        match event {
+            event if self.is_over => self.take_late(&event),
+            Event::Start => {
+                self.begin();
+                for event in std::mem::take(&mut self.early) {
+                    self.take(event);
+                }
+            }
+            event if !self.has_begun => self.early.push(event),
+            event => self.take(event),
         }
+        while self.has_begun && !self.is_over && self.advance(counts) {}
     }
 
     /// The next thing that is to be done or said.
@@ -220,8 +229,8 @@ impl Engine {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Start => self.begin(),
-            Event::Tick => {}
+            // The start is taken before all others.
+            Event::Start | Event::Tick => {}
             Event::Acquired(id) => self.acquired(id),
             Event::AcquireFailed(id, cause) => self.acquire_failed(id, cause),
             Event::AcquireSkipped(id) => self.acquire_skipped(id),

@@ -197,6 +197,13 @@ impl Engine {
         is_over
     }
 
+    /// The process ends with the application after all. Returns the time that it has at least.
+    pub(crate) fn process_ends(&mut self, now: Duration) -> Duration {
+        self.settings.ending = Ending::Process;
+        self.now = self.now.max(now);
+        self.shutdown.as_ref().map_or(self.now, |shutdown| shutdown.deadline.max(self.now))
+    }
+
     pub(super) fn deadline(&self) -> Duration {
         self.shutdown.as_ref().map_or(Duration::MAX, |shutdown| shutdown.deadline)
     }

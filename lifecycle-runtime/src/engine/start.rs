@@ -15,7 +15,9 @@ use crate::model::report::Outcome;
 
 impl Engine {
     pub(super) fn begin(&mut self) {
-        self.has_begun = true;
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
         self.say(Notice::Plan(self.plan.clone()));
         for warning in std::mem::take(&mut self.settings.warnings) {
             self.say(warning);
@@ -29,16 +31,14 @@ impl Engine {
                 self.say(Notice::DelayCapped { asked, given });
             }
         }
-        if self.phase == Phase::Starting {
-            self.timers.set(Timer::Startup, self.settings.startup_timeout);
-            self.timers.set(Timer::Progress, Some(self.now + PROGRESS));
-            self.to_look.extend(self.plan.resources());
-        }
+        self.timers.set(Timer::Startup, self.settings.startup_timeout);
+        self.timers.set(Timer::Progress, Some(self.now + PROGRESS));
+        self.to_look.extend(self.plan.resources());
     }
 
     pub(super) fn acquire_if_ready(&mut self, id: Id) {
         let is_resource = id != self.plan.main();
-        if !is_resource || !self.has_begun || self.slots[id].missing > 0 {
+        if !is_resource || self.slots[id].missing > 0 {
             return;
         }
         self.slots[id].acquisition_is_alive = true;
@@ -53,7 +53,7 @@ impl Engine {
 
     /// One step of the start.
     pub(super) fn advance_start(&mut self) -> bool {
-        let is_complete = self.has_begun && self.left.unsettled == 0;
+        let is_complete = self.left.unsettled == 0;
         if is_complete {
             self.run();
         }

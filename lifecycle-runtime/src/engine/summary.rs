@@ -75,6 +75,7 @@ impl Engine {
             shutdown_timeout: self.budget.timeout(),
             stop_took,
             exit_code: self.exit_code(),
+            exit: None,
         }
     }
 

@@ -82,7 +82,9 @@ impl Engine {
     /// What is cut off counts, unless all of it is excused (rule E1). Interrupting a body is a different matter.
     fn note_cut(&mut self, id: Id, counts: &dyn Counts) {
         let cut = counts.in_flight(id);
-        let is_interruption = id == self.plan.main() && self.body_is_deaf();
+        let is_main = id == self.plan.main();
+        // A body that is dropped with its owner is about to leave.
+        let is_interruption = is_main && (self.body_is_deaf() || !self.body_is_alive);
         if cut.in_flight == 0 || is_interruption {
             return;
         }

@@ -11,6 +11,7 @@ use crate::driver::Driver;
 use crate::engine::event::Event;
 use crate::model::failure::BoxError;
 use crate::model::phase::Phase;
+use crate::model::report::Report;
 #[cfg(feature = "testing")]
 use crate::model::signal::Signal;
 
@@ -117,11 +118,14 @@ impl App {
         &self.driver
     }
 
-    /// The application around us has nothing to do any more but wait, if this is its handle.
-    pub(crate) fn end_body(&self) {
+    /// Waits for the end, and tells what happened.
+    pub(crate) async fn end(&self) -> Report {
         match &self.role {
-            Role::Owner(owner) => owner.end_body(),
-            Role::Body | Role::Visitor => {}
+            Role::Owner(owner) => owner.end().await,
+            Role::Body | Role::Visitor => {
+                self.driver.milestones().finished.cancelled().await;
+                self.driver.report()
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use super::body::Body;
 use crate::driver::{Driver, lock};
 use crate::engine::event::Event;
 use crate::engine::settings::Ending;
+use crate::model::report::Report;
 
 /// The one that should wait for the end of an application, be it `#[lifecycle::main]`, a call of `run`, or the handles
 /// that `start` gave. All others are visitors.
@@ -25,12 +26,14 @@ impl Owner {
         Self { driver: Arc::clone(driver), host: Mutex::new(host) }
     }
 
-    /// The application around us has nothing to do any more but wait.
-    pub(crate) fn end_body(&self) {
+    /// Waits for the end, and tells what happened. The application around us has nothing else to do.
+    pub(crate) async fn end(&self) -> Report {
         let host = lock(&self.host).take();
         if let Some(host) = host {
             host.complete();
         }
+        self.driver.milestones().finished.cancelled().await;
+        self.driver.report().ends_with(self.driver.exit_of_main())
     }
 }
 
@@ -42,5 +45,6 @@ impl Drop for Owner {
         if !self.driver.milestones().ended.is_cancelled() {
             self.driver.call(Event::OwnerDropped);
         }
+        self.driver.close_errors();
     }
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::config::{Config, Options, refuse};
 use crate::control::endpoint::Endpoints;
+use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
@@ -20,6 +21,8 @@ use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
 use crate::handles::app::App;
 use crate::model::failure::Failure;
+#[cfg(feature = "probe")]
+use crate::model::failure::{Cause, Operation};
 use crate::model::platform;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
@@ -185,6 +188,7 @@ impl Builder {
             runtime: Handle::current(),
             timing,
             watchdog,
+            exit_of_main: (handles_signals && ending == Ending::Application).then_some(LastMile::make),
         });
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),
@@ -217,7 +221,9 @@ fn open(config: &Config) -> Result<(Endpoints, Vec<Notice>), Vec<Failure>> {
     let (mut endpoints, mut notices) = (Endpoints::default(), Vec::new());
     #[cfg(feature = "probe")]
     if let Some(probe) = config.probe {
-        let listener = crate::probe::Listener::bind(probe).map_err(|failure| vec![failure])?;
+        let no_address =
+            |why: String| vec![Failure::new("probe", Operation::Probe, Cause::Error(why.into()))];
+        let listener = crate::probe::Listener::bind(probe).map_err(no_address)?;
         notices.push(Notice::ProbeListens(listener.address()));
         endpoints.0.push(Box::new(listener));
     }

@@ -25,8 +25,7 @@ impl App {
     ///
     /// Dropping the future drops the handle: see [`App`].
     pub async fn run(self) -> Report {
-        self.end_body();
-        end(self.driver()).await
+        self.end().await
     }
 }
 
@@ -106,17 +105,14 @@ impl Builder {
         Fut: Future<Output: Output>,
     {
         match self.build(kind, ending) {
-            Ok(driver) => {
-                live(&driver, kind, body).await;
-                end(&driver).await
-            }
+            Ok(driver) => live(&driver, kind, body).await,
             Err(failures) => refused(failures),
         }
     }
 }
 
 /// Starts the application, runs the body once everything is acquired, and returns when the application has ended.
-pub(crate) async fn live<F, Fut>(driver: &Arc<Driver>, kind: BodyKind, body: F)
+pub(crate) async fn live<F, Fut>(driver: &Arc<Driver>, kind: BodyKind, body: F) -> Report
 where
     F: FnOnce(App) -> Fut,
     Fut: Future<Output: Output>,
@@ -139,13 +135,14 @@ where
             body.await;
         }
     });
-    let _owner = Owner::new(driver, None);
+    let owner = Owner::new(driver, None);
     driver.send(Event::Start);
     tokio::select! {
         biased;
         () = milestones.ended.cancelled() => {}
-        () = &mut living => milestones.ended.cancelled().await,
+        () = &mut living => {}
     }
+    owner.end().await
 }
 
 /// The report of an application that could not be started. It is written to stderr here, because there is no log yet.
@@ -153,10 +150,4 @@ fn refused(failures: Vec<Failure>) -> Report {
     let report = Report::refused(failures);
     stderr::write(report.to_string());
     report
-}
-
-/// Waits for the end.
-async fn end(driver: &Arc<Driver>) -> Report {
-    driver.milestones().finished.cancelled().await;
-    driver.report()
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub struct Failure {
     resource: Name,
     operation: Operation,
     cause: Cause,
-    error: Option<Arc<dyn Error + Send + Sync>>,
+    error: Option<SharedError>,
     /// Where the resource stands, for the chain of those that needed it.
     place: Option<(Arc<Plan>, Id)>,
     is_tolerated: bool,
@@ -72,6 +73,30 @@ pub(crate) enum Cause {
     TimedOut(Limit),
     /// The future was dropped by something else: its runtime was shut down.
     Lost,
+}
+
+/// The error of a user, as the value that it was. To drop it may panic: that harms nobody here.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedError(Option<Arc<dyn Error + Send + Sync>>);
+
+impl SharedError {
+    pub(crate) fn new(error: BoxError) -> Self {
+        Self(Some(error.into()))
+    }
+
+    pub(crate) fn get(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self.0.as_deref().expect("it is taken only when it is dropped")
+    }
+}
+
+impl Drop for SharedError {
+    fn drop(&mut self) {
+        let error = self.0.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(error))) {
+            // To drop what the panic carries may panic in turn.
+            std::mem::forget(payload);
+        }
+    }
 }
 
 /// What an error said, with its sources.
@@ -140,7 +165,7 @@ impl Failure {
     }
 
     /// Adds the error itself.
-    pub(crate) fn attach(&mut self, error: Option<Arc<dyn Error + Send + Sync>>) {
+    pub(crate) fn attach(&mut self, error: Option<SharedError>) {
         self.error = error;
     }
 
@@ -223,7 +248,7 @@ impl Error for Failure {
     /// held a [`Guard`](crate::Guard) that a stop was waiting for, this is its text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match (&self.error, &self.cause) {
-            (Some(error), _) => Some(&**error),
+            (Some(error), _) => Some(error.get()),
             (None, Cause::Error(text)) => Some(text),
             (None, Cause::Panic(_) | Cause::TimedOut(_) | Cause::Lost) => None,
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::process::{ExitCode, Termination};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit_code;
@@ -35,6 +36,14 @@ pub struct Report {
     pub stop_took: Option<Duration>,
     /// 0 success, 1 failure, 124 cut off by the deadline, 128+n interrupted by signal n, 78 bad configuration.
     pub exit_code: u8,
+    /// What is done when `main` returns the report.
+    pub(crate) exit: Option<Arc<dyn Exit>>,
+}
+
+/// What is done when a `main` has returned the report of an application: the process ends now, and its end is guarded
+/// like that of the application was.
+pub(crate) trait Exit: fmt::Debug + Send + Sync {
+    fn begin(&self);
 }
 
 /// What happened to one resource.
@@ -129,7 +138,13 @@ impl Report {
             shutdown_timeout: Duration::ZERO,
             stop_took: None,
             exit_code,
+            exit: None,
         }
+    }
+
+    /// The same report, with what is done when `main` returns it.
+    pub(crate) fn ends_with(self, exit: Option<Arc<dyn Exit>>) -> Self {
+        Self { exit, ..self }
     }
 
     /// Whether nothing failed, and everything that was acquired was released cleanly.
@@ -161,6 +176,9 @@ impl Report {
 
 impl Termination for Report {
     fn report(self) -> ExitCode {
+        if let Some(exit) = &self.exit {
+            exit.begin();
+        }
         ExitCode::from(self.exit_code)
     }
 }

@@ -6,10 +6,9 @@ mod json;
 mod server;
 
 use std::env::VarError;
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
-
-use crate::model::failure::{Cause, Failure, Operation};
 
 pub(crate) use self::server::Listener;
 
@@ -158,16 +157,10 @@ impl Probe {
     }
 
     /// Binds the address.
-    fn bind(self) -> Result<TcpListener, Failure> {
-        let listen = || {
-            let listener = TcpListener::bind(self.address)?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        listen().map_err(|error: std::io::Error| {
-            let cause = format!("cannot listen on {}: {error}", self.address);
-            Failure::new("probe", Operation::Probe, Cause::Error(cause.into()))
-        })
+    fn bind(self) -> io::Result<TcpListener> {
+        let listener = TcpListener::bind(self.address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
     }
 }
 

@@ -19,7 +19,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Probe;
 use super::answer::Answers;
 use crate::control::endpoint::{Endpoint, Role, Watched};
-use crate::model::failure::Failure;
 
 /// The limits of a request head.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -43,8 +42,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn bind(probe: Probe) -> Result<Self, Failure> {
-        let listener = probe.bind()?;
+    /// Takes the address that the probe is to answer at.
+    pub(crate) fn bind(probe: Probe) -> Result<Self, String> {
+        let listener =
+            probe.bind().map_err(|error| format!("cannot listen on {}: {error}", probe.address))?;
         let address = listener.local_addr().unwrap_or(probe.address);
         Ok(Self { listener, address, probe })
     }

@@ -15,9 +15,12 @@ pub(crate) struct Signals {
 impl Signals {
     /// Catches the signals. Must be called within a runtime.
     pub(crate) fn catch() -> io::Result<Self> {
-        // In this order: the handlers behind the claim do nothing, and a signal that only they saw would be lost.
+        // In this order. A handler that looks for the claim runs before the one that feeds the streams: a signal that
+        // comes while the last application lets go either ends the process or was the application's, and never both.
+        // And a claimed signal that no stream sees would be lost.
+        platform::install_handlers()?;
         let streams = platform::Streams::new()?;
-        Ok(Self { caught: Some((Claim::new()?, streams)) })
+        Ok(Self { caught: Some((Claim::new(), streams)) })
     }
 
     /// Never a signal.
@@ -46,11 +49,11 @@ static CLAIMS: Mutex<usize> = Mutex::new(0);
 struct Claim;
 
 impl Claim {
-    fn new() -> io::Result<Self> {
+    fn new() -> Self {
         let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
-        platform::claim()?;
+        platform::claim();
         *claims += 1;
-        Ok(Self)
+        Self
     }
 }
 
@@ -68,7 +71,7 @@ impl Drop for Claim {
 mod platform {
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, LazyLock, OnceLock};
+    use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -78,20 +81,25 @@ mod platform {
 
     /// Whether a signal ends the process. Read in the handler, so that it is one atomic; the orderings give what
     /// was done before a change to who sees it, though nothing else hangs on it.
-    static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+    static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-    /// Makes signals wait for a listener. The handlers stay installed for good, since they cannot be removed without a
-    /// moment in which a signal is lost.
-    pub(super) fn claim() -> io::Result<()> {
-        static HANDLERS: OnceLock<()> = OnceLock::new();
-        IS_UNCLAIMED.store(false, Ordering::SeqCst);
-        if HANDLERS.get().is_none() {
+    /// Installs handlers that end the process, as signals do by default, while there is no claim. They stay installed
+    /// for good, since they cannot be removed without a moment in which a signal is lost.
+    pub(super) fn install_handlers() -> io::Result<()> {
+        static ARE_INSTALLED: Mutex<bool> = Mutex::new(false);
+        let mut are_installed = ARE_INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*are_installed {
             for number in numbers() {
                 signal_hook::flag::register_conditional_default(number, Arc::clone(&IS_UNCLAIMED))?;
             }
-            let _ = HANDLERS.set(());
+            *are_installed = true;
         }
         Ok(())
+    }
+
+    /// Makes signals wait for a listener.
+    pub(super) fn claim() {
+        IS_UNCLAIMED.store(false, Ordering::SeqCst);
     }
 
     pub(super) fn disclaim() {
@@ -162,9 +170,11 @@ mod platform {
 
     use crate::model::signal::Signal;
 
-    pub(super) fn claim() -> io::Result<()> {
+    pub(super) fn install_handlers() -> io::Result<()> {
         Ok(())
     }
+
+    pub(super) fn claim() {}
 
     pub(super) fn disclaim() {}
 

@@ -80,6 +80,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         runtime: tokio::runtime::Handle::current(),
         timing: Timing::Runtime,
         watchdog: None,
+        exit_of_main: None,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
@@ -92,12 +93,8 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         let notice = body.listens.then(|| app.stopping());
         act(body.life, body.drain, notice).await
     });
-    let ends = async {
-        live.await;
-        driver.milestones().finished.cancelled().await;
-    };
     tokio::select! {
-        () = ends => {}
+        _ = live => {}
         () = driver.milestones().exited.cancelled() => {}
     }
     driver.record()
