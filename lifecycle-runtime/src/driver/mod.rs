@@ -196,10 +196,15 @@ impl Driver {
     /// do after that; in the code of a user, use [`call`](Self::call).
     pub(crate) fn send(self: &Arc<Self>, event: Event) {
         let (has_commands, has_words) = self.ask(event);
+        // To hand over what is to be said takes no time; to say it does.
+        let is_handed_over = has_words && self.timing == Timing::Thread;
+        if is_handed_over {
+            self.speak();
+        }
         if has_commands {
             self.carry_out_all();
         }
-        if has_words {
+        if has_words && !is_handed_over {
             self.speak();
         }
     }

@@ -10,22 +10,31 @@ use crate::model::signal::Signal;
 pub(crate) struct Signals {
     /// The claim is dropped before the streams: whatever is not ours any more ends the process, and is not lost.
     caught: Option<(Claim, platform::Streams)>,
+    /// What arrived before the streams were there.
+    early: Vec<Signal>,
 }
 
 impl Signals {
     /// Catches the signals. Must be called within a runtime.
+    ///
+    /// From the moment in which a handler is visible, no signal is lost: until the streams are there, the handlers note
+    /// what arrives. They look for the claim before they feed the streams. So a signal that comes while the last
+    /// application lets go either ends the process or was the application's, and never both.
     pub(crate) fn catch() -> io::Result<Self> {
-        // In this order. A handler that looks for the claim runs before the one that feeds the streams: a signal that
-        // comes while the last application lets go either ends the process or was the application's, and never both.
-        // And a claimed signal that no stream sees would be lost.
-        platform::install_handlers()?;
-        let streams = platform::Streams::new()?;
-        Ok(Self { caught: Some((Claim::new(), streams)) })
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let claim = Claim::new(&mut claims);
+        let caught = platform::install_handlers().and_then(|()| {
+            platform::forget_noted();
+            platform::Streams::new()
+        });
+        // The lock is taken once more when a claim is dropped.
+        drop(claims);
+        Ok(Self { caught: Some((claim, caught?)), early: platform::noted() })
     }
 
     /// Never a signal.
     pub(crate) fn none() -> Self {
-        Self { caught: None }
+        Self { caught: None, early: Vec::new() }
     }
 
     /// The next signal.
@@ -34,6 +43,9 @@ impl Signals {
     ///
     /// Cancel safe: a signal is lost only to another of the same kind that nobody has seen yet.
     pub(crate) async fn next(&mut self) -> Signal {
+        if let Some(signal) = self.early.pop() {
+            return signal;
+        }
         match &mut self.caught {
             Some((_, streams)) => streams.next().await,
             None => std::future::pending().await,
@@ -49,8 +61,7 @@ static CLAIMS: Mutex<usize> = Mutex::new(0);
 struct Claim;
 
 impl Claim {
-    fn new() -> Self {
-        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(claims: &mut usize) -> Self {
         platform::claim();
         *claims += 1;
         Self
@@ -71,9 +82,9 @@ impl Drop for Claim {
 mod platform {
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+    use std::sync::{Arc, LazyLock, OnceLock};
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::consts::SIGHUP;
     use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
     use crate::model::signal::Signal;
@@ -81,20 +92,42 @@ mod platform {
 
     /// Whether a signal ends the process. Read in the handler, so that it is one atomic; the orderings give what
     /// was done before a change to who sees it, though nothing else hangs on it.
-    static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+    static IS_UNCLAIMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-    /// Installs handlers that end the process, as signals do by default, while there is no claim. They stay installed
-    /// for good, since they cannot be removed without a moment in which a signal is lost.
+    /// What has arrived since it was forgotten. Set in the handlers, and read when the streams are there.
+    static NOTED: LazyLock<Vec<(Signal, Arc<AtomicBool>)>> = LazyLock::new(|| {
+        let mut signals = vec![Signal::Interrupt, Signal::Quit, Signal::Terminate];
+        signals.extend((!hangup_is_ignored()).then_some(Signal::Hangup));
+        signals.into_iter().map(|signal| (signal, Arc::default())).collect()
+    });
+
+    /// Installs what notes a signal, and after that what ends the process while there is no claim. The handlers stay
+    /// installed for good, since they cannot be removed without a moment in which a signal is lost.
     pub(super) fn install_handlers() -> io::Result<()> {
-        static ARE_INSTALLED: Mutex<bool> = Mutex::new(false);
-        let mut are_installed = ARE_INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*are_installed {
-            for number in numbers() {
+        static ARE_INSTALLED: OnceLock<()> = OnceLock::new();
+        if ARE_INSTALLED.get().is_none() {
+            for (signal, noted) in &*NOTED {
+                let number = signal.number().into();
+                signal_hook::flag::register(number, Arc::clone(noted))?;
                 signal_hook::flag::register_conditional_default(number, Arc::clone(&IS_UNCLAIMED))?;
             }
-            *are_installed = true;
+            let _ = ARE_INSTALLED.set(());
         }
         Ok(())
+    }
+
+    pub(super) fn forget_noted() {
+        // On the first time there is nothing to forget: what is noted came since the handler is there.
+        static IS_FIRST: AtomicBool = AtomicBool::new(true);
+        if !IS_FIRST.swap(false, Ordering::SeqCst) {
+            noted();
+        }
+    }
+
+    /// What was noted, and is so no more.
+    pub(super) fn noted() -> Vec<Signal> {
+        let is_noted = |(_, noted): &&(Signal, Arc<AtomicBool>)| noted.swap(false, Ordering::SeqCst);
+        NOTED.iter().filter(is_noted).map(|(signal, _)| *signal).collect()
     }
 
     /// Makes signals wait for a listener.
@@ -145,12 +178,6 @@ mod platform {
         }
     }
 
-    fn numbers() -> Vec<i32> {
-        let mut numbers = vec![SIGINT, SIGQUIT, SIGTERM];
-        numbers.extend((!hangup_is_ignored()).then_some(SIGHUP));
-        numbers
-    }
-
     /// Whether SIGHUP was ignored when the process began, as under nohup: then it stays ignored. It is asked once,
     /// before our own handlers would hide the answer.
     fn hangup_is_ignored() -> bool {
@@ -172,6 +199,12 @@ mod platform {
 
     pub(super) fn install_handlers() -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn forget_noted() {}
+
+    pub(super) fn noted() -> Vec<Signal> {
+        Vec::new()
     }
 
     pub(super) fn claim() {}
