@@ -235,6 +235,8 @@ pub struct Builder {
     control: Option<io::Result<Control>>,
     #[cfg(feature = "testing")]
     has_virtual_time: bool,
+    #[cfg(feature = "testing")]
+    pub(crate) synthetic: Option<Vec<Vec<usize>>>,
 }
 
 impl Builder {
@@ -405,7 +407,15 @@ impl Builder {
 
     fn build(self, body: BodyKind, until: Until) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
-        let Self { options, roots, supplied, control, .. } = self;
+        let Self {
+            options,
+            roots,
+            supplied,
+            control,
+            #[cfg(feature = "testing")]
+            synthetic,
+            ..
+        } = self;
         let handles_signals = control.is_some();
         let grace = platform::grace(|variable| env::var(variable), Path::exists);
         let config = options.resolve(|variable| env::var(variable), grace)?;
@@ -414,8 +424,12 @@ impl Builder {
             Timing::Runtime => Default::default(),
         };
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
+        let discovered = || discover::plan(roots.unwrap_or_else(discover::declared), supplied, main_reserve);
+        #[cfg(feature = "testing")]
         let (plan, sources) =
-            discover::plan(roots.unwrap_or_else(discover::declared), supplied, main_reserve);
+            synthetic.map_or_else(discovered, |edges| crate::synthetic::plan(edges, main_reserve));
+        #[cfg(not(feature = "testing"))]
+        let (plan, sources) = discovered();
         let at_terminal = handles_signals && io::stdin().is_terminal();
         let engine = Engine::new(plan, settings(config, body, at_terminal, circumstances));
         let no_thread = |error| vec![refuse(format!("signals and time cannot be had: {error}"))];

@@ -213,6 +213,8 @@ mod signals;
 mod simulation;
 mod stderr;
 mod stopping;
+#[cfg(feature = "testing")]
+mod synthetic;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 mod tasks;

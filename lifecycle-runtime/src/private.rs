@@ -8,6 +8,8 @@ pub use crate::body::Output;
 pub use crate::node::{Declaration, Node};
 pub use crate::resource::Resource;
 pub use crate::run::{Body, Main, Threads, run};
+#[cfg(feature = "testing")]
+pub use crate::synthetic::synthetic;
 
 /// Implemented by `#[resource]`; the supertrait makes a missing `impl Resource` an error at the struct.
 #[diagnostic::on_unimplemented(
