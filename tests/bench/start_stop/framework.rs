@@ -1,0 +1,20 @@
+//! The graph as an application: all of `Builder::run`, from the plan to the report.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use lifecycle::{App, private};
+
+use super::graph::Edges;
+
+/// Starts everything, and stops it at once. Returns when everything was there.
+pub(super) async fn run(edges: Edges) -> Instant {
+    let started = OnceLock::new();
+    let body = async |app: App| {
+        started.get_or_init(Instant::now);
+        app.shutdown("everything has started");
+    };
+    let report = private::synthetic(App::builder(), edges).run(body).await;
+    assert_eq!(report.exit_code, 0, "{report}");
+    *started.get().expect("a clean run has run the body")
+}
