@@ -7,3 +7,5 @@ pub use crate::declare::node::{Declaration, Node};
 pub use crate::declare::resource::Resource;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, Threads, run};
+#[cfg(feature = "testing")]
+pub use crate::launch::synthetic::synthetic;

@@ -57,13 +57,21 @@ pub(crate) fn declared() -> Vec<&'static Node> {
     nodes
 }
 
-/// The plan of `roots`, all that they need, and what is supplied; with the hooks of each resource, and the supplied
-/// instances, in the order of the plan.
+/// What an application consists of.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    /// The hooks of each resource, in the order of the plan.
+    pub(crate) hooks: Vec<&'static Hooks>,
+    /// The instances that are there already.
+    pub(crate) supplied: Vec<(Id, Instance)>,
+}
+
+/// The plan of `roots`, all that they need, and what is supplied.
 pub(crate) fn plan(
     roots: Vec<&'static Node>,
     supplied: Vec<(&'static Node, Instance)>,
     main_reserve: Duration,
-) -> (Plan, Vec<&'static Hooks>, Vec<(Id, Instance)>) {
+) -> Planned {
     let mut nodes: Vec<&'static Node> = Vec::new();
     let mut seen = HashSet::new();
     let supplied_nodes = supplied.iter().map(|(node, _)| *node);
@@ -106,7 +114,6 @@ pub(crate) fn plan(
     let (plan, order) = Plan::new(steps.collect(), main_reserve);
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
     let instances = nodes.iter().enumerate();
-    let instances =
-        instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?))).collect();
-    (plan, nodes.iter().map(|node| &node.hooks).collect(), instances)
+    let instances = instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?)));
+    Planned { plan, supplied: instances.collect(), hooks: nodes.iter().map(|node| &node.hooks).collect() }
 }

@@ -14,7 +14,7 @@ use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
-use crate::declare::roots::{self, Resources};
+use crate::declare::roots::{self, Planned, Resources};
 use crate::driver::{Driver, Instance, Parts, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
@@ -61,6 +61,8 @@ pub struct Builder {
     control: Option<io::Result<Control>>,
     #[cfg(feature = "testing")]
     has_virtual_time: bool,
+    #[cfg(feature = "testing")]
+    pub(super) synthetic: Option<Vec<Vec<usize>>>,
 }
 
 impl Builder {
@@ -152,7 +154,15 @@ impl Builder {
 
     pub(super) fn build(self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
-        let Self { options, roots, supplied, control, .. } = self;
+        let Self {
+            options,
+            roots,
+            supplied,
+            control,
+            #[cfg(feature = "testing")]
+            synthetic,
+            ..
+        } = self;
         let handles_signals = control.is_some();
         let env = |variable: &str| env::var(variable);
         let config = options.resolve(env, platform::grace(env, Path::exists))?;
@@ -161,8 +171,12 @@ impl Builder {
             Timing::Runtime => Default::default(),
         };
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
-        let (plan, hooks, supplied) =
-            roots::plan(roots.unwrap_or_else(roots::declared), supplied, main_reserve);
+        let discovered = || roots::plan(roots.unwrap_or_else(roots::declared), supplied, main_reserve);
+        #[cfg(feature = "testing")]
+        let planned = synthetic.map_or_else(discovered, |edges| super::synthetic::plan(edges, main_reserve));
+        #[cfg(not(feature = "testing"))]
+        let planned = discovered();
+        let Planned { plan, hooks, supplied } = planned;
         let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
         let mut warnings = circumstances;
         warnings.extend(warning);

@@ -4,3 +4,5 @@ pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod life;
+#[cfg(feature = "testing")]
+pub(crate) mod synthetic;

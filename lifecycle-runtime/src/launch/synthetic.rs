@@ -1,0 +1,67 @@
+//! Applications of any size and shape for `tests/bench`: their resources do nothing. To compile ten thousand types
+//! takes too long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::Builder;
+use crate::declare::declared::Declared;
+use crate::declare::node::{Declaration, Node};
+use crate::declare::resource::Resource;
+use crate::declare::roots::Planned;
+use crate::handles::acquire::Acquire;
+use crate::model::failure::Result;
+use crate::model::plan::{Plan, Step};
+
+/// The application of `builder` has one resource for each entry of `edges`, and no other. Each comes after those at
+/// the positions that its entry names.
+pub fn synthetic(mut builder: Builder, edges: Vec<Vec<usize>>) -> Builder {
+    builder.synthetic = Some(edges);
+    builder
+}
+
+pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
+    let steps = edges.into_iter().enumerate().map(|(position, after)| Step {
+        name: format!("r{position}").into(),
+        after,
+        reserve: NODE.reserve(),
+        acquire_timeout: None,
+        drain_timeout: None,
+        optional: false,
+        foundation: false,
+        is_supplied: false,
+    });
+    let (plan, _) = Plan::new(steps.collect(), main_reserve);
+    Planned { hooks: plan.resources().map(|_| &NODE.hooks).collect(), plan, supplied: Vec::new() }
+}
+
+/// The hooks of every resource: those that the macro writes for a resource that only has `acquire`.
+static NODE: Node = Node::new::<Idle>(Declaration {
+    name: "idle",
+    file: file!(),
+    line: line!(),
+    after: &[],
+    acquire_timeout: None,
+    drain_timeout: None,
+    reserve: None,
+    optional: false,
+    foundation: false,
+});
+
+struct Idle;
+
+impl Resource for Idle {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Declared for Idle {
+    type Handle = Arc<Self>;
+    const DEPTH: usize = 1;
+    const FOUNDATION: bool = false;
+
+    fn node() -> &'static Node {
+        &NODE
+    }
+}
