@@ -101,7 +101,7 @@ pub(crate) fn plan(
         let is_supplied = supplied.contains_key(&node.type_id());
         let after = declaration.after.iter().filter(|_| !is_supplied).map(|after| place[&after().type_id()]);
         Step {
-            name: name.into(),
+            name,
             after: after.collect(),
             reserve: node.reserve(),
             acquire_timeout: declaration.acquire_timeout,

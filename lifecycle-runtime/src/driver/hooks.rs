@@ -4,30 +4,24 @@ use std::any::TypeId;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 #[cfg(feature = "probe")]
 use tokio::task::JoinHandle;
 
-use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
+#[cfg(feature = "probe")]
+use super::catch::CatchPanic;
+use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
 use super::said::QUICK;
-use super::{Driver, Seat, Timing};
+use super::{BoxFuture, Driver, Seat, Timing};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
 use crate::model::plan::Id;
 use crate::process::stderr::PATIENCE;
-
-/// What was to be said before a hook.
-struct ToBeSaid {
-    /// How much of everything that is ever to be said.
-    up_to: u64,
-    patience: Duration,
-}
 
 /// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
 pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
@@ -41,46 +35,36 @@ impl Driver {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
         let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
-        let (driver, log) = (Arc::clone(self), self.to_be_said(QUICK));
-        let future = async move {
-            driver.let_the_log_speak(log).await;
-            acquire.await
-        };
-        let future = Recallable::new(CatchPanic::new(future), self.seat(id), |cell| &cell.acquisition);
-        let acquisition = Acquisition { seat: self.seat(id), end: Event::AcquireDropped(id) };
-        self.runtime.spawn(Witnessed::new(future, acquisition));
+        self.run::<Acquire>(id, QUICK, acquire);
     }
 
     pub(super) fn release(self: &Arc<Self>, id: Id) {
-        let releasing = Releasing { seat: self.seat(id), end: Event::Released(id, Err(Cause::Lost)) };
-        let Some(instance) = self.cell(id).instance() else { return drop(releasing) };
-        let seat = self.seat(id);
+        let Some(instance) = self.cell(id).instance() else {
+            return self.send(Event::Released(id, Err(Cause::Lost)));
+        };
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
-        let log = self.to_be_said(if is_after_the_report { PATIENCE } else { QUICK });
-        let future = async move {
-            let Seat { driver, .. } = &seat;
-            driver.let_the_log_speak(log).await;
-            (driver.hooks[id].release)(instance, seat.clone()).await?;
-            let instance = driver.cell(id).take();
-            driver.look_for_handles(id, instance.as_ref());
-            // A `Drop` of the resource is part of its release, and has the same time.
-            drop(instance);
-            Ok(())
+        let patience = if is_after_the_report { PATIENCE } else { QUICK };
+        self.run::<Release>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
+    }
+
+    /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.
+    fn run<H: Hook>(
+        self: &Arc<Self>,
+        id: Id,
+        patience: Duration,
+        hook: BoxFuture<Result<H::Output, BoxError>>,
+    ) {
+        let future: BoxFuture<_> = if self.listener.is_there() {
+            let (driver, up_to) = (Arc::clone(self), self.core().words.pushed());
+            Box::pin(async move {
+                driver.said.up_to(up_to, patience).await;
+                hook.await
+            })
+        } else {
+            hook
         };
-        let future = Recallable::new(CatchPanic::new(future), self.seat(id), |cell| &cell.release);
-        self.runtime.spawn(Witnessed::new(future, releasing));
-    }
-
-    /// What a hook lets the log finish, and for how long; nothing if nobody listens.
-    fn to_be_said(&self, patience: Duration) -> Option<ToBeSaid> {
-        self.listener.is_there().then(|| ToBeSaid { up_to: self.core().words.pushed(), patience })
-    }
-
-    async fn let_the_log_speak(&self, what: Option<ToBeSaid>) {
-        if let Some(ToBeSaid { up_to, patience }) = what {
-            self.said.up_to(up_to, patience).await;
-        }
+        self.runtime.spawn(Running::<H> { future: Some(future), seat: self.seat(id) });
     }
 
     /// `abort` is the user's code and must not hold up the thread that commands it, nor wait for a runtime whose
@@ -104,13 +88,15 @@ impl Driver {
         }
     }
 
-    /// Warns if something still holds a handle to a released resource (rule D12). It does not warn about stuck tasks,
-    /// which were reported already.
-    fn look_for_handles(self: &Arc<Self>, id: Id, instance: Option<&Instance>) {
-        let handles = instance.map_or(0, |instance| Arc::strong_count(instance) - 1);
+    /// Drops the instance of a resource that has been released, and warns if something still holds a handle to it
+    /// (rule D12). It does not warn about stuck tasks, which were reported already.
+    fn let_go(self: &Arc<Self>, id: Id) {
+        let instance = self.cell(id).take();
+        let handles = instance.as_ref().map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
-            self.say(Notice::HandlesOutlive { name: self.plan.shared_name(id).clone(), handles });
+            self.say(Notice::HandlesOutlive { name: self.plan.name(id), handles });
         }
+        drop(instance);
     }
 
     /// Spawns the check of a resource, if there is something to check. Its output is `None` if the application began to
@@ -130,82 +116,108 @@ impl Driver {
     }
 }
 
-pin_project! {
-    /// A future that ends without an output when it is called back. It is polled once in any case, and once more then:
-    /// if it is done by that, it is done.
-    struct Recallable<F> {
-        #[pin]
-        future: F,
-        seat: Seat,
-        recall: fn(&Cell) -> &Recall,
+/// What differs between the hooks that are futures.
+trait Hook: Send + Unpin + 'static {
+    type Output: Send + 'static;
+
+    /// The way to call the hook back.
+    fn recall(cell: &Cell) -> &Recall;
+
+    /// What the engine is told of its end.
+    fn event(seat: &Seat, end: End<Self::Output>) -> Event;
+}
+
+/// How a hook ended.
+enum End<T> {
+    Returned(Result<T, BoxError>),
+    Panicked(Panic),
+    /// It was called back, and was not done by then.
+    CalledBack,
+    /// Its task was dropped by somebody else.
+    Lost,
+}
+
+/// A hook as a task of the runtime. It ends when the hook does, or when it is called back: the hook is polled once in
+/// any case, and once more then. The engine is told of the end however that comes about, after the future is gone.
+struct Running<H: Hook> {
+    future: Option<BoxFuture<Result<H::Output, BoxError>>>,
+    seat: Seat,
+}
+
+impl<H: Hook> Future for Running<H> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.future else { return Poll::Ready(()) };
+        let end = match catch(|| future.as_mut().poll(cx)) {
+            Ok(Poll::Ready(output)) => End::Returned(output),
+            Ok(Poll::Pending) => {
+                ready!(H::recall(self.seat.cell()).poll(cx));
+                End::CalledBack
+            }
+            Err(panic) => End::Panicked(panic),
+        };
+        self.ends(end);
+        Poll::Ready(())
     }
 }
 
-impl<F> Recallable<F> {
-    fn new(future: F, seat: Seat, recall: fn(&Cell) -> &Recall) -> Self {
-        Self { future, seat, recall }
+impl<H: Hook> Running<H> {
+    fn ends(&mut self, end: End<H::Output>) {
+        let Some(future) = self.future.take() else { return };
+        // What is left of it is the user's, and may panic when it is dropped.
+        let _ = catch(|| drop(future));
+        self.seat.send(H::event(&self.seat, end));
     }
 }
 
-impl<F: Future> Future for Recallable<F> {
-    type Output = Option<F::Output>;
+impl<H: Hook> Drop for Running<H> {
+    fn drop(&mut self) {
+        self.ends(End::Lost);
+    }
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.future.poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => (this.recall)(this.seat.cell()).poll(cx).map(|()| None),
+struct Acquire;
+
+impl Hook for Acquire {
+    type Output = Instance;
+
+    fn recall(cell: &Cell) -> &Recall {
+        &cell.acquisition
+    }
+
+    fn event(Seat { driver, id }: &Seat, end: End<Instance>) -> Event {
+        match end {
+            End::Returned(Ok(instance)) => {
+                driver.cell(*id).put(instance);
+                Event::Acquired(*id)
+            }
+            End::Returned(Err(error)) if error.is::<Skip>() => Event::AcquireSkipped(*id),
+            End::Returned(Err(error)) => Event::AcquireFailed(*id, driver.cause(error)),
+            End::Panicked(Panic(words)) => Event::AcquireFailed(*id, Cause::Panic(words)),
+            End::CalledBack | End::Lost => Event::AcquireDropped(*id),
         }
     }
 }
 
-/// One acquisition. Its drop reports how the acquisition ended, also if the future was dropped.
-struct Acquisition {
-    seat: Seat,
-    end: Event,
-}
+struct Release;
 
-impl Witness<Option<Result<Result<Instance, BoxError>, Panic>>> for Acquisition {
-    fn saw(&mut self, output: Option<Result<Result<Instance, BoxError>, Panic>>) {
-        let Seat { driver, id } = &self.seat;
-        self.end = match output {
-            None => Event::AcquireDropped(*id),
-            Some(Ok(Ok(instance))) => {
-                driver.cell(*id).put(instance);
-                Event::Acquired(*id)
-            }
-            Some(Ok(Err(error))) if error.is::<Skip>() => Event::AcquireSkipped(*id),
-            Some(Ok(Err(error))) => Event::AcquireFailed(*id, driver.cause(error)),
-            Some(Err(Panic(words))) => Event::AcquireFailed(*id, Cause::Panic(words)),
+impl Hook for Release {
+    type Output = ();
+
+    fn recall(cell: &Cell) -> &Recall {
+        &cell.release
+    }
+
+    fn event(Seat { driver, id }: &Seat, end: End<()>) -> Event {
+        let result = match end {
+            // A `Drop` of the resource is part of its release.
+            End::Returned(Ok(())) => catch(|| driver.let_go(*id)).map_err(|Panic(words)| Cause::Panic(words)),
+            End::Returned(Err(error)) => Err(driver.cause(error)),
+            End::Panicked(Panic(words)) => Err(Cause::Panic(words)),
+            End::CalledBack => return Event::ReleaseDropped(*id),
+            End::Lost => Err(Cause::Lost),
         };
-    }
-}
-
-impl Drop for Acquisition {
-    fn drop(&mut self) {
-        self.seat.send(std::mem::replace(&mut self.end, Event::Tick));
-    }
-}
-
-/// One release. Its drop reports how the release ended, also if the future was dropped.
-struct Releasing {
-    seat: Seat,
-    end: Event,
-}
-
-impl Witness<Option<Result<Result<(), BoxError>, Panic>>> for Releasing {
-    fn saw(&mut self, output: Option<Result<Result<(), BoxError>, Panic>>) {
-        let Seat { driver, id } = &self.seat;
-        self.end = match output {
-            None => Event::ReleaseDropped(*id),
-            Some(Ok(result)) => Event::Released(*id, result.map_err(|error| driver.cause(error))),
-            Some(Err(Panic(words))) => Event::Released(*id, Err(Cause::Panic(words))),
-        };
-    }
-}
-
-impl Drop for Releasing {
-    fn drop(&mut self) {
-        self.seat.send(std::mem::replace(&mut self.end, Event::Tick));
+        Event::Released(*id, result)
     }
 }

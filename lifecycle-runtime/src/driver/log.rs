@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::engine::activity::Activity;
 use crate::engine::notice::{Acquiring, Cut, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
-use crate::model::Name;
+use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
@@ -107,16 +107,16 @@ fn say_notice(notice: &Notice) {
             target: TARGET, delay_ms = millis(*delay),
             "a preStop hook announces the stop: no longer ready, serving for another {}", Human(*delay),
         ),
-        Notice::Acquiring(name) => info!(target: TARGET, resource = &**name, "acquiring {name}"),
+        Notice::Acquiring(name) => info!(target: TARGET, resource = *name, "acquiring {name}"),
         Notice::Acquired { name, took } => info!(
-            target: TARGET, resource = &**name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),
+            target: TARGET, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),
         ),
         Notice::AcquireCancelled { name, took } => info!(
-            target: TARGET, resource = &**name, after_ms = millis(*took),
+            target: TARGET, resource = *name, after_ms = millis(*took),
             "cancelled the acquisition of {name} after {}", Human(*took),
         ),
         Notice::Skipped(name) => {
-            info!(target: TARGET, resource = &**name, "{name} is switched off by configuration");
+            info!(target: TARGET, resource = *name, "{name} is switched off by configuration");
         }
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left),
         Notice::Running { took } => info!(
@@ -144,42 +144,42 @@ fn say_notice(notice: &Notice) {
             by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()), Human(*left),
         ),
         Notice::Turn { name, tasks } if tasks.is_empty() => {
-            debug!(target: TARGET, resource = &**name, "stopping {name}");
+            debug!(target: TARGET, resource = *name, "stopping {name}");
         }
         Notice::Turn { name, tasks } => info!(
-            target: TARGET, resource = &**name, tasks = tasks.join(", "),
+            target: TARGET, resource = *name, tasks = tasks.join(", "),
             "stopping {name}: waiting for {}", tasks.join(", "),
         ),
         Notice::Drained { name, took } => info!(
-            target: TARGET, resource = &**name, took_ms = millis(*took), "drained {name} in {}", Human(*took),
+            target: TARGET, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took),
         ),
         Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => warn!(
-            target: TARGET, resource = &**name, after_ms = millis(*after), tasks = tasks.join(", "),
+            target: TARGET, resource = *name, after_ms = millis(*after), tasks = tasks.join(", "),
             in_flight, excused,
             "{name} did not drain within {}: aborting {}; {in_flight} in flight{}",
             Human(*after), what_is_left(tasks), excused_among(*excused),
         ),
         Notice::TasksStuck { name, tasks } => error!(
-            target: TARGET, resource = &**name, tasks = tasks.join(", "),
+            target: TARGET, resource = *name, tasks = tasks.join(", "),
             "{name} is stuck: {} did not end when it was aborted, and is left behind", what_is_left(tasks),
         ),
-        Notice::Releasing(name) => info!(target: TARGET, resource = &**name, "releasing {name}"),
+        Notice::Releasing(name) => info!(target: TARGET, resource = *name, "releasing {name}"),
         Notice::Released { name, took } => info!(
-            target: TARGET, resource = &**name, took_ms = millis(*took), "released {name} in {}", Human(*took),
+            target: TARGET, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took),
         ),
         Notice::TurnEnded { name, outcome } => {
-            warn!(target: TARGET, resource = &**name, outcome = %outcome, "{name}: {outcome}");
+            warn!(target: TARGET, resource = *name, outcome = %outcome, "{name}: {outcome}");
         }
         Notice::StopProgress { waiting, left } => say_stop_progress(waiting, *left),
         Notice::OwnerDropped => warn!(
             target: TARGET, "the application was dropped before its end; it stops at once, and nothing waits for it",
         ),
         Notice::LateTask(name) => warn!(
-            target: TARGET, resource = &**name,
+            target: TARGET, resource = *name,
             "a task for {name} came after its turn had ended, and was not started",
         ),
         Notice::TaskPanicked { name, words } => {
-            error!(target: TARGET, resource = &**name, "a task of {name} panicked: {words}");
+            error!(target: TARGET, resource = *name, "a task of {name} panicked: {words}");
         }
         Notice::HandlesOutlive { name, handles } => {
             let handles_are = if *handles == 1 {
@@ -188,15 +188,15 @@ fn say_notice(notice: &Notice) {
                 format!("{handles} handles to it are")
             };
             warn!(
-                target: TARGET, resource = &**name, handles,
+                target: TARGET, resource = *name, handles,
                 "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
         Notice::CheckFails { name, why } => {
-            warn!(target: TARGET, resource = &**name, "the check of {name} fails: {why}");
+            warn!(target: TARGET, resource = *name, "the check of {name} fails: {why}");
         }
         Notice::CheckPasses(name) => {
-            info!(target: TARGET, resource = &**name, "the check of {name} passes again");
+            info!(target: TARGET, resource = *name, "the check of {name} passes again");
         }
     }
 }
@@ -314,7 +314,7 @@ pub(super) fn last_words(words: &LastWords) -> String {
 }
 
 /// Tasks have names; other units in flight have none.
-fn what_is_left(tasks: &[Name]) -> String {
+fn what_is_left(tasks: &[TaskName]) -> String {
     if tasks.is_empty() { "everything in flight".to_owned() } else { tasks.join(", ") }
 }
 

@@ -24,7 +24,7 @@ mod task;
 mod unit;
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -55,6 +55,7 @@ use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::settings::Ending;
 use crate::engine::status::Status;
 use crate::engine::{Counts, Engine};
+use crate::model::Name;
 use crate::model::failure::{BoxError, Cause};
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
@@ -234,8 +235,9 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, .. } = &mut *core;
-        engine.set_audience(self.listener.is_there());
+        let Core { engine, commands, words, is_heard } = &mut *core;
+        // What nobody will ever hear is not even put out.
+        engine.set_audience(!*is_heard || self.listener.is_there());
         engine.handle(self.origin.elapsed(), event, &self.cells);
         while let Some(output) = engine.next_output() {
             match output {
@@ -261,11 +263,16 @@ impl Driver {
 
     /// Carries out commands until there are none. The caller has claimed that.
     fn carry_out_all(self: &Arc<Self>) {
+        let mut batch = VecDeque::new();
         loop {
-            let next = self.core().commands.next();
-            let Some(command) = next else { return };
-            // A waker that panics must not leave the queue without anybody to empty it.
-            let _ = catch::catch(|| self.carry_out(&command));
+            self.core().commands.next(&mut batch);
+            if batch.is_empty() {
+                return;
+            }
+            for command in batch.drain(..) {
+                // A waker that panics must not leave the queue without anybody to empty it.
+                let _ = catch::catch(|| self.carry_out(&command));
+            }
         }
     }
 
@@ -539,14 +546,19 @@ impl Speaker {
     fn speak(mut self) {
         let Some(driver) = self.0.take() else { return };
         driver.listener.listen(|| {
+            let mut batch = VecDeque::new();
             loop {
-                let next = driver.core().words.next();
-                let Some(word) = next else { return };
-                // A subscriber that panics must not leave the queue without anybody to empty it.
-                let _ = catch::catch(|| log::say(&word));
-                driver.said.add_one();
-                if let Word::Last = word {
-                    driver.milestones.spoken.cancel();
+                driver.core().words.next(&mut batch);
+                if batch.is_empty() {
+                    return;
+                }
+                for word in batch.drain(..) {
+                    // A subscriber that panics must not leave the queue without anybody to empty it.
+                    let _ = catch::catch(|| log::say(&word));
+                    driver.said.add_one();
+                    if let Word::Last = word {
+                        driver.milestones.spoken.cancel();
+                    }
                 }
             }
         });
@@ -571,7 +583,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> Name {
         self.driver.plan.name(self.id)
     }
 
@@ -618,15 +630,11 @@ impl Seat {
     }
 
     pub(crate) fn warn_of_late_task(&self) {
-        self.driver.say(Notice::LateTask(self.shared_name()));
+        self.driver.say(Notice::LateTask(self.name()));
     }
 
     pub(crate) fn warn_of_panic(&self, Panic(words): Panic) {
-        self.driver.say(Notice::TaskPanicked { name: self.shared_name(), words });
-    }
-
-    fn shared_name(&self) -> crate::model::Name {
-        self.driver.plan.shared_name(self.id).clone()
+        self.driver.say(Notice::TaskPanicked { name: self.name(), words });
     }
 
     fn cell(&self) -> &Cell {

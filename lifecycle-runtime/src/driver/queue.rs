@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// A queue with at most one thread that empties it.
 ///
-/// Invariant: while `is_being_emptied`, some thread has got `Some` from [`claim`](Self::claim) or
+/// Invariant: while `is_being_emptied`, some thread has got `Some` from [`claim`](Self::claim) or something from
 /// [`next`](Self::next), or is about to call one of them, and will look at the queue once more before it leaves. So a
 /// thread that adds something either becomes the one that empties it, or can rely on it.
 #[derive(Debug)]
@@ -40,11 +40,10 @@ impl<T> Queue<T> {
         is_mine
     }
 
-    /// The next thing, for the one that empties the queue. `None` ends that.
-    pub(super) fn next(&mut self) -> Option<T> {
-        let next = self.waiting.pop_front();
-        self.is_being_emptied = next.is_some();
-        next
+    /// Puts all that waits into `batch`, which is empty, for the one that empties the queue. Nothing in it ends that.
+    pub(super) fn next(&mut self, batch: &mut VecDeque<T>) {
+        std::mem::swap(&mut self.waiting, batch);
+        self.is_being_emptied = !batch.is_empty();
     }
 }
 
@@ -54,18 +53,22 @@ mod tests {
 
     #[test]
     fn one_empties_it_and_others_rely_on_it() {
-        let mut queue = Queue::default();
+        let (mut queue, mut batch) = (Queue::default(), VecDeque::new());
         assert!(!queue.claim(), "there is nothing to do");
         queue.push(1);
         assert!(queue.claim());
         queue.push(2);
         assert!(!queue.claim(), "somebody is at it");
-        assert_eq!(queue.next(), Some(1));
-        assert_eq!(queue.next(), Some(2));
+        queue.next(&mut batch);
+        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [1, 2]);
         queue.push(3);
-        assert_eq!(queue.next(), Some(3));
-        assert_eq!(queue.next(), None);
+        assert!(!queue.claim(), "somebody is still at it");
+        queue.next(&mut batch);
+        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [3]);
+        queue.next(&mut batch);
+        assert!(batch.is_empty());
         queue.push(4);
         assert!(queue.claim(), "nobody is at it any more");
+        assert_eq!(queue.pushed(), 4);
     }
 }

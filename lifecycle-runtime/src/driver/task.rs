@@ -10,7 +10,7 @@ use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 use super::counter::Standing;
 use super::unit::Unit;
 use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
-use crate::model::Name;
+use crate::model::TaskName;
 use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
@@ -21,7 +21,7 @@ struct Task {
 }
 
 impl Task {
-    fn start(seat: &Seat, name: Name, kind: TaskKind) -> Option<Self> {
+    fn start(seat: &Seat, name: TaskName, kind: TaskKind) -> Option<Self> {
         let unit = seat.enter()?;
         let task = seat.driver.new_task();
         seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
@@ -61,7 +61,7 @@ impl Drop for Task {
 
 impl Seat {
     /// Spawns a supervised task, which is dropped at the resource's cut-off.
-    pub(crate) fn spawn_supervised<F>(&self, name: Name, future: F)
+    pub(crate) fn spawn_supervised<F>(&self, name: TaskName, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -69,14 +69,14 @@ impl Seat {
     }
 
     /// Spawns a background task, which is dropped at the resource's turn.
-    pub(crate) fn spawn_background<F>(&self, name: Name, future: F)
+    pub(crate) fn spawn_background<F>(&self, name: TaskName, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         self.spawn_task(name, TaskKind::Background, self.stopping(), future);
     }
 
-    fn spawn_task<F>(&self, name: Name, kind: TaskKind, abort: CancellationToken, future: F)
+    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, abort: CancellationToken, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -88,7 +88,7 @@ impl Seat {
     /// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody
     /// insists it is not work that was cut off.
     #[cfg(feature = "http")]
-    pub(crate) fn spawn_server<F>(&self, name: Name, future: F)
+    pub(crate) fn spawn_server<F>(&self, name: TaskName, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -98,7 +98,7 @@ impl Seat {
     }
 
     /// Runs `f` on a blocking thread, as a supervised task. It cannot be aborted.
-    pub(crate) fn spawn_blocking<F>(&self, name: Name, f: F)
+    pub(crate) fn spawn_blocking<F>(&self, name: TaskName, f: F)
     where
         F: FnOnce() -> Result<(), BoxError> + Send + 'static,
     {

@@ -1,6 +1,6 @@
 //! What the engine is told: plain data, in which nothing of the user's is left.
 
-use crate::model::Name;
+use crate::model::TaskName;
 use crate::model::failure::Cause;
 use crate::model::plan::Id;
 use crate::model::signal::Signal;
@@ -22,7 +22,7 @@ pub(crate) enum Event {
     /// The future of a cancelled acquisition is gone.
     AcquireDropped(Id),
     /// A task is about to be spawned for a resource.
-    TaskStarted { owner: Id, task: TaskId, name: Name, kind: TaskKind },
+    TaskStarted { owner: Id, task: TaskId, name: TaskName, kind: TaskKind },
     /// A task is gone. It has left the count of what is in flight a moment before.
     TaskEnded { owner: Id, task: TaskId, end: TaskEnd, rest: Rest },
     /// The last unit that was in flight when the turn began, or came since, is gone, and none can come.

@@ -57,12 +57,12 @@ use self::settings::{BodyKind, Ending, Settings};
 use self::shutdown::Shutdown;
 use self::slot::{Slot, State, Task};
 use self::timers::{Timer, Timers};
-use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
+use crate::model::{Name, TaskName};
 
 /// Progress is told this often (rules S3 and D11).
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -111,7 +111,7 @@ pub(crate) struct Engine {
     /// How many failures there were when the report was given to be said.
     reported: Option<usize>,
     is_over: bool,
-    /// Somebody hears what is said: the report is worth its while.
+    /// Somebody hears what is said, or may later.
     has_audience: bool,
     outputs: VecDeque<Output>,
 }
@@ -194,7 +194,8 @@ impl Engine {
         self.settings.ending
     }
 
-    /// Says whether anybody hears what is said. Without an audience there is nothing in [`Output::Report`].
+    /// Says whether anybody hears what is said, or may later. Without an audience no [`Output::Say`] is put out, and
+    /// there is nothing in [`Output::Report`].
     pub(crate) fn set_audience(&mut self, has_audience: bool) {
         self.has_audience = has_audience;
     }
@@ -371,7 +372,7 @@ impl Engine {
         true
     }
 
-    fn task_started(&mut self, owner: Id, task: TaskId, name: Name, kind: TaskKind) {
+    fn task_started(&mut self, owner: Id, task: TaskId, name: TaskName, kind: TaskKind) {
         if kind == TaskKind::Supervised {
             self.has_spawned = true;
             self.left.supervised += 1;
@@ -457,11 +458,13 @@ impl Engine {
     }
 
     fn say(&mut self, notice: Notice) {
-        self.outputs.push_back(Output::Say(notice));
+        if self.has_audience {
+            self.outputs.push_back(Output::Say(notice));
+        }
     }
 
     fn name(&self, id: Id) -> Name {
-        self.plan.shared_name(id).clone()
+        self.plan.name(id)
     }
 
     /// Whether every foundation is there, or will not be: the log is one, if it is a resource at all.

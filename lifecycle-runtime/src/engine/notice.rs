@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::Activity;
-use crate::model::Name;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::Plan;
 use crate::model::platform::Platform;
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
+use crate::model::{Name, TaskName};
 
 /// Something to be said.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub(crate) enum Notice {
     /// A turn begins.
     Turn {
         name: Name,
-        tasks: Vec<Name>,
+        tasks: Vec<TaskName>,
     },
     /// The tasks of a resource are done, after so long.
     Drained {
@@ -101,13 +101,13 @@ pub(crate) enum Notice {
     TasksAborted {
         name: Name,
         after: Duration,
-        tasks: Vec<Name>,
+        tasks: Vec<TaskName>,
         cut: Cut,
     },
     /// Aborted tasks that are still there.
     TasksStuck {
         name: Name,
-        tasks: Vec<Name>,
+        tasks: Vec<TaskName>,
     },
     Releasing(Name),
     Released {
@@ -199,7 +199,7 @@ pub(crate) struct Waiting {
     pub(crate) since: Duration,
     pub(crate) in_flight: usize,
     /// The tasks that are still there.
-    pub(crate) tasks: Vec<Name>,
+    pub(crate) tasks: Vec<TaskName>,
 }
 
 /// What there is to say when the process is ended from outside (rules D8 and D9).
@@ -211,7 +211,7 @@ pub(crate) struct LastWords {
     /// The turns that are under way.
     pub(crate) stuck: Vec<Waiting>,
     /// Resources whose turn is over, and their tasks that never ended.
-    pub(crate) left_behind: Vec<(Name, Vec<Name>)>,
+    pub(crate) left_behind: Vec<(Name, Vec<TaskName>)>,
     pub(crate) never_released: Vec<Name>,
     pub(crate) exit_code: u8,
 }

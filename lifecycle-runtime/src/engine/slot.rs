@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::event::{TaskId, TaskKind};
 use super::notice::Cut;
-use crate::model::Name;
+use crate::model::TaskName;
 use crate::model::report::Outcome;
 
 /// The state of a resource.
@@ -59,13 +59,13 @@ pub(super) struct Slot {
     pub(super) times: Times,
     pub(super) in_flight: usize,
     pub(super) cut: Cut,
-    pub(super) aborted_tasks: Vec<Name>,
-    pub(super) stuck_tasks: Vec<Name>,
+    pub(super) aborted_tasks: Vec<TaskName>,
+    pub(super) stuck_tasks: Vec<TaskName>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    pub(super) name: Name,
+    pub(super) name: TaskName,
     pub(super) kind: TaskKind,
 }
 
@@ -151,7 +151,7 @@ impl Slot {
     }
 
     /// The names of its tasks, in the order in which they were spawned.
-    pub(super) fn task_names(&self) -> Vec<Name> {
+    pub(super) fn task_names(&self) -> Vec<TaskName> {
         self.tasks.values().map(|task| task.name.clone()).collect()
     }
 }

@@ -80,7 +80,7 @@ impl Engine {
         let slot = &self.slots[id];
         let (activity, since) = slot.activity();
         ResourceStatus {
-            name: self.plan.shared_name(id).clone(),
+            name: self.plan.name(id),
             activity,
             since,
             outcome: (slot.state == State::Gone).then(|| slot.outcome()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::notice::{Killing, LastWords};
 use super::shutdown::Shutdown;
 use super::{Counts, Engine};
-use crate::model::Name;
+use crate::model::TaskName;
 use crate::model::exit_code::{self, Ending};
 use crate::model::failure::Failure;
 use crate::model::phase::{Phase, Reason};
@@ -70,8 +70,8 @@ impl Engine {
             phases: self.phases.clone(),
             resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
             failures: self.failures.clone(),
-            start_path: self.owned_names(&self.start_path()),
-            stop_path: self.owned_names(&self.stop_path()),
+            start_path: self.names(self.start_path()),
+            stop_path: self.names(self.stop_path()),
             shutdown_timeout: self.budget.timeout(),
             stop_took,
             exit_code: self.exit_code(),
@@ -84,10 +84,10 @@ impl Engine {
         let times = slot.times;
         let lasted = |from: Option<Duration>, to: Option<Duration>| Some(to.unwrap_or(self.now) - from?);
         ResourceReport {
-            name: self.plan.name(id).to_owned(),
+            name: self.plan.name(id),
             foundation: self.plan.step(id).foundation,
             outcome: slot.outcome(),
-            after: self.owned_names(self.plan.after(id)),
+            after: self.plan.names(self.plan.after(id).iter().copied()),
             was_acquired: slot.has_instance,
             acquire: lasted(times.acquiring, times.acquired.or(times.turn)),
             drain: lasted(times.turn, times.drained),
@@ -134,12 +134,8 @@ impl Engine {
         path.reverse();
         path
     }
-
-    fn owned_names(&self, ids: &[Id]) -> Vec<String> {
-        ids.iter().map(|&id| self.plan.name(id).to_owned()).collect()
-    }
 }
 
-fn owned(names: &[Name]) -> Vec<String> {
+fn owned(names: &[TaskName]) -> Vec<String> {
     names.iter().map(|name| name.as_ref().to_owned()).collect()
 }

@@ -52,7 +52,7 @@ fn running(drain_delay: Delay) -> Engine {
 
 fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
     let step = Step {
-        name: "r".into(),
+        name: "r",
         after: Vec::new(),
         reserve: Duration::from_secs(1),
         acquire_timeout: None,

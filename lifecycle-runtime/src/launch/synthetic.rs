@@ -1,7 +1,7 @@
 //! Applications of any size and shape for `tests/bench`: their resources do nothing. To compile ten thousand types
 //! takes too long.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::builder::Builder;
@@ -9,7 +9,9 @@ use crate::declare::declared::Declared;
 use crate::declare::node::{Declaration, Node};
 use crate::declare::resource::Resource;
 use crate::declare::roots::Planned;
+use crate::driver::lock;
 use crate::handles::acquire::Acquire;
+use crate::model::Name;
 use crate::model::failure::Result;
 use crate::model::plan::{Plan, Step};
 
@@ -22,7 +24,7 @@ pub fn synthetic(mut builder: Builder, edges: Vec<Vec<usize>>) -> Builder {
 
 pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     let steps = edges.into_iter().enumerate().map(|(position, after)| Step {
-        name: format!("r{position}").into(),
+        name: name(position),
         after,
         reserve: NODE.reserve(),
         acquire_timeout: None,
@@ -33,6 +35,17 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     });
     let (plan, _) = Plan::new(steps.collect(), main_reserve);
     Planned { hooks: plan.resources().map(|_| &NODE.hooks).collect(), plan, supplied: Vec::new() }
+}
+
+/// Names are part of the program; these are made once, and stay.
+fn name(position: usize) -> Name {
+    static NAMES: Mutex<Vec<Name>> = Mutex::new(Vec::new());
+    let mut names = lock(&NAMES);
+    while names.len() <= position {
+        let name = format!("r{}", names.len());
+        names.push(name.leak());
+    }
+    names[position]
 }
 
 /// The hooks of every resource: those that the macro writes for a resource that only has `acquire`.

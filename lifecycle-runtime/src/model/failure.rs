@@ -143,8 +143,8 @@ pub(crate) enum Limit {
 }
 
 impl Failure {
-    pub(crate) fn new(resource: impl Into<Name>, operation: Operation, cause: Cause) -> Self {
-        Self { resource: resource.into(), operation, cause, error: None, place: None, is_tolerated: false }
+    pub(crate) fn new(resource: Name, operation: Operation, cause: Cause) -> Self {
+        Self { resource, operation, cause, error: None, place: None, is_tolerated: false }
     }
 
     /// The failure of a resource of a plan; it is tolerated if the resource is optional (rule S6).
@@ -152,7 +152,7 @@ impl Failure {
         Self {
             place: Some((Arc::clone(plan), id)),
             is_tolerated: plan.step(id).optional,
-            ..Self::new(Arc::clone(plan.shared_name(id)), operation, cause)
+            ..Self::new(plan.name(id), operation, cause)
         }
     }
 
@@ -172,7 +172,7 @@ impl Failure {
     /// The name of the resource; `main` for the body of `main`.
     #[must_use]
     pub fn resource(&self) -> &str {
-        &self.resource
+        self.resource
     }
 
     /// The operation that failed.

@@ -13,5 +13,8 @@ pub(crate) mod signal;
 
 use std::sync::Arc;
 
-/// The name of a resource or of a task: shared, so that a notice can carry it at no cost.
-pub(crate) type Name = Arc<str>;
+/// The name of a resource: part of its declaration.
+pub(crate) type Name = &'static str;
+
+/// The name of a task: shared, so that a notice can carry it at no cost.
+pub(crate) type TaskName = Arc<str>;

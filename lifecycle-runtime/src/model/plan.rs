@@ -102,7 +102,7 @@ impl Plan {
         after.ids.extend(0..ordered.len());
         after.starts.push(after.ids.len());
         ordered.push(Step {
-            name: "main".into(),
+            name: "main",
             after: Vec::new(),
             reserve: main_reserve,
             acquire_timeout: None,
@@ -120,12 +120,8 @@ impl Plan {
         &self.steps[id]
     }
 
-    pub(crate) fn name(&self, id: Id) -> &str {
-        &self.steps[id].name
-    }
-
-    pub(crate) fn shared_name(&self, id: Id) -> &Name {
-        &self.steps[id].name
+    pub(crate) fn name(&self, id: Id) -> Name {
+        self.steps[id].name
     }
 
     /// What `id` comes after, in ascending order.
@@ -202,7 +198,7 @@ impl Plan {
     }
 
     /// The names of `ids`.
-    pub(crate) fn names(&self, ids: impl IntoIterator<Item = Id>) -> Vec<&str> {
+    pub(crate) fn names(&self, ids: impl IntoIterator<Item = Id>) -> Vec<Name> {
         ids.into_iter().map(|id| self.name(id)).collect()
     }
 }
@@ -260,9 +256,9 @@ fn order(steps: &[Step]) -> Vec<usize> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn step(name: &str, after: &[Id]) -> Step {
+    pub(crate) fn step(name: Name, after: &[Id]) -> Step {
         Step {
-            name: name.into(),
+            name,
             after: after.to_vec(),
             reserve: Duration::from_secs(1),
             acquire_timeout: None,

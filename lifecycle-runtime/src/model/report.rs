@@ -27,9 +27,9 @@ pub struct Report {
     /// Everything that went wrong, in order.
     pub failures: Vec<Failure>,
     /// The critical path of the start: each resource was waited for by the next one.
-    pub start_path: Vec<String>,
+    pub start_path: Vec<&'static str>,
     /// The critical path of the stop: each resource was waited for by the next one.
-    pub stop_path: Vec<String>,
+    pub stop_path: Vec<&'static str>,
     /// The time available for the stop, from the request to the deadline.
     pub shutdown_timeout: Duration,
     /// The time that the stop took, from the request to the end; `None` if nothing was started.
@@ -51,13 +51,13 @@ pub(crate) trait Exit: fmt::Debug + Send + Sync {
 #[non_exhaustive]
 pub struct ResourceReport {
     /// Its name.
-    pub name: String,
+    pub name: &'static str,
     /// Whether it is a foundation, released after everything else.
     pub foundation: bool,
     /// The result in one word.
     pub outcome: Outcome,
     /// The resources that it came after.
-    pub after: Vec<String>,
+    pub after: Vec<&'static str>,
     /// Whether it was acquired, and so had to be released.
     pub was_acquired: bool,
     /// How long `acquire` took; `None` if it was never called.

@@ -35,7 +35,7 @@ fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Res
     writeln!(f, "  cause:         {}", first.cause())?;
     writeln!(f, "  needed by:     {}", needed_by(first))?;
     if let Some(resource) = report.resource(first.resource()) {
-        writeln!(f, "  comes after:   {}", list(resource.after.iter().cloned()))?;
+        writeln!(f, "  comes after:   {}", list(resource.after.iter().map(|&name| name.to_owned())))?;
     }
     let resources = || report.resources.iter();
     let is_completed = |resource: &&ResourceReport| resource.was_acquired;
@@ -48,7 +48,7 @@ fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Res
     let rolled_back = |resource: &ResourceReport| format!("{} ({})", resource.name, rolled_back(resource));
     writeln!(f, "  rolled back:   {}", list(resources().rev().filter(had_a_turn).map(rolled_back)))?;
     let is_untouched = |resource: &&ResourceReport| resource.outcome == Outcome::NeverStarted;
-    let name = |resource: &ResourceReport| resource.name.clone();
+    let name = |resource: &ResourceReport| resource.name.to_owned();
     writeln!(f, "  never started: {}", list(resources().filter(is_untouched).map(name)))?;
     for failure in report.failures.iter().filter(|failure| !std::ptr::eq(*failure, first)) {
         let kind = if failure.is_tolerated() { "tolerated:  " } else { "also failed:" };
@@ -123,7 +123,7 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn write_path(f: &mut fmt::Formatter<'_>, what: &str, path: &[String]) -> fmt::Result {
+fn write_path(f: &mut fmt::Formatter<'_>, what: &str, path: &[&str]) -> fmt::Result {
     if path.len() > 1 { writeln!(f, "  {what} along: {}", path.join(" → ")) } else { Ok(()) }
 }
 

@@ -157,7 +157,7 @@ impl Checks {
         if before.is_none_or(|before| before.result == CheckResult::Passed) == passes {
             return;
         }
-        let name = self.driver.plan().shared_name(id).clone();
+        let name = self.driver.plan().name(id);
         self.driver.say(if passes {
             Notice::CheckPasses(name)
         } else {

@@ -33,7 +33,7 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
         let _ = write!(
             text,
             "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"in_flight\":{in_flight},\"outcome\":{outcome},\"check\":",
-            Quoted(&resource.name),
+            Quoted(resource.name),
             resource.activity,
             time(resource.since),
         );
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn errors_are_there_only_when_asked_for() {
         let resource = ResourceStatus {
-            name: "Db".into(),
+            name: "Db",
             activity: Activity::Gone,
             since: Duration::from_secs(2),
             outcome: Some(Outcome::TimedOut),

@@ -86,10 +86,18 @@ pub(super) enum Outside {
     Insist,
 }
 
+/// No application is larger.
+const NAMES: [&str; 50] = [
+    "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30",
+    "r31", "r32", "r33", "r34", "r35", "r36", "r37", "r38", "r39", "r40", "r41", "r42", "r43", "r44", "r45",
+    "r46", "r47", "r48", "r49",
+];
+
 impl Scenario {
     pub(super) fn plan(&self) -> Plan {
         let steps = self.resources.iter().enumerate().map(|(id, spec)| Step {
-            name: format!("r{id}").into(),
+            name: NAMES[id],
             after: spec.after.clone(),
             reserve: spec.reserve,
             acquire_timeout: spec.acquire_timeout,

@@ -225,7 +225,6 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
         last: None,
         ties: 0,
     };
-    world.engine.set_audience(false);
     world.run();
     Log {
         report: world.engine.report(),

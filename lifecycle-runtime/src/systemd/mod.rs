@@ -171,7 +171,7 @@ fn extension(status: &Status) -> Option<Duration> {
 fn words(status: &Status) -> String {
     let busy = status.resources.iter().filter(|resource| resource.activity.is_busy());
     let busy: Vec<String> =
-        busy.map(|resource| format!("{} {}", resource.activity, line(&resource.name))).collect();
+        busy.map(|resource| format!("{} {}", resource.activity, line(resource.name))).collect();
     let phase = status.phase;
     if busy.is_empty() { phase.to_string() } else { format!("{phase}: {}", busy.join(", ")) }
 }
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn the_status_names_what_is_under_way() {
-        let resource = |name: &str, activity| ResourceStatus {
-            name: name.into(),
+        let resource = |name: &'static str, activity| ResourceStatus {
+            name,
             activity,
             since: Duration::ZERO,
             outcome: None,
