@@ -161,32 +161,6 @@ fn d10_what_is_not_ours_cannot_keep_the_process() {
     }
 }
 
-#[test]
-fn d9_an_exit_handler_that_hangs_is_ended_by_the_watchdog() {
-    on_every_runtime("exit", |flavor, exit, took| {
-        assert_eq!(exit.code(), Some(0), "{flavor}: everything was released cleanly");
-        assert!(exit.stdout().contains("released db"), "{flavor}");
-        assert!(exit.stderr().contains("the process did not end by itself"), "{flavor}");
-        assert!(took >= TIMEOUT, "{flavor}: it took {took:?}");
-    });
-}
-
-#[test]
-fn d8_an_exit_handler_that_hangs_is_ended_by_an_insisting_signal() {
-    let _machine = machine::shared();
-    let process = stuck("exit", "many").spawn();
-    process.wait_for_line("running: everything");
-    process.signal(Signal::TERM);
-    process.wait_for_line("exiting");
-    process.signal(Signal::TERM);
-    let sent = Instant::now();
-    process.signal(Signal::INT);
-    let exit = process.wait_for_exit();
-    assert_eq!(exit.code(), Some(130));
-    let took = exit.at.duration_since(sent);
-    assert!(took < TIMEOUT / 2, "it took {took:?}");
-}
-
 /// A process whose output nobody reads, or nobody can: what it says may get lost, the process must not.
 fn without_a_reader(is_closed: bool) {
     let _machine = machine::shared();
