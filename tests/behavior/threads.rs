@@ -19,7 +19,7 @@ use crate::stage::{failures, secs};
 /// Longer than anything here takes but what does not come at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Somebody else's work, which goes on after it has touched the application.
+/// Work of the program itself, which goes on after it has touched the application.
 mod blocking_work {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Rule E2: what is said is said in time and in its order, and what there is no log for any more is said on stderr.
+//! Rule E2: what is said is said in time and in its order, and what comes after the log is said on stderr.
 
 use rustix::process::Signal;
 
