@@ -48,6 +48,10 @@ pub(crate) struct Watched {
 pub(crate) struct Endpoints(pub(crate) Vec<Box<dyn Endpoint>>);
 
 impl Endpoints {
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether one of them answers load balancers (rule D4).
     pub(crate) fn answer(&self) -> bool {
         self.0.iter().any(|endpoint| endpoint.role() == Role::Answers)

@@ -2,6 +2,7 @@
 //! signals count even while every thread of the application's runtime is blocked. It never calls tracing or the
 //! standard streams, which may block.
 
+mod clock;
 pub(crate) mod endpoint;
 #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 pub(crate) mod heartbeat;
@@ -47,7 +48,7 @@ enum Application {
 }
 
 impl Control {
-    /// Starts the thread. With [`Handling::Ours`], signals are caught when this returns (rule S1).
+    /// Starts the thread. Signals are caught when this returns (rule S1), if they are to be.
     pub(crate) fn start(handling: Handling) -> io::Result<Self> {
         let (application, arrives) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
@@ -102,15 +103,14 @@ async fn control_life(driver: Arc<Driver>, mut signals: Signals, endpoints: Endp
     let told = endpoints.serve(&driver);
     control(&driver, &mut signals).await;
     let _ = timeout(PATIENCE, told).await;
-    driver.say_on_stderr();
     match driver.ending() {
         Ending::Application => {
             // Code that sees the end can rely on signals having their default effect again.
             drop(signals);
-            driver.milestones().finished.cancel();
+            driver.conclude();
         }
         Ending::Process => {
-            driver.milestones().finished.cancel();
+            driver.conclude();
             control_end(&driver, signals).await;
         }
     }
@@ -123,13 +123,17 @@ async fn control_end(driver: &Arc<Driver>, mut signals: Signals) {
     }
 }
 
+/// Controls an application that neither signals nor endpoints concern.
+pub(crate) fn control_time(driver: &Arc<Driver>) -> io::Result<()> {
+    clock::start(driver)
+}
+
 /// Controls an application from a task of its own runtime, whose clock a test may pause: there are no signals then.
 pub(crate) fn control_from_its_runtime(driver: &Arc<Driver>) {
     let driver = Arc::clone(driver);
     tokio::spawn(async move {
         control(&driver, &mut Signals::none()).await;
-        driver.say_on_stderr();
-        driver.milestones().finished.cancel();
+        driver.conclude();
     });
 }
 

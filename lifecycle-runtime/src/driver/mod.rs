@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed};
@@ -61,7 +61,7 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
-use crate::process::stderr;
+use crate::process::stderr::{self, PATIENCE};
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.
@@ -104,6 +104,8 @@ pub(crate) struct Parts {
     pub(crate) timing: Timing,
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) exit_of_main: Option<ExitOfMain>,
+    /// Time alone controls it: whoever waits for its end concludes it.
+    pub(crate) concludes_itself: bool,
 }
 
 /// Makes what is done when `main` returns the report.
@@ -124,6 +126,8 @@ pub(crate) struct Driver {
     ending: Ending,
     watchdog: Option<Watchdog>,
     exit_of_main: Option<ExitOfMain>,
+    concludes_itself: bool,
+    has_conclusion: AtomicBool,
     origin: Instant,
     phase: watch::Sender<Phase>,
     /// When the engine wants to be woken, or earlier; heard by `control`.
@@ -143,6 +147,8 @@ struct Core {
     words: Queue<Word>,
     /// There may be a log: what waits to be said is said.
     is_heard: bool,
+    /// What control was told last of when to wake.
+    told_wake: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -160,14 +166,21 @@ impl Counts for Cells {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, hooks, supplied, runtime, timing, watchdog, exit_of_main } = parts;
+        let Parts { engine, hooks, supplied, runtime, timing, watchdog, exit_of_main, concludes_itself } =
+            parts;
         let plan = Arc::clone(engine.plan());
         let ending = engine.ending();
         let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
         for (id, instance) in supplied {
             cells[id].put(instance);
         }
-        let core = Core { engine, commands: Queue::default(), words: Queue::default(), is_heard: false };
+        let core = Core {
+            engine,
+            commands: Queue::default(),
+            words: Queue::default(),
+            is_heard: false,
+            told_wake: None,
+        };
         Arc::new(Self {
             plan,
             hooks,
@@ -181,6 +194,8 @@ impl Driver {
             ending,
             watchdog,
             exit_of_main,
+            concludes_itself,
+            has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
             wake: watch::Sender::new(None),
@@ -235,7 +250,7 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, is_heard } = &mut *core;
+        let Core { engine, commands, words, is_heard, told_wake } = &mut *core;
         // What nobody will ever hear is not even put out.
         engine.set_audience(!*is_heard || self.listener.is_there());
         engine.handle(self.origin.elapsed(), event, &self.cells);
@@ -250,10 +265,10 @@ impl Driver {
         let wake = engine.next_wake();
         // Control sleeps until the time that it was told last. One that is too early costs a tick; so it is woken only
         // for an earlier one. What waits on the other side is a task of ours.
-        self.wake.send_if_modified(|told| {
-            let is_news = is_tick || told.is_none_or(|told| wake.is_some_and(|wake| wake < told));
-            is_news && std::mem::replace(told, wake) != wake
-        });
+        let is_news = is_tick || wake.is_some_and(|wake| told_wake.is_none_or(|told| wake < told));
+        if is_news && std::mem::replace(told_wake, wake) != wake {
+            self.wake.send_replace(wake);
+        }
         (core.commands.claim(), core.claim_words())
     }
 
@@ -377,9 +392,33 @@ impl Driver {
         }
     }
 
+    /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
+    pub(crate) fn conclude(&self) {
+        self.say_on_stderr();
+        self.milestones.finished.cancel();
+    }
+
+    /// Whether the caller, and no other, is to conclude an application that is controlled by time alone.
+    pub(crate) fn may_conclude(&self) -> bool {
+        self.concludes_itself && !self.has_conclusion.swap(true, Ordering::AcqRel)
+    }
+
+    /// Waits for the end. Where nothing else has to come to an end first, this concludes it without another thread.
+    pub(crate) async fn end(&self) {
+        let Milestones { ended, spoken, finished, .. } = &self.milestones;
+        if self.concludes_itself {
+            ended.cancelled().await;
+            let _ = timeout(PATIENCE, spoken.cancelled()).await;
+            if self.may_conclude() {
+                self.conclude();
+            }
+        }
+        finished.cancelled().await;
+    }
+
     /// Says on stderr what the log may not have: a failed start in any case, any trouble where there is no log, and
     /// what failed after the report (rule E2).
-    pub(crate) fn say_on_stderr(&self) {
+    fn say_on_stderr(&self) {
         let report = self.report();
         let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
         if has_failed_to_start || (!self.listener.is_there() && report.has_trouble()) {

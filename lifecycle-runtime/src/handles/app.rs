@@ -123,7 +123,7 @@ impl App {
         match &self.role {
             Role::Owner(owner) => owner.end().await,
             Role::Body | Role::Visitor => {
-                self.driver.milestones().finished.cancelled().await;
+                self.driver.end().await;
                 self.driver.report()
             }
         }

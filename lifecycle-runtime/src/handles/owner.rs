@@ -32,7 +32,7 @@ impl Owner {
         if let Some(host) = host {
             host.complete();
         }
-        self.driver.milestones().finished.cancelled().await;
+        self.driver.end().await;
         self.driver.report().ends_with(self.driver.exit_of_main())
     }
 }

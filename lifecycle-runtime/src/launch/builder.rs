@@ -2,7 +2,6 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::runtime::Handle;
 use super::config::{Config, Options, refuse};
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
-use crate::control::{Control, Handling, control_from_its_runtime};
+use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Planned, Resources};
@@ -165,7 +164,7 @@ impl Builder {
         } = self;
         let handles_signals = control.is_some();
         let env = |variable: &str| env::var(variable);
-        let config = options.resolve(env, platform::grace(env, Path::exists))?;
+        let config = options.resolve(env, platform::grace(env, procfs::exists))?;
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),
@@ -195,6 +194,7 @@ impl Builder {
         let no_thread =
             |error| vec![refuse(format!("the threads for signals and time cannot be started: {error}"))];
         let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
+        let concludes_itself = timing == Timing::Thread && control.is_none() && endpoints.are_none();
         let driver = Driver::new(Parts {
             engine: Engine::new(Arc::new(plan), settings),
             hooks,
@@ -203,9 +203,11 @@ impl Builder {
             timing,
             watchdog,
             exit_of_main: (handles_signals && ending == Ending::Application).then_some(LastMile::make),
+            concludes_itself,
         });
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),
+            Timing::Thread if concludes_itself => control_time(&driver).map_err(no_thread)?,
             Timing::Thread => {
                 let control =
                     control.unwrap_or_else(|| Control::start(Handling::Theirs)).map_err(no_thread)?;

@@ -1,6 +1,9 @@
-//! What Linux tells about this process in `/proc`.
+//! What the file system tells about this process: Linux in `/proc`, and a container by its marks.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Whether a signal was ignored when the process began, as SIGHUP is under nohup. Ask before handlers are set: they
 /// hide the answer.
@@ -14,14 +17,27 @@ fn is_ignored(status: &str, signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// The shell that started the process, if it is PID 1: it may not pass signals on.
+/// The shell that started the process, if it is PID 1: it may not pass signals on. It is looked
+/// for once.
 pub(crate) fn shell_as_pid_1() -> Option<String> {
+    static SHELL: OnceLock<Option<String>> = OnceLock::new();
+    SHELL.get_or_init(find_shell_as_pid_1).clone()
+}
+
+fn find_shell_as_pid_1() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     if field(&status, "PPid:")? != "1" {
         return None;
     }
     let name = fs::read_to_string("/proc/1/comm").ok()?;
     is_shell(name.trim()).then(|| name.trim().to_owned())
+}
+
+/// Whether a file was there when it was looked for first: what marks a container does not come and go.
+pub(crate) fn exists(path: &Path) -> bool {
+    static FOUND: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    *found.entry(path.to_owned()).or_insert_with(|| path.exists())
 }
 
 fn is_shell(name: &str) -> bool {

@@ -81,6 +81,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         timing: Timing::Runtime,
         watchdog: None,
         exit_of_main: None,
+        concludes_itself: false,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
