@@ -174,7 +174,7 @@
 //! # Configuration
 //!
 //! Environment variables override the settings in code, so that operators need no rebuild. A malformed value stops the
-//! process before anything is acquired, with exit code 78. Durations are written like `250ms`, `30s` or `1m 30s`.
+//! process before anything is acquired, with exit code 78. Durations are written like `250ms`, `1.5s` or `1m 30s`.
 //!
 //! | variable | overrides | default |
 //! |---|---|---|

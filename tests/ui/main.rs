@@ -1,5 +1,13 @@
 //! What the macros accept, and what they say when they do not.
 
+/// The macros read the durations of attributes, the runtime those of the environment.
+#[test]
+fn both_crates_have_the_same_grammar_of_durations() {
+    let macros = include_str!("../../lifecycle-macros/src/duration/grammar.rs");
+    let runtime = include_str!("../../lifecycle-runtime/src/model/duration/grammar.rs");
+    assert!(macros == runtime, "copy one over the other");
+}
+
 #[test]
 fn resource() {
     let t = trybuild::TestCases::new();

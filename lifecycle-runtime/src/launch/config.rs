@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
-use crate::model::duration::{ACCEPTED, parse};
+use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform::{Grace, Platform, is_kubernetes};
 #[cfg(feature = "probe")]
@@ -51,14 +51,16 @@ impl Options {
             Ok(value) if none == Some(value.as_str()) => Some(None),
             Ok(value) => match parse(&value) {
                 Ok(duration) => Some(Some(duration)),
-                Err(what) => {
-                    let or_none = none.map_or(String::new(), |none| format!(", or \"{none}\""));
-                    refused.push(refuse(format!("{variable}={value:?} {what}; {ACCEPTED}{or_none}")));
+                Err(error) => {
+                    let no_limit =
+                        none.map_or(String::new(), |none| format!("; for no limit, write \"{none}\""));
+                    refused.push(refuse(format!("{variable}={value:?}: {error}{no_limit}")));
                     None
                 }
             },
             Err(VarError::NotUnicode(value)) => {
-                refused.push(refuse(format!("{variable}={value:?} is not valid UTF-8; {ACCEPTED}")));
+                let expected = DurationError::Form;
+                refused.push(refuse(format!("{variable}={value:?} is not valid UTF-8: {expected}")));
                 None
             }
         };
@@ -186,10 +188,10 @@ mod tests {
         let env = [("LIFECYCLE_SHUTDOWN_TIMEOUT", "30"), ("LIFECYCLE_STARTUP_TIMEOUT", "never")];
         assert_eq!(
             resolve(Options::default(), &env).unwrap_err(),
-            "LIFECYCLE_SHUTDOWN_TIMEOUT=\"30\" has a number without a unit; \
-             a duration is written like \"250ms\", \"30s\" or \"1m 30s\"\n\
-             LIFECYCLE_STARTUP_TIMEOUT=\"never\" is no duration; \
-             a duration is written like \"250ms\", \"30s\" or \"1m 30s\", or \"none\""
+            "LIFECYCLE_SHUTDOWN_TIMEOUT=\"30\": expected a duration such as \"250ms\", \"1.5s\" or \"1m 30s\"; \
+             write the unit: \"30s\"\n\
+             LIFECYCLE_STARTUP_TIMEOUT=\"never\": expected a duration such as \"250ms\", \"1.5s\" or \"1m 30s\"; \
+             for no limit, write \"none\""
         );
     }
 
