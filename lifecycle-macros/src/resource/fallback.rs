@@ -22,7 +22,7 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
     quote! {
         impl #parameters #krate::private::Declared for #generic
         where
-            Self: #krate::private::Resource,
+            Self: 'static,
             #predicates
         {
             type Handle = #handle;

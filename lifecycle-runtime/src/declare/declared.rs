@@ -5,15 +5,17 @@ use std::sync::Arc;
 use inventory::collect;
 
 use super::node::Node;
-use super::resource::Resource;
 
-/// Implemented by `#[resource]`; the supertrait makes a missing `impl Resource` an error at the struct.
+/// Implemented by `#[resource]`. `Resource` requires it, so that an `impl Resource` without the attribute is an error.
+///
+/// It requires as little as possible, so that a struct that cannot be a resource is an error at its `impl Resource`
+/// alone, and not at everything that comes after it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a resource",
-    label = "not a resource",
+    message = "`{Self}` is not declared as a resource",
+    label = "put `#[lifecycle::resource]` on `{Self}`",
     note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`"
 )]
-pub trait Declared: Resource {
+pub trait Declared: Sized + 'static {
     /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional.
     type Handle: Handle<Self>;
     /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391).
@@ -33,18 +35,18 @@ pub trait Declared: Resource {
 pub trait DependsOn<D: ?Sized> {}
 
 /// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
-pub trait Handle<R>: Send + Sync + Sized {
+pub trait Handle<R>: Sized {
     /// The handle for an instance, or for a missing one.
     fn new(instance: Option<Arc<R>>) -> Self;
 }
 
-impl<R: Declared> Handle<R> for Arc<R> {
+impl<R> Handle<R> for Arc<R> {
     fn new(instance: Option<Self>) -> Self {
         instance.expect("a resource that is not optional is there before its dependents")
     }
 }
 
-impl<R: Declared> Handle<R> for Option<Arc<R>> {
+impl<R> Handle<R> for Option<Arc<R>> {
     fn new(instance: Self) -> Self {
         instance
     }

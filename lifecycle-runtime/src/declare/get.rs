@@ -13,7 +13,7 @@ impl<R> Acquire<R> {
     /// It compiles only if `D` is in this resource's `after`, and cannot fail. A handle that is still held when `D` has
     /// been released keeps the value from being dropped (rule D12).
     #[must_use]
-    pub fn get<D: Declared>(&self) -> D::Handle
+    pub fn get<D: Declared + Send + Sync>(&self) -> D::Handle
     where
         R: DependsOn<D>,
     {
@@ -34,7 +34,7 @@ impl App {
     /// yet, or has been released. [`try_get`](Self::try_get) does not panic.
     #[must_use]
     #[track_caller]
-    pub fn get<R: Declared>(&self) -> R::Handle {
+    pub fn get<R: Declared + Send + Sync>(&self) -> R::Handle {
         let instance = self.try_get::<R>();
         let is_missing = instance.is_none() && !R::node().declaration.optional;
         assert!(
@@ -47,7 +47,7 @@ impl App {
 
     /// The resource `R`, or `None` if it is not available: see [`get`](Self::get).
     #[must_use]
-    pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
+    pub fn try_get<R: Declared + Send + Sync>(&self) -> Option<Arc<R>> {
         let place = self.driver().place(TypeId::of::<R>())?;
         self.driver().hand_out(place)?.downcast().ok()
     }

@@ -3,8 +3,8 @@
 use std::any::{TypeId, type_name};
 use std::sync::Arc;
 
-use super::declared::Declared;
 use super::node::{Declaration, Node};
+use super::resource::Resource;
 use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
@@ -12,7 +12,7 @@ use crate::model::failure::BoxError;
 
 impl Node {
     /// The node of `R`.
-    pub const fn new<R: Declared>(declaration: Declaration) -> Self {
+    pub const fn new<R: Resource>(declaration: Declaration) -> Self {
         Self {
             declaration,
             type_name: type_name::<R>,
@@ -28,25 +28,25 @@ impl Node {
     }
 }
 
-fn acquire<R: Declared>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
+fn acquire<R: Resource>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
     let context = Acquire::new(seat, dependencies);
     Box::pin(async move { Ok(Arc::new(R::acquire(&context).await?) as Instance) })
 }
 
-fn release<R: Declared>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+fn release<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
     let context = Release::new(seat);
     Box::pin(async move { typed::<R>(&instance).release(&context).await })
 }
 
-fn abort<R: Declared>(instance: &Instance) {
+fn abort<R: Resource>(instance: &Instance) {
     typed::<R>(instance).abort();
 }
 
 #[cfg(feature = "probe")]
-fn check<R: Declared>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
+fn check<R: Resource>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
     Box::pin(async move { typed::<R>(&instance).check().await })
 }
 
-fn typed<R: Declared>(instance: &Instance) -> &R {
+fn typed<R: Resource>(instance: &Instance) -> &R {
     instance.downcast_ref().expect("a node is only called with instances of its own type")
 }

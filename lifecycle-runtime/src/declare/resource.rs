@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use super::declared::Declared;
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
 use crate::model::failure::Result;
@@ -34,7 +35,7 @@ use crate::model::failure::Result;
     label = "`impl lifecycle::Resource for {Self}` is missing",
     note = "only `async fn acquire(cx: &lifecycle::Acquire<Self>) -> lifecycle::Result<Self>` is required"
 )]
-pub trait Resource: Sized + Send + Sync + 'static {
+pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// Makes the resource: connects, opens, binds, spawns tasks.
     ///
     /// It is called once, when everything in `after` is acquired (rule S2), and runs concurrently with the acquisition

@@ -137,7 +137,7 @@ impl Builder {
     /// Uses an existing instance of `R`, such as a fake in a test, instead of acquiring one.
     ///
     /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource.
-    pub fn supply<R: Declared>(mut self, instance: R) -> Self {
+    pub fn supply<R: Declared + Send + Sync>(mut self, instance: R) -> Self {
         self.supplied.push((R::node(), Arc::new(instance)));
         self
     }
