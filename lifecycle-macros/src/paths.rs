@@ -113,6 +113,19 @@ impl Runtime {
             None => quote_spanned!(span=> ::lifecycle),
         }
     }
+
+    /// Imports the runtime's module for expansions under the name [`private`]. A runtime that is not found is then one
+    /// error, and not one for each use.
+    pub(crate) fn import(&self, span: Span) -> TokenStream {
+        let krate = self.at(span);
+        let private = private(span);
+        quote_spanned!(span=> use #krate::private as #private;)
+    }
+}
+
+/// The runtime's module for expansions, where it is [imported](Runtime::import).
+pub(crate) fn private(span: Span) -> TokenStream {
+    Ident::new("__private", span).into_token_stream()
 }
 
 pub(crate) fn is_keyword(word: &Ident) -> bool {

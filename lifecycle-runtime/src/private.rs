@@ -1,11 +1,23 @@
 //! Everything that the expansions of `#[resource]` and `#[lifecycle::main]` may touch. Not part of the public interface.
+//!
+//! That is also what they need of the standard library: the user's program may have a dependency called `core`.
+
+pub use std::any::type_name_of_val;
+pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+pub use std::primitive::{bool, usize};
+pub use std::sync::Arc;
+pub use std::time::Duration;
+pub use std::{cfg, file, line, module_path, option::Option, option_env, panic, unreachable};
 
 pub use inventory;
 
 pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, depth};
 pub use crate::declare::node::{Declaration, Node};
 pub use crate::declare::resource::Resource;
+pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, Threads, run};
 #[cfg(feature = "testing")]
 pub use crate::launch::synthetic::synthetic;
+#[cfg(feature = "probe")]
+pub use crate::probe::Probe;

@@ -9,8 +9,8 @@ mod grammar;
 
 pub(crate) use self::grammar::parse;
 
-/// The expression whose value is `duration`.
-pub(crate) fn literal(duration: Duration) -> TokenStream {
+/// The expression whose value is `duration`; `private` is the path of the runtime's module of that name.
+pub(crate) fn literal(private: &TokenStream, duration: Duration) -> TokenStream {
     let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
-    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+    quote!(#private::Duration::new(#seconds, #nanoseconds))
 }

@@ -9,28 +9,31 @@ use super::function::Function;
 use super::model::{Entry, Flavor, StartupTimeout};
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::paths::generated_at;
+use crate::paths::{generated_at, private};
 
 pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
     let krate = entry.runtime.at(Span::call_site());
+    let import = entry.runtime.import(Span::call_site());
+    let private = private(Span::call_site());
     let builder = builder(entry);
     let threads = threads(entry);
     let body = if function.has_body { quote!(Written) } else { quote!(Empty) };
-    let is_program = is_program(entry, name);
+    let is_program = is_program(name);
     let start = start(function);
     let main = quote! {
-        #krate::private::Main {
+        #private::Main {
             builder: #builder,
             threads: #threads,
-            body: #krate::private::Body::#body,
+            body: #private::Body::#body,
             is_program: #is_program,
         }
     };
-    let call = call(entry, function, &quote!(#main, #start));
+    let call = call(function, &quote!(#main, #start));
     quote! {
         #(#outer_attributes)*
         #visibility fn #name() -> #krate::Report {
+            #import
             #(#inner_attributes)*
             #definition
             #call
@@ -39,26 +42,26 @@ pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
 }
 
 /// The call of `private::run`, with the span of the return type: rustc points there if no entry point can return it.
-fn call(entry: &Entry, function: &Function, arguments: &TokenStream) -> TokenStream {
+fn call(function: &Function, arguments: &TokenStream) -> TokenStream {
     let name = function.name.span();
     let (first, last) = ends(&function.output).unwrap_or((name, name));
-    let krate = entry.runtime.at(generated_at(first));
-    quote_spanned!(generated_at(last)=> #krate::private::run(#arguments))
+    let private = private(generated_at(first));
+    quote_spanned!(generated_at(last)=> #private::run(#arguments))
 }
 
 /// Whether the function is the program's own `main`.
-fn is_program(entry: &Entry, name: &Ident) -> TokenStream {
+fn is_program(name: &Ident) -> TokenStream {
     if name != "main" {
         return quote!(false);
     }
-    let krate = entry.runtime.at(Span::call_site());
+    let private = private(Span::call_site());
     quote! {
-        #krate::private::Place {
-            module: ::core::module_path!(),
-            item: ::core::any::type_name_of_val(&#name),
-            binary: ::core::option_env!("CARGO_BIN_NAME"),
-            package: ::core::option_env!("CARGO_PKG_NAME"),
-            is_test: ::core::cfg!(test),
+        #private::Place {
+            module: #private::module_path!(),
+            item: #private::type_name_of_val(&#name),
+            binary: #private::option_env!("CARGO_BIN_NAME"),
+            package: #private::option_env!("CARGO_PKG_NAME"),
+            is_test: #private::cfg!(test),
         }
         .is_program()
     }
@@ -78,26 +81,26 @@ fn start(function: &Function) -> TokenStream {
 }
 
 fn builder(entry: &Entry) -> TokenStream {
-    let krate = entry.runtime.at(Span::call_site());
+    let private = private(Span::call_site());
     let shutdown_timeout = entry.shutdown_timeout.as_ref().map(|limit| {
-        let limit = literal(limit.value);
+        let limit = literal(&private, limit.value);
         quote!(.shutdown_timeout(#limit))
     });
     let startup_timeout = entry.startup_timeout.as_ref().map(|limit| match limit {
-        StartupTimeout::Unlimited => quote!(.startup_timeout(::core::option::Option::None)),
+        StartupTimeout::Unlimited => quote!(.startup_timeout(#private::Option::None)),
         StartupTimeout::Limit(limit) => {
-            let limit = literal(limit.value);
+            let limit = literal(&private, limit.value);
             quote!(.startup_timeout(#limit))
         }
     });
     let drain_delay = entry.drain_delay.as_ref().map(|delay| {
-        let delay = literal(delay.value);
+        let delay = literal(&private, delay.value);
         quote!(.drain_delay(#delay))
     });
     let probe = entry.probe.as_ref().map(|address| {
         let argument = socket_address(address);
         let argument = match entry.prestop {
-            Some(span) => quote_spanned!(span=> #krate::Probe::at(#argument).prestop()),
+            Some(span) => quote_spanned!(span=> #private::Probe::at(#argument).prestop()),
             None => argument,
         };
         quote!(.probe(#argument))
@@ -107,18 +110,19 @@ fn builder(entry: &Entry) -> TokenStream {
         let resources = quote_spanned!(path.first()=> .resources::<);
         quote_spanned!(path.last()=> #resources #path>())
     });
-    quote!(#krate::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #(#resources)*)
+    quote!(#private::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #(#resources)*)
 }
 
 /// The address as data, with the span of its literal: rustc points there if the feature `probe` is not enabled.
 fn socket_address(address: &Spanned<SocketAddr>) -> TokenStream {
+    let private = private(address.span);
     let port = address.value.port();
     match address.value {
         SocketAddr::V4(v4) => {
             let [a, b, c, d] = v4.ip().octets();
             quote_spanned! {address.span=>
-                ::core::net::SocketAddr::new(
-                    ::core::net::IpAddr::V4(::core::net::Ipv4Addr::new(#a, #b, #c, #d)),
+                #private::SocketAddr::new(
+                    #private::IpAddr::V4(#private::Ipv4Addr::new(#a, #b, #c, #d)),
                     #port,
                 )
             }
@@ -127,8 +131,8 @@ fn socket_address(address: &Spanned<SocketAddr>) -> TokenStream {
             let segments = v6.ip().segments();
             let (flow, scope) = (v6.flowinfo(), v6.scope_id());
             quote_spanned! {address.span=>
-                ::core::net::SocketAddr::V6(::core::net::SocketAddrV6::new(
-                    ::core::net::Ipv6Addr::new(#(#segments),*),
+                #private::SocketAddr::V6(#private::SocketAddrV6::new(
+                    #private::Ipv6Addr::new(#(#segments),*),
                     #port,
                     #flow,
                     #scope,
@@ -139,15 +143,15 @@ fn socket_address(address: &Spanned<SocketAddr>) -> TokenStream {
 }
 
 fn threads(entry: &Entry) -> TokenStream {
-    let krate = entry.runtime.at(Span::call_site());
+    let private = private(Span::call_site());
     match (entry.flavor, &entry.worker_threads) {
-        (Flavor::CurrentThread, _) => quote!(#krate::private::Threads::Current),
+        (Flavor::CurrentThread, _) => quote!(#private::Threads::Current),
         (Flavor::MultiThread, None) => {
-            quote!(#krate::private::Threads::Multi { workers: ::core::option::Option::None })
+            quote!(#private::Threads::Multi { workers: #private::Option::None })
         }
         (Flavor::MultiThread, Some(workers)) => {
             let workers = workers.value;
-            quote!(#krate::private::Threads::Multi { workers: ::core::option::Option::Some(#workers) })
+            quote!(#private::Threads::Multi { workers: #private::Option::Some(#workers) })
         }
     }
 }

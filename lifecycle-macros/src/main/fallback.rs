@@ -18,7 +18,7 @@ pub(super) fn expand(runtime: &Runtime, function: &Function) -> TokenStream {
             #[allow(unused)]
             #(#inner_attributes)*
             #definition
-            ::core::unreachable!()
+            #krate::private::unreachable!()
         }
     }
 }

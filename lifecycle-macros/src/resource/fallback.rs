@@ -7,10 +7,11 @@ use quote::quote;
 
 use super::handle::handle;
 use super::model::Declaration;
+use crate::paths::{generated_at, private};
 
 /// Declares the type, so that resources may come after it, and it may ask for its own dependencies.
 pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
-    let krate = declaration.runtime.at(name.span());
+    let private = private(generated_at(name.span()));
     let generics = &declaration.subject.generics;
     let (parameters, arguments) = (&generics.parameters, &generics.arguments);
     let parameters = quote!(<#(#parameters),*>);
@@ -20,18 +21,18 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
     let handle = handle(declaration);
     let foundation = declaration.foundation;
     quote! {
-        impl #parameters #krate::private::Declared for #generic
+        impl #parameters #private::Declared for #generic
         where
             Self: 'static,
             #predicates
         {
             type Handle = #handle;
-            const DEPTH: ::core::primitive::usize = 1;
-            const FOUNDATION: ::core::primitive::bool = #foundation;
-            fn node() -> &'static #krate::private::Node {
-                ::core::unreachable!()
+            const DEPTH: #private::usize = 1;
+            const FOUNDATION: #private::bool = #foundation;
+            fn node() -> &'static #private::Node {
+                #private::unreachable!()
             }
         }
-        #(impl #parameters #krate::private::DependsOn<#dependencies> for #generic where #predicates {})*
+        #(impl #parameters #private::DependsOn<#dependencies> for #generic where #predicates {})*
     }
 }

@@ -1,15 +1,17 @@
 //! The type that `cx.get` gives.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use super::model::Declaration;
+use crate::paths::private;
 
 /// For an optional resource an `Option`, as it may be missing.
 pub(super) fn handle(declaration: &Declaration) -> TokenStream {
+    let private = private(Span::call_site());
     if declaration.optional {
-        quote!(::core::option::Option<::std::sync::Arc<Self>>)
+        quote!(#private::Option<#private::Arc<Self>>)
     } else {
-        quote!(::std::sync::Arc<Self>)
+        quote!(#private::Arc<Self>)
     }
 }

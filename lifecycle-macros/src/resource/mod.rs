@@ -5,6 +5,7 @@ use quote::quote;
 
 use self::model::Declaration;
 use crate::ctxt::Ctxt;
+use crate::paths::generated_at;
 
 mod check;
 mod expand;
@@ -27,12 +28,13 @@ pub(crate) fn resource(options: TokenStream, item: &TokenStream) -> TokenStream 
         } else {
             fallback::expand(&declaration, name)
         };
+        let import = declaration.runtime.import(generated_at(name.span()));
         let conditions = &subject.conditions;
         let allow_deprecated = subject.is_deprecated.then(|| quote!(#[allow(deprecated)]));
         quote! {
             #(#conditions)*
             #allow_deprecated
-            const _: () = { #parts };
+            const _: () = { #import #parts };
         }
     });
     let errors = cx.finish();
