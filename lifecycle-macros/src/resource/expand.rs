@@ -11,6 +11,9 @@ use crate::args::Spanned;
 use crate::duration::literal;
 use crate::paths::{Path, generated_at, private};
 
+/// In a cycle, rustc says little more than this name.
+const DEPTH: &str = "RESOURCES_THAT_COME_AFTER_EACH_OTHER";
+
 pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
     let node = node(declaration, name);
     let declared = impl_declared(declaration, name);
@@ -39,7 +42,11 @@ fn impl_declared(declaration: &Declaration, name: &Ident) -> TokenStream {
     }
 }
 
-/// In a cycle rustc walks along these constants, so each has the span of its dependencies.
+/// The depth of the resource in the graph, which cannot be evaluated in a cycle: rustc then walks along these constants,
+/// so each has the span of its dependencies.
+///
+/// The depths of the dependencies are evaluated through a generic function. Taken directly, they would be evaluated by
+/// two more steps of the compiler, each with a note.
 fn depth(declaration: &Declaration, name: &Ident) -> TokenStream {
     let private = private(generated_at(name.span()));
     let (first, last) = match &declaration.after[..] {
@@ -47,9 +54,9 @@ fn depth(declaration: &Declaration, name: &Ident) -> TokenStream {
         [only] => (only.first, only.last),
         [] => (name.span(), name.span()),
     };
-    let depths = declaration.after.iter().map(|path| declared(path, "DEPTH"));
+    let depths = declaration.after.iter().map(|path| quote_spanned!(path.last()=> depth::<#path>()));
     let start = quote_spanned!(first=> const);
-    let name = quote_spanned!(last=> DEPTH);
+    let name = Ident::new(DEPTH, last);
     let end = quote_spanned!(last=> ;);
     quote_spanned! {generated_at(last)=>
         #start #name: #private::usize = #private::depth([#(#depths),*]) #end
@@ -68,7 +75,10 @@ fn node(declaration: &Declaration, name: &Ident) -> TokenStream {
 fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let private = private(generated_at(name.span()));
     let display_name = declaration.display_name();
-    let nodes = declaration.after.iter().map(|path| declared(path, "node"));
+    let nodes = declaration.after.iter().map(|path| {
+        let private = self::private(path.first());
+        quote_spanned!(path.last()=> #private::dependency::<#name, #path>)
+    });
     let acquire_timeout = optional_duration(declaration.acquire_timeout.as_ref());
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
@@ -96,19 +106,17 @@ fn impl_depends_on(name: &Ident, path: &Path) -> TokenStream {
     let private = private(path.first());
     quote_spanned! {path.first()=>
         #[automatically_derived]
-        impl #private::DependsOn<#path> for #name {}
+        impl #private::DependsOn<#path> for #name {
+            type Dependency = #path;
+        }
     }
 }
 
 /// Constants that must hold: no cycle, and foundations at the bottom.
-///
-/// The depth is evaluated through a generic function: `<Db as Declared>::DEPTH` would repeat the error about a missing
-/// `impl Resource`.
 fn obligations(declaration: &Declaration, name: &Ident) -> TokenStream {
     let at = generated_at(name.span());
     let private = private(at);
     let foundations = declaration.after.iter().filter(|_| declaration.foundation).map(|path| {
-        let is_foundation = declared(path, "FOUNDATION");
         let dependency = path.last_segment();
         let message = format!(
             "`{name}` is a foundation and comes after `{dependency}`, which is not: \
@@ -116,13 +124,28 @@ fn obligations(declaration: &Declaration, name: &Ident) -> TokenStream {
         );
         let private = self::private(path.first());
         let panic = quote_spanned!(path.first()=> #private::panic!);
-        quote_spanned!(path.last()=> if !#is_foundation { #panic(#message) })
+        quote_spanned!(path.last()=> if !is_foundation::<#path>() { #panic(#message) })
     });
-    quote_spanned! {at=>
-        const fn depth<R: #private::Declared>() -> #private::usize {
-            R::DEPTH
+    let is_foundation = declaration.foundation.then(|| {
+        quote_spanned! {at=>
+            const fn is_foundation<D>() -> #private::bool
+            where
+                #name: #private::DependsOn<D>,
+            {
+                <<#name as #private::DependsOn<D>>::Dependency as #private::Declared>::FOUNDATION
+            }
         }
-        const _: #private::usize = depth::<#name>();
+    });
+    let depth = Ident::new(DEPTH, at);
+    quote_spanned! {at=>
+        const fn depth<D>() -> #private::usize
+        where
+            #name: #private::DependsOn<D>,
+        {
+            <<#name as #private::DependsOn<D>>::Dependency as #private::Declared>::#depth
+        }
+        const _: #private::usize = <#name as #private::Declared>::#depth;
+        #is_foundation
         #(const _: () = #foundations;)*
     }
 }
@@ -135,14 +158,6 @@ fn registration(name: &Ident) -> TokenStream {
             #private::Registered(|| &NODE)
         }
     }
-}
-
-/// `<path as Declared>::associated`, with the span of `path` on every token.
-fn declared(path: &Path, associated: &str) -> TokenStream {
-    let private = private(path.first());
-    let associated = Ident::new(associated, path.last());
-    let open = quote_spanned!(path.first()=> <);
-    quote_spanned!(path.last()=> #open #path as #private::Declared>::#associated)
 }
 
 fn optional_duration(duration: Option<&Spanned<Duration>>) -> TokenStream {

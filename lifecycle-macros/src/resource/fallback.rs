@@ -27,12 +27,19 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
             #predicates
         {
             type Handle = #handle;
-            const DEPTH: #private::usize = 1;
+            const RESOURCES_THAT_COME_AFTER_EACH_OTHER: #private::usize = 1;
             const FOUNDATION: #private::bool = #foundation;
             fn node() -> &'static #private::Node {
                 #private::unreachable!()
             }
         }
-        #(impl #parameters #private::DependsOn<#dependencies> for #generic where #predicates {})*
+        #(
+            impl #parameters #private::DependsOn<#dependencies> for #generic
+            where
+                #predicates
+            {
+                type Dependency = #dependencies;
+            }
+        )*
     }
 }

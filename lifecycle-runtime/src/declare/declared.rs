@@ -18,8 +18,9 @@ use super::node::Node;
 pub trait Declared: Sized + 'static {
     /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional.
     type Handle: Handle<Self>;
-    /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391).
-    const DEPTH: usize;
+    /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391), and the error
+    /// names this constant.
+    const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize;
     /// Whether the resource is a `foundation`.
     const FOUNDATION: bool;
     /// The declaration.
@@ -32,7 +33,15 @@ pub trait Declared: Sized + 'static {
     label = "`{D}` may not be there yet",
     note = "declare the dependency: `#[resource(after = {D})]` on `{Self}`"
 )]
-pub trait DependsOn<D: ?Sized> {}
+pub trait DependsOn<D: ?Sized> {
+    /// `D`. Everything else in an expansion asks for `DependsOn<D>`, so that a `D` that is not declared is one error.
+    type Dependency: Declared;
+}
+
+/// The declaration of what `R` comes after.
+pub fn dependency<R: DependsOn<D>, D>() -> &'static Node {
+    R::Dependency::node()
+}
 
 /// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
 pub trait Handle<R>: Sized {

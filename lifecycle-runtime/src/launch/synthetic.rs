@@ -71,7 +71,7 @@ impl Resource for Idle {
 
 impl Declared for Idle {
     type Handle = Arc<Self>;
-    const DEPTH: usize = 1;
+    const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1;
     const FOUNDATION: bool = false;
 
     fn node() -> &'static Node {

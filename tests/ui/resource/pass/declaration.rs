@@ -46,7 +46,8 @@ fn main() {
     ] {
         assert!(jobs.contains(part), "{part} is not in {jobs}");
     }
-    assert_eq!((Db::DEPTH, Jobs::DEPTH), (1, 2));
+    assert_eq!(Db::RESOURCES_THAT_COME_AFTER_EACH_OTHER, 1);
+    assert_eq!(Jobs::RESOURCES_THAT_COME_AFTER_EACH_OTHER, 2);
 
     let registered = inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)());
     let registered: Vec<_> =
