@@ -1,5 +1,7 @@
 //! What the macros accept, and what they say when they do not.
 
+mod missing_feature;
+
 /// The macros read the durations of attributes, the runtime those of the environment.
 #[test]
 fn both_crates_have_the_same_grammar_of_durations() {

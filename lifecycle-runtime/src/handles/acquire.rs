@@ -124,3 +124,38 @@ impl<R> fmt::Debug for Acquire<R> {
         f.debug_struct("Acquire").field("resource", &self.seat.name()).finish()
     }
 }
+
+/// What the feature `http` adds: in a program without it, a call does not compile, and the error says so.
+#[cfg(not(feature = "http"))]
+impl<R> Acquire<R> {
+    /// Serves HTTP: needs the feature `http`.
+    pub fn serve_http<L, S>(&self, listener: L, service: S)
+    where
+        R: NeedsFeatureHttp,
+    {
+        let _ = (listener, service);
+    }
+
+    /// An HTTP server with options: needs the feature `http`.
+    pub fn http(&self)
+    where
+        R: NeedsFeatureHttp,
+    {
+    }
+
+    /// A layer that counts requests: needs the feature `http`.
+    pub fn in_flight(&self)
+    where
+        R: NeedsFeatureHttp,
+    {
+    }
+}
+
+/// Nothing implements it.
+#[cfg(not(feature = "http"))]
+#[diagnostic::on_unimplemented(
+    message = "the feature `http` of `lifecycle-runtime` is not enabled",
+    label = "this needs the feature `http`",
+    note = "enable it in Cargo.toml: `lifecycle-runtime = {{ version = \"…\", features = [\"http\"] }}`"
+)]
+pub trait NeedsFeatureHttp {}

@@ -13,9 +13,9 @@ use crate::model::failure::{BoxError, Cause};
 /// A supervised task has fewer: see [`TaskOutput`](crate::TaskOutput).
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
-    label = "it returns `{Self}`",
-    note = "it returns `()`, `ExitCode` or a `Result` of these, with an error that converts to `lifecycle::BoxError` \
-            (`Box<dyn Error>` does not: it is not `Send + Sync`)"
+    label = "`main` returns `()`, `ExitCode` or a `Result` of these",
+    note = "the error of a `Result` must convert to `lifecycle::BoxError`; `Box<dyn Error>` does not, as it is not \
+            `Send + Sync`: return `lifecycle::Result`"
 )]
 pub trait Output {
     #[doc(hidden)]
@@ -41,6 +41,7 @@ impl Output for () {
 }
 
 /// A body that never returns: an endless loop.
+#[diagnostic::do_not_recommend]
 impl Output for Never {
     fn end(self) -> End {
         self
@@ -55,6 +56,8 @@ impl Output for ExitCode {
     }
 }
 
+// Errors then name the type that `main` returns, and not what is missing for this implementation.
+#[diagnostic::do_not_recommend]
 impl<T: Output, E: Into<BoxError>> Output for Result<T, E> {
     fn end(self) -> End {
         match self {

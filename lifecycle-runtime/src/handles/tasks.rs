@@ -9,8 +9,9 @@ use crate::model::failure::BoxError;
 /// The return types of a supervised task: `()`, or a `Result` whose error stops the application.
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
-    label = "it returns `{Self}`",
-    note = "it returns `()` or `Result<(), E>` with an error that converts to `lifecycle::BoxError`"
+    label = "a task returns `()` or `Result<(), E>`",
+    note = "the error of a `Result` must convert to `lifecycle::BoxError`; `Box<dyn Error>` does not, as it is not \
+            `Send + Sync`: return `lifecycle::Result`"
 )]
 pub trait TaskOutput: sealed::Sealed {
     #[doc(hidden)]
@@ -24,12 +25,15 @@ impl TaskOutput for () {
 }
 
 /// A task that never returns: an endless loop.
+#[diagnostic::do_not_recommend]
 impl TaskOutput for Never {
     fn into_result(self) -> Result<(), BoxError> {
         self
     }
 }
 
+// As for `Output`.
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> TaskOutput for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
