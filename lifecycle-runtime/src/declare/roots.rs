@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::declared::{Declared, Registered};
-use super::node::Node;
+use super::node::{Declaration, Node};
 use crate::driver::{Hooks, Instance};
+use crate::model::Name;
 use crate::model::plan::{Id, Plan, Step};
 
 /// One or more resources, as a type argument of [`Builder::resources`](crate::Builder::resources): `Http`,
@@ -52,8 +53,8 @@ tuples!(A B C D E F G H I J K L);
 pub(crate) fn declared() -> Vec<&'static Node> {
     let mut nodes: Vec<_> =
         inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)()).collect();
-    // The linker gives no order; sources do.
-    nodes.sort_by_key(|node| (node.declaration.file, node.declaration.line));
+    // The linker gives no order; sources do. What one call of a macro declares is all on the line of that call.
+    nodes.sort_by_key(|node| (node.declaration.file, node.declaration.line, (node.type_name)()));
     nodes
 }
 
@@ -90,14 +91,8 @@ pub(crate) fn plan(
     }
     let place: HashMap<TypeId, usize> =
         nodes.iter().enumerate().map(|(position, node)| (node.type_id(), position)).collect();
-    let mut bearers: HashMap<&str, usize> = HashMap::new();
-    for node in &nodes {
-        *bearers.entry(node.declaration.name).or_default() += 1;
-    }
-    let steps = nodes.iter().map(|node| {
+    let steps = nodes.iter().zip(names(&nodes)).map(|(node, name)| {
         let declaration = &node.declaration;
-        let is_ambiguous = bearers[declaration.name] > 1;
-        let name = if is_ambiguous { (node.type_name)() } else { declaration.name };
         let is_supplied = supplied.contains_key(&node.type_id());
         let after = declaration.after.iter().filter(|_| !is_supplied).map(|after| place[&after().type_id()]);
         Step {
@@ -116,4 +111,39 @@ pub(crate) fn plan(
     let instances = nodes.iter().enumerate();
     let instances = instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?)));
     Planned { plan, supplied: instances.collect(), hooks: nodes.iter().map(|node| &node.hooks).collect() }
+}
+
+/// A name for each of `nodes` that no other has: the declared one, or else the path of the type, or that and its place.
+fn names(nodes: &[&'static Node]) -> Vec<Name> {
+    let mut names: Vec<Name> = nodes.iter().map(|node| node.declaration.name).collect();
+    let has_equal = rename_equal(&mut names, |place| (nodes[place].type_name)());
+    if !has_equal {
+        return names;
+    }
+    // Types in blocks of one function can have the same path, and even, in a macro, the same place. There are at most a
+    // few of them in a program, so that their names may stay for ever.
+    let with_place = |place: usize| {
+        let Declaration { file, line, .. } = nodes[place].declaration;
+        format!("{} ({file}:{line})", (nodes[place].type_name)())
+    };
+    rename_equal(&mut names, |place| with_place(place).leak());
+    rename_equal(&mut names, |place| format!("{} #{place}", with_place(place)).leak());
+    names
+}
+
+/// Gives another name to each that is not the only one of its name. Says whether there were any.
+fn rename_equal(names: &mut [Name], other: impl Fn(usize) -> Name) -> bool {
+    let mut bearers: HashMap<Name, usize> = HashMap::with_capacity(names.len());
+    for name in &*names {
+        *bearers.entry(name).or_default() += 1;
+    }
+    if bearers.len() == names.len() {
+        return false;
+    }
+    for (place, name) in names.iter_mut().enumerate() {
+        if bearers[name] > 1 {
+            *name = other(place);
+        }
+    }
+    true
 }
