@@ -80,27 +80,43 @@ mod tokens;
 /// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
+/// # Errors of the compiler
+///
+/// What the compiler says in its own words, and what it means:
+///
+/// | error | meaning |
+/// |---|---|
+/// | cycle detected … `RESOURCES_THAT_COME_AFTER_EACH_OTHER` | the resources that it points to come after each other; remove one of their `after` |
+/// | queries overflow the depth limit | a chain, or a cycle, of more than about 120 resources; for a chain, put `#![recursion_limit = "256"]` at the top of the crate |
+/// | conflicting implementations of trait `DependsOn<Db>` | `after` names `Db` twice, by two paths or under two names |
+/// | unresolved import `lifecycle` | the crate is a dependency under another name; write `crate = that_name` |
+///
 /// # Expansion
 ///
 /// The example expands to the struct, followed by this, slightly shortened:
 ///
 /// ```text
 /// const _: () = {
+///     use lifecycle::private::*;
+///
 ///     static NODE: Node = Node::new::<Jobs>(Declaration {
 ///         name: "Jobs",
-///         after: &[<Db as Declared>::node],
+///         after: &[dependency::<Jobs, Db>],
 ///         reserve: Some(Duration::new(5, 0)),
 ///         // … and the other options
 ///     });
 ///     impl Declared for Jobs {
 ///         type Handle = Arc<Self>;
-///         const DEPTH: usize = depth([<Db as Declared>::DEPTH]); // a cycle cannot be evaluated
+///         // A depth in the graph, which cannot be evaluated in a cycle.
+///         const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1 + depth::<Db>();
 ///         const FOUNDATION: bool = false;
 ///         fn node() -> &'static Node {
 ///             &NODE
 ///         }
 ///     }
-///     impl DependsOn<Db> for Jobs {}
+///     impl DependsOn<Db> for Jobs {
+///         type Dependency = Db;
+///     }
 ///     inventory::submit! { Registered(|| &NODE) }
 /// };
 /// ```

@@ -51,6 +51,33 @@ impl<R> Acquire<R> {
     /// }
     /// ```
     ///
+    /// The task cannot use `cx` ("lifetime may not live long enough"): take from it what the task needs, before. A block
+    /// with `?` must say what its error is ("type annotations needed").
+    ///
+    /// ```
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// # #[resource]
+    /// # struct Db;
+    /// # impl Resource for Db {
+    /// #     async fn acquire(_: &Acquire<Self>) -> Result<Self> { Ok(Db) }
+    /// # }
+    /// # impl Db { async fn vacuum(&self) -> Result { Ok(()) } }
+    /// # #[resource(after = Db)]
+    /// # struct Vacuum;
+    /// impl Resource for Vacuum {
+    ///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+    ///         let db = cx.get::<Db>();
+    ///         cx.spawn("vacuum", |stopping| async move {
+    ///             while !stopping.is_stopping() {
+    ///                 db.vacuum().await?;
+    ///             }
+    ///             Result::<()>::Ok(())
+    ///         });
+    ///         Ok(Vacuum)
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// At the cut-off of the resource, or after its `drain_timeout`, the task is dropped at its next await.

@@ -8,6 +8,8 @@ use crate::driver::Seat;
 use crate::model::phase::Reason;
 
 /// The context passed to [`Resource::release`](crate::Resource::release): how much time there is, and why it happens.
+///
+/// It has no `get`. What a release needs of another resource, `acquire` keeps in the struct.
 #[derive(Debug)]
 pub struct Release {
     pub(crate) seat: Seat,

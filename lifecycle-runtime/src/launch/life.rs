@@ -43,6 +43,9 @@ impl Builder {
     /// The report of a start that failed or was interrupted. Everything that was acquired has been released, and a
     /// failure is already on stderr.
     ///
+    /// `?` takes it in a function that returns `Result<_, Report>`. In a `main` that returns a `Report`, write the `match`
+    /// of [`App::builder`].
+    ///
     /// # Panics
     ///
     /// If called outside a tokio runtime.
