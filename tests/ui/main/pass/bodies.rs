@@ -4,7 +4,6 @@ use recorder::Body;
 
 /// Stands in for the runtime, and shows what an expansion passes to it.
 mod recorder {
-    pub use lifecycle::App;
     pub use lifecycle::private::Body;
 
     pub type Report = Body;

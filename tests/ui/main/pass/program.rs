@@ -2,7 +2,6 @@
 
 /// Stands in for the runtime, and shows what an expansion passes to it.
 mod recorder {
-    pub use lifecycle::App;
 
     pub type Report = ();
 
