@@ -17,7 +17,5 @@ pub use crate::declare::resource::Resource;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, Threads, run};
-#[cfg(feature = "testing")]
-pub use crate::launch::synthetic::synthetic;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

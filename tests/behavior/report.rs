@@ -155,7 +155,7 @@ async fn resources_are_reported_in_a_stable_order() {
 }
 
 fn names(report: &Report) -> Vec<&str> {
-    report.resources.iter().map(|resource| &*resource.name).collect()
+    report.resources.iter().map(|resource| resource.name).collect()
 }
 
 /// E2, E3: whatever failed is no completed acquisition, and no clean one.

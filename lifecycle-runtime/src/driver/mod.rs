@@ -451,7 +451,7 @@ impl Driver {
     }
 
     #[cfg_attr(
-        not(any(feature = "probe", feature = "systemd")),
+        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
         allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
     )]
     pub(crate) fn status(&self) -> Status {
@@ -482,6 +482,7 @@ impl Driver {
         self.core().engine.pre_stop_left()
     }
 
+    #[cfg(feature = "probe")]
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -28,10 +28,7 @@ pub(crate) enum Event {
     /// The last unit that was in flight when the turn began, or came since, is gone, and none can come.
     Drained(Id),
     /// Something of this application serves requests (rule D4).
-    #[cfg_attr(
-        not(feature = "http"),
-        allow(dead_code, reason = "everything that serves stands behind features")
-    )]
+    #[allow(dead_code, reason = "everything that serves stands behind features")]
     Serves,
     /// `release` ended by itself.
     Released(Id, Result<(), Cause>),
@@ -54,7 +51,7 @@ pub(crate) enum Event {
     /// The owner, who should have waited for the end, let go of the application.
     OwnerDropped,
     /// A preStop hook announces a stop: load balancers have to notice.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe tells it"))]
+    #[allow(dead_code, reason = "the probe tells it")]
     PreStop,
     /// Time has passed.
     Tick,

@@ -39,10 +39,10 @@ pub(crate) enum Notice {
         given: Duration,
     },
     /// The probe answers at this address.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    #[allow(dead_code, reason = "the probe says it")]
     ProbeListens(SocketAddr),
     /// NOTIFY_SOCKET is set, and cannot be used.
-    #[cfg_attr(not(feature = "systemd"), allow(dead_code, reason = "the room `systemd` says it"))]
+    #[allow(dead_code, reason = "the room `systemd` says it")]
     NotNotifying(String),
     /// A preStop hook has withdrawn readiness.
     PreStop {
@@ -139,13 +139,13 @@ pub(crate) enum Notice {
         handles: usize,
     },
     /// A check fails that did not fail before.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    #[allow(dead_code, reason = "the probe says it")]
     CheckFails {
         name: Name,
         why: String,
     },
     /// A check passes that failed before.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe says it"))]
+    #[allow(dead_code, reason = "the probe says it")]
     CheckPasses(Name),
 }
 

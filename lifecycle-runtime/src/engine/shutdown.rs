@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// What is left of a drain delay that a preStop hook has begun.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe asks"))]
+    #[allow(dead_code, reason = "the probe asks")]
     pub(crate) fn pre_stop_left(&self) -> Duration {
         if self.phase == Phase::Running { self.drain_delay() } else { Duration::ZERO }
     }

@@ -61,7 +61,7 @@ pub struct Builder {
     #[cfg(feature = "testing")]
     has_virtual_time: bool,
     #[cfg(feature = "testing")]
-    pub(super) synthetic: Option<Vec<Vec<usize>>>,
+    synthetic: Option<Vec<Vec<usize>>>,
 }
 
 impl Builder {
@@ -142,6 +142,15 @@ impl Builder {
         self
     }
 
+    /// The application has one resource for each entry of `edges`, and no other. It does nothing, and comes after those
+    /// at the positions that its entry names. For `tests/bench`.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn synthetic(mut self, edges: Vec<Vec<usize>>) -> Self {
+        self.synthetic = Some(edges);
+        self
+    }
+
     /// Takes the time from the clock of the runtime, which a test can pause (feature `testing`).
     ///
     /// Otherwise a thread of the library keeps the time. Signals are not caught; use [`App::deliver`] instead.
@@ -164,7 +173,8 @@ impl Builder {
         } = self;
         let handles_signals = control.is_some();
         let env = |variable: &str| env::var(variable);
-        let config = options.resolve(env, platform::grace(env, procfs::exists))?;
+        let config =
+            options.resolve(env, platform::grace(|variable| env::var_os(variable), procfs::exists))?;
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),

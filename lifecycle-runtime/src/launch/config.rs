@@ -67,7 +67,11 @@ impl Options {
         let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
         let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
-        let default_delay = if is_kubernetes(&env) { KUBERNETES_DELAY } else { Duration::ZERO };
+        let default_delay = if is_kubernetes(|variable| env(variable).ok().map(Into::into)) {
+            KUBERNETES_DELAY
+        } else {
+            Duration::ZERO
+        };
         let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
         #[cfg(feature = "probe")]
         let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {

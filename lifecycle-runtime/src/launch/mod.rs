@@ -5,4 +5,4 @@ pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod life;
 #[cfg(feature = "testing")]
-pub(crate) mod synthetic;
+mod synthetic;

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::builder::Builder;
 use crate::declare::declared::Declared;
 use crate::declare::node::{Declaration, Node};
 use crate::declare::resource::Resource;
@@ -14,13 +13,6 @@ use crate::handles::acquire::Acquire;
 use crate::model::Name;
 use crate::model::failure::Result;
 use crate::model::plan::{Plan, Step};
-
-/// The application of `builder` has one resource for each entry of `edges`, and no other. Each comes after those at
-/// the positions that its entry names.
-pub fn synthetic(mut builder: Builder, edges: Vec<Vec<usize>>) -> Builder {
-    builder.synthetic = Some(edges);
-    builder
-}
 
 pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     let steps = edges.into_iter().enumerate().map(|(position, after)| Step {

@@ -1,6 +1,6 @@
 //! The platform that runs the process, and the grace period it gives (rule D2).
 
-use std::env::VarError;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -36,16 +36,13 @@ impl fmt::Display for Platform {
 }
 
 /// The grace period, as far as the process can know it. `LIFECYCLE_GRACE_PERIOD` comes first: see [`Platform::Told`].
-pub(crate) fn grace(
-    env: impl Fn(&str) -> Result<String, VarError>,
-    exists: impl Fn(&Path) -> bool,
-) -> Option<Grace> {
-    let is_set = |variable: &str| env(variable) != Err(VarError::NotPresent);
+pub(crate) fn grace(env: impl Fn(&str) -> Option<OsString>, exists: impl Fn(&Path) -> bool) -> Option<Grace> {
+    let is_set = |variable: &str| env(variable).is_some();
     let (platform, millis) = if is_set("pm_id") {
         // PM2 passes an application's settings as variables, in milliseconds, and its own default in another one. It
         // treats zero as unset.
         let is_given = |millis: &u64| *millis > 0;
-        let millis = |variable: &str| env(variable).ok()?.parse().ok().filter(is_given);
+        let millis = |variable: &str| env(variable)?.to_str()?.parse().ok().filter(is_given);
         (Platform::Pm2, millis("kill_timeout").or_else(|| millis("PM2_KILL_TIMEOUT")).unwrap_or(1_600))
     } else if is_kubernetes(&env) {
         (Platform::Kubernetes, 30_000)
@@ -60,8 +57,8 @@ pub(crate) fn grace(
 }
 
 /// Whether the process runs in a pod, whatever else there is between.
-pub(crate) fn is_kubernetes(env: impl Fn(&str) -> Result<String, VarError>) -> bool {
-    env("KUBERNETES_SERVICE_HOST") != Err(VarError::NotPresent)
+pub(crate) fn is_kubernetes(env: impl Fn(&str) -> Option<OsString>) -> bool {
+    env("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 #[cfg(test)]
@@ -71,7 +68,7 @@ mod tests {
     fn check(variables: &[(&str, &str)], files: &[&str], expected: Option<(Platform, u64)>) {
         let env = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+            found.map(|(_, value)| value.into())
         };
         let exists = |path: &Path| files.iter().any(|file| Path::new(file) == path);
         let expected =

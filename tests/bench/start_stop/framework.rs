@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use lifecycle::{App, private};
+use lifecycle::App;
 
 use super::graph::Edges;
 
@@ -18,7 +18,7 @@ pub(super) async fn run(edges: Edges) -> Instant {
         app.shutdown("everything has started");
     };
     let builder = App::builder().startup_timeout(None).shutdown_timeout(LIMIT);
-    let report = private::synthetic(builder, edges).run(body).await;
+    let report = builder.synthetic(edges).run(body).await;
     assert_eq!(report.exit_code, 0, "{:?}", report.failures.first());
     *started.get().expect("a clean run has run the body")
 }
