@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
 use super::counter::Counter;
+use crate::process::lock;
 
 /// An acquired resource without its type.
 pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
@@ -137,11 +138,6 @@ impl Recall {
         }
         Poll::Pending
     }
-}
-
-/// Locks a mutex even if it is poisoned: what these mutexes protect is consistent between any two statements.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

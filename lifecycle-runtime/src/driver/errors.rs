@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::Mutex;
 
 use super::catch::{Panic, catch};
-use super::cell::lock;
 use crate::model::failure::{BoxError, Cause, ErrorText, SharedError};
+use crate::process::lock;
 
 /// An error has no more sources than this, unless it is its own.
 const MOST_SOURCES: usize = 64;

@@ -26,16 +26,23 @@ use crate::process::stderr::PATIENCE;
 /// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
 pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
 
-/// How a check ended, if it was not dropped.
+/// How a check ended.
 #[cfg(feature = "probe")]
-pub(crate) type CheckOutput = Option<Result<Result<(), String>, Panic>>;
+#[derive(Debug)]
+pub(crate) enum CheckEnd {
+    Passed,
+    Failed(String),
+    Panicked(String),
+    /// The application began to stop meanwhile.
+    Stopped,
+}
 
 impl Driver {
     pub(super) fn acquire(self: &Arc<Self>, id: Id) {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
         let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
-        self.run::<Acquire>(id, QUICK, acquire);
+        self.run::<Acquisition>(id, QUICK, acquire);
     }
 
     pub(super) fn release(self: &Arc<Self>, id: Id) {
@@ -45,7 +52,7 @@ impl Driver {
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
-        self.run::<Release>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
+        self.run::<Releasing>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
     }
 
     /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.
@@ -55,7 +62,7 @@ impl Driver {
         patience: Duration,
         hook: BoxFuture<Result<H::Output, BoxError>>,
     ) {
-        let future: BoxFuture<_> = if self.listener.is_there() {
+        let future: BoxFuture<_> = if self.audience.is_there() {
             let (driver, up_to) = (Arc::clone(self), self.core().words.pushed());
             Box::pin(async move {
                 driver.said.up_to(up_to, patience).await;
@@ -99,19 +106,23 @@ impl Driver {
         drop(instance);
     }
 
-    /// Spawns the check of a resource, if there is something to check. Its output is `None` if the application began to
-    /// stop in the meantime. It counts as in flight, so the resource is released only when it is gone.
+    /// Spawns the check of a resource, if there is anything to check. It counts as in flight: the resource is released
+    /// only when it is gone.
     #[cfg(feature = "probe")]
-    pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckOutput>> {
+    pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckEnd>> {
         let unit = self.seat(id).enter()?;
-        let check = (self.hooks[id].check)(self.instance(id)?);
-        // The error is put into words where it came up: they are the user's code, too.
-        let check = async move { check.await.map_err(|error| super::errors::words(&*error)) };
-        let check = self.milestones.draining.clone().run_until_cancelled_owned(CatchPanic::new(check));
+        let check = CatchPanic::new((self.hooks[id].check)(self.instance(id)?));
+        let check = self.milestones.draining.clone().run_until_cancelled_owned(check);
         Some(self.runtime.spawn(async move {
-            let output = check.await;
+            let end = match check.await {
+                Some(Ok(Ok(()))) => CheckEnd::Passed,
+                // The error is put into words where it came up: they are the user's code, too.
+                Some(Ok(Err(error))) => CheckEnd::Failed(super::errors::words(&*error)),
+                Some(Err(Panic(words))) => CheckEnd::Panicked(words),
+                None => CheckEnd::Stopped,
+            };
             drop(unit);
-            output
+            end
         }))
     }
 }
@@ -124,11 +135,11 @@ trait Hook: Send + Unpin + 'static {
     fn recall(cell: &Cell) -> &Recall;
 
     /// What the engine is told of its end.
-    fn event(seat: &Seat, end: End<Self::Output>) -> Event;
+    fn event(seat: &Seat, end: HookEnd<Self::Output>) -> Event;
 }
 
 /// How a hook ended.
-enum End<T> {
+enum HookEnd<T> {
     Returned(Result<T, BoxError>),
     Panicked(Panic),
     /// It was called back, and was not done by then.
@@ -150,12 +161,12 @@ impl<H: Hook> Future for Running<H> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(future) = &mut self.future else { return Poll::Ready(()) };
         let end = match catch(|| future.as_mut().poll(cx)) {
-            Ok(Poll::Ready(output)) => End::Returned(output),
+            Ok(Poll::Ready(output)) => HookEnd::Returned(output),
             Ok(Poll::Pending) => {
                 ready!(H::recall(self.seat.cell()).poll(cx));
-                End::CalledBack
+                HookEnd::CalledBack
             }
-            Err(panic) => End::Panicked(panic),
+            Err(panic) => HookEnd::Panicked(panic),
         };
         self.ends(end);
         Poll::Ready(())
@@ -163,7 +174,7 @@ impl<H: Hook> Future for Running<H> {
 }
 
 impl<H: Hook> Running<H> {
-    fn ends(&mut self, end: End<H::Output>) {
+    fn ends(&mut self, end: HookEnd<H::Output>) {
         let Some(future) = self.future.take() else { return };
         // What is left of it is the user's, and may panic when it is dropped.
         let _ = catch(|| drop(future));
@@ -173,50 +184,52 @@ impl<H: Hook> Running<H> {
 
 impl<H: Hook> Drop for Running<H> {
     fn drop(&mut self) {
-        self.ends(End::Lost);
+        self.ends(HookEnd::Lost);
     }
 }
 
-struct Acquire;
+struct Acquisition;
 
-impl Hook for Acquire {
+impl Hook for Acquisition {
     type Output = Instance;
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.acquisition
     }
 
-    fn event(Seat { driver, id }: &Seat, end: End<Instance>) -> Event {
+    fn event(Seat { driver, id }: &Seat, end: HookEnd<Instance>) -> Event {
         match end {
-            End::Returned(Ok(instance)) => {
+            HookEnd::Returned(Ok(instance)) => {
                 driver.cell(*id).put(instance);
                 Event::Acquired(*id)
             }
-            End::Returned(Err(error)) if error.is::<Skip>() => Event::AcquireSkipped(*id),
-            End::Returned(Err(error)) => Event::AcquireFailed(*id, driver.cause(error)),
-            End::Panicked(Panic(words)) => Event::AcquireFailed(*id, Cause::Panic(words)),
-            End::CalledBack | End::Lost => Event::AcquireDropped(*id),
+            HookEnd::Returned(Err(error)) if error.is::<Skip>() => Event::AcquireSkipped(*id),
+            HookEnd::Returned(Err(error)) => Event::AcquireFailed(*id, driver.cause(error)),
+            HookEnd::Panicked(Panic(words)) => Event::AcquireFailed(*id, Cause::Panic(words)),
+            HookEnd::CalledBack | HookEnd::Lost => Event::AcquireDropped(*id),
         }
     }
 }
 
-struct Release;
+struct Releasing;
 
-impl Hook for Release {
+impl Hook for Releasing {
     type Output = ();
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.release
     }
 
-    fn event(Seat { driver, id }: &Seat, end: End<()>) -> Event {
+    fn event(Seat { driver, id }: &Seat, end: HookEnd<()>) -> Event {
         let result = match end {
             // A `Drop` of the resource is part of its release.
-            End::Returned(Ok(())) => catch(|| driver.let_go(*id)).map_err(|Panic(words)| Cause::Panic(words)),
-            End::Returned(Err(error)) => Err(driver.cause(error)),
-            End::Panicked(Panic(words)) => Err(Cause::Panic(words)),
-            End::CalledBack => return Event::ReleaseDropped(*id),
-            End::Lost => Err(Cause::Lost),
+            HookEnd::Returned(Ok(())) => {
+                catch(|| driver.let_go(*id)).map_err(|Panic(words)| Cause::Panic(words))
+            }
+            HookEnd::Returned(Err(error)) => Err(driver.cause(error)),
+            HookEnd::Panicked(Panic(words)) => Err(Cause::Panic(words)),
+            HookEnd::CalledBack => return Event::ReleaseDropped(*id),
+            HookEnd::Lost => Err(Cause::Lost),
         };
         Event::Released(*id, result)
     }

@@ -31,12 +31,12 @@ pub(super) enum Word {
 
 /// Who hears what is said.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct Audience {
     /// The subscriber of the thread on which the application was made, if it had one.
     subscriber: Option<Dispatch>,
 }
 
-impl Listener {
+impl Audience {
     pub(super) fn of_this_thread() -> Self {
         let current = dispatcher::get_default(Dispatch::clone);
         Self { subscriber: (!current.is::<NoSubscriber>()).then_some(current) }

@@ -38,12 +38,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed};
-pub(crate) use self::cell::{Cell, Instance, lock};
+pub(crate) use self::cell::{Cell, Instance};
 use self::errors::Errors;
 #[cfg(feature = "probe")]
-pub(crate) use self::hooks::CheckOutput;
+pub(crate) use self::hooks::CheckEnd;
 pub(crate) use self::hooks::Dependencies;
-use self::log::{Listener, Word};
+use self::log::{Audience, Word};
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
@@ -61,6 +61,7 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
+pub(crate) use crate::process::lock;
 use crate::process::stderr::{self, PATIENCE};
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
@@ -120,7 +121,7 @@ pub(crate) struct Driver {
     cells: Cells,
     core: Mutex<Core>,
     errors: Errors,
-    listener: Listener,
+    audience: Audience,
     runtime: Handle,
     timing: Timing,
     ending: Ending,
@@ -188,7 +189,7 @@ impl Driver {
             cells: Cells(cells),
             core: Mutex::new(core),
             errors: Errors::default(),
-            listener: Listener::of_this_thread(),
+            audience: Audience::of_this_thread(),
             runtime,
             timing,
             ending,
@@ -252,7 +253,7 @@ impl Driver {
         let mut core = self.core();
         let Core { engine, commands, words, is_heard, told_wake } = &mut *core;
         // What nobody will ever hear is not even put out.
-        engine.set_audience(!*is_heard || self.listener.is_there());
+        engine.set_audience(!*is_heard || self.audience.is_there());
         engine.handle(self.origin.elapsed(), event, &self.cells);
         while let Some(output) = engine.next_output() {
             match output {
@@ -321,7 +322,7 @@ impl Driver {
     /// Says what waits to be said. The caller has claimed that.
     fn speak(self: &Arc<Self>) {
         let speaker = Speaker(Some(Arc::clone(self)));
-        if self.timing == Timing::Runtime || !self.listener.is_there() {
+        if self.timing == Timing::Runtime || !self.audience.is_there() {
             // Under virtual time, the test waits for what is said; and without a subscriber, nothing is.
             return speaker.speak();
         }
@@ -331,7 +332,7 @@ impl Driver {
     /// Gives the notice of a turn. If somebody waits for it, the log may finish what was to be said before.
     fn fire_stopping(&self, id: Id) {
         let stopping = &self.cell(id).stopping;
-        if stopping.is_awaited() && self.timing == Timing::Thread && self.listener.is_there() {
+        if stopping.is_awaited() && self.timing == Timing::Thread && self.audience.is_there() {
             let up_to = self.core().words.pushed();
             self.said.wait_up_to(up_to);
         }
@@ -421,7 +422,7 @@ impl Driver {
     fn say_on_stderr(&self) {
         let report = self.report();
         let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
-        if has_failed_to_start || (!self.listener.is_there() && report.has_trouble()) {
+        if has_failed_to_start || (!self.audience.is_there() && report.has_trouble()) {
             return stderr::write(report.to_string());
         }
         let unreported = self.core().engine.unreported().to_vec();
@@ -585,7 +586,7 @@ struct Speaker(Option<Arc<Driver>>);
 impl Speaker {
     fn speak(mut self) {
         let Some(driver) = self.0.take() else { return };
-        driver.listener.listen(|| {
+        driver.audience.listen(|| {
             let mut batch = VecDeque::new();
             loop {
                 driver.core().words.next(&mut batch);

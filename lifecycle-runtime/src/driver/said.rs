@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::cell::lock;
+use crate::process::lock;
 
 /// A log that is not done within this time is not waited for.
 pub(super) const QUICK: Duration = Duration::from_millis(10);

@@ -14,13 +14,13 @@ use crate::model::TaskName;
 use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
-struct Task {
+struct TaskWitness {
     task: TaskId,
     end: TaskEnd,
     unit: Unit,
 }
 
-impl Task {
+impl TaskWitness {
     fn start(seat: &Seat, name: TaskName, kind: TaskKind) -> Option<Self> {
         let unit = seat.enter()?;
         let task = seat.driver.new_task();
@@ -29,7 +29,7 @@ impl Task {
     }
 }
 
-impl Witness<Result<Result<(), BoxError>, Panic>> for Task {
+impl Witness<Result<Result<(), BoxError>, Panic>> for TaskWitness {
     fn saw(&mut self, output: Result<Result<(), BoxError>, Panic>) {
         self.end = match output {
             Ok(Ok(())) => TaskEnd::Done,
@@ -39,7 +39,7 @@ impl Witness<Result<Result<(), BoxError>, Panic>> for Task {
     }
 }
 
-impl<T> Witness<Option<T>> for Task
+impl<T> Witness<Option<T>> for TaskWitness
 where
     Self: Witness<T>,
 {
@@ -50,7 +50,7 @@ where
     }
 }
 
-impl Drop for Task {
+impl Drop for TaskWitness {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
         let rest = self.unit.leave();
@@ -80,7 +80,7 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let Some(task) = Task::start(self, name, kind) else { return };
+        let Some(task) = TaskWitness::start(self, name, kind) else { return };
         let future = abort.run_until_cancelled_owned(CatchPanic::new(future));
         self.driver.runtime().spawn(Witnessed::new(future, task));
     }
@@ -92,7 +92,7 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let Some(mut task) = Task::start(self, name, TaskKind::Supervised) else { return };
+        let Some(mut task) = TaskWitness::start(self, name, TaskKind::Supervised) else { return };
         task.unit.stand(Standing::Excused);
         self.driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
     }
@@ -102,7 +102,7 @@ impl Seat {
     where
         F: FnOnce() -> Result<(), BoxError> + Send + 'static,
     {
-        let Some(task) = Task::start(self, name, TaskKind::Supervised) else { return };
+        let Some(task) = TaskWitness::start(self, name, TaskKind::Supervised) else { return };
         // One tuple with the function in front of the task: a function that is never called is dropped first.
         let mut job = (Some(f), task);
         self.driver.runtime().spawn_blocking(move || {

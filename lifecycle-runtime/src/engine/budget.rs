@@ -24,7 +24,7 @@ pub(crate) struct Budget {
 
 /// The limits of one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct TurnLimits {
     /// Tasks may finish until then: half of the reserve is left.
     pub(crate) drain: Duration,
     /// `release` may run until then. What is left is for `abort`, so that it happens within the turn.
@@ -90,12 +90,12 @@ impl Budget {
         deadline: Duration,
         now: Duration,
         drain_timeout: Option<Duration>,
-    ) -> Limits {
+    ) -> TurnLimits {
         let cutoff = self.cutoff(id, deadline);
         let reserve = self.reserves[id];
         let abort = ABORT.min(reserve / 10);
         let own = drain_timeout.map_or(Duration::MAX, |timeout| now.saturating_add(timeout));
-        Limits {
+        TurnLimits {
             drain: cutoff.saturating_sub(reserve / 2).min(own),
             release: cutoff.saturating_sub(abort),
             drop: cutoff.saturating_sub(abort / 2),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::budget::{Limits, join_limit};
+use super::budget::{TurnLimits, join_limit};
 use super::command::{Command, Output};
 use super::notice::Notice;
 use super::settings::BodyKind;
@@ -260,12 +260,12 @@ impl Engine {
     }
 
     /// The limits of a resource's turn, once there is a deadline.
-    pub(super) fn limits(&self, id: Id) -> Option<Limits> {
+    pub(super) fn limits(&self, id: Id) -> Option<TurnLimits> {
         let shutdown = self.shutdown.as_ref()?;
         let began = self.slots[id].times.turn.unwrap_or(self.now);
         let limits = self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout);
         Some(match shutdown.hurried {
-            Some(hurry) => Limits { drain: began.max(hurry.since), ..limits },
+            Some(hurry) => TurnLimits { drain: began.max(hurry.since), ..limits },
             None => limits,
         })
     }
@@ -285,7 +285,7 @@ impl Engine {
     /// Until when aborted tasks are waited for. Without an instance there is nothing to release, so they have all the
     /// time until the cut-off.
     pub(super) fn join_limit(&self, id: Id, since: Duration) -> Option<Duration> {
-        let Limits { cutoff, .. } = self.limits(id)?;
+        let TurnLimits { cutoff, .. } = self.limits(id)?;
         Some(if self.slots[id].has_instance { join_limit(since, cutoff) } else { cutoff })
     }
 

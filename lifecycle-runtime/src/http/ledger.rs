@@ -1,9 +1,9 @@
 //! What is known of one connection, and what it owes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::driver::Unit;
 use crate::driver::counter::Standing;
+use crate::driver::{Unit, lock};
 
 /// What a client of HTTP/2 says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -108,7 +108,7 @@ impl Connection {
 
     /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Connection;
+use crate::driver::lock;
 
 /// Holds the I/O of a connection. The handler of an upgraded connection runs in a task of its own; at the cut-off the
 /// connection is closed nevertheless, and the handler's reads and writes fail.
@@ -61,7 +62,7 @@ impl<Io> Socket<Io> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<Io>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -249,7 +249,7 @@ fn open(config: &Config) -> Result<(Endpoints, Vec<Notice>), Vec<Failure>> {
     if let Some(probe) = config.probe {
         let no_address =
             |why: String| vec![Failure::new("probe", Operation::Probe, Cause::Error(why.into()))];
-        let listener = crate::probe::Listener::bind(probe).map_err(no_address)?;
+        let listener = crate::probe::ProbeServer::bind(probe).map_err(no_address)?;
         notices.push(Notice::ProbeListens(listener.address()));
         endpoints.0.push(Box::new(listener));
     }

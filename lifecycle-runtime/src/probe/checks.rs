@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
-use crate::driver::{CheckOutput, Driver, Panic, lock};
+use crate::driver::{CheckEnd, Driver, lock};
 use crate::engine::notice::Notice;
 use crate::model::plan::Id;
 
@@ -110,7 +110,7 @@ impl Checks {
     async fn run(&self) -> Vec<Id> {
         let until = Instant::now() + self.limit;
         let plan = self.driver.plan();
-        let begun: Vec<(Id, Option<JoinHandle<CheckOutput>>)> =
+        let begun: Vec<(Id, Option<JoinHandle<CheckEnd>>)> =
             plan.resources().filter_map(|id| Some((id, self.begin(id)?))).collect();
         let mut failed = Vec::new();
         for (id, check) in begun {
@@ -125,21 +125,21 @@ impl Checks {
 
     /// Begins a check: `None` if there is nothing to check, and `Some(None)` if the previous check still blocks a
     /// thread, since another one would block another.
-    fn begin(&self, id: Id) -> Option<Option<JoinHandle<CheckOutput>>> {
+    fn begin(&self, id: Id) -> Option<Option<JoinHandle<CheckEnd>>> {
         let is_stuck = lock(&self.resources[id]).given_up.as_ref().is_some_and(|task| !task.is_finished());
         if is_stuck { Some(None) } else { self.driver.check(id).map(Some) }
     }
 
     /// How the check ended; `None` if the application began to stop meanwhile.
-    async fn end(&self, id: Id, check: Option<JoinHandle<CheckOutput>>, until: Instant) -> Option<Checked> {
+    async fn end(&self, id: Id, check: Option<JoinHandle<CheckEnd>>, until: Instant) -> Option<Checked> {
         let timed_out = || (CheckResult::TimedOut, Some(format!("no answer within {:?}", self.limit)));
         let (result, error) = match check {
             None => timed_out(),
             Some(mut check) => match timeout_at(until, &mut check).await {
-                Ok(Ok(Some(Ok(Ok(()))))) => (CheckResult::Passed, None),
-                Ok(Ok(Some(Ok(Err(error))))) => (CheckResult::Failed, Some(error)),
-                Ok(Ok(Some(Err(Panic(words))))) => (CheckResult::Panicked, Some(words)),
-                Ok(Ok(None) | Err(_)) => return None,
+                Ok(Ok(CheckEnd::Passed)) => (CheckResult::Passed, None),
+                Ok(Ok(CheckEnd::Failed(error))) => (CheckResult::Failed, Some(error)),
+                Ok(Ok(CheckEnd::Panicked(words))) => (CheckResult::Panicked, Some(words)),
+                Ok(Ok(CheckEnd::Stopped) | Err(_)) => return None,
                 Err(_) => {
                     check.abort();
                     lock(&self.resources[id]).given_up = Some(check.abort_handle());

@@ -10,7 +10,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-pub(crate) use self::server::Listener;
+pub(crate) use self::server::ProbeServer;
 
 const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(30);
 const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);

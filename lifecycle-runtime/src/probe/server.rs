@@ -35,13 +35,13 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The address, taken.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct ProbeServer {
     listener: StdListener,
     address: SocketAddr,
     probe: Probe,
 }
 
-impl Listener {
+impl ProbeServer {
     /// Takes the address that the probe is to answer at.
     pub(crate) fn bind(probe: Probe) -> Result<Self, String> {
         let listener =
@@ -78,7 +78,7 @@ impl Listener {
     }
 }
 
-impl Endpoint for Listener {
+impl Endpoint for ProbeServer {
     fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(self.answer(watched))
     }

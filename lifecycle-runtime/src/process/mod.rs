@@ -4,3 +4,11 @@ pub(crate) mod procfs;
 pub(crate) mod signals;
 pub(crate) mod stderr;
 pub(crate) mod watchdog;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Takes a lock of ours. A panic elsewhere is no reason to end badly here: what is behind these locks is whole between
+/// any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
+
+use super::lock;
 
 /// Whether a signal was ignored when the process began, as SIGHUP is under nohup. Ask before handlers are set: they
 /// hide the answer.
@@ -36,7 +38,7 @@ fn find_shell_as_pid_1() -> Option<String> {
 /// Whether a file was there when it was looked for first: what marks a container does not come and go.
 pub(crate) fn exists(path: &Path) -> bool {
     static FOUND: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found = lock(&FOUND);
     *found.entry(path.to_owned()).or_insert_with(|| path.exists())
 }
 

@@ -1,8 +1,9 @@
 //! The signals that end an application (rule D1), and what they do when there is no application.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use super::lock;
 use crate::model::signal::Signal;
 
 /// The signals that arrived since they were caught. While one of these exists, they end no process.
@@ -21,7 +22,7 @@ impl Signals {
     /// what arrives. They look for the claim before they feed the streams. So a signal that comes while the last
     /// application lets go either ends the process or was the application's, and never both.
     pub(crate) fn catch() -> io::Result<Self> {
-        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claims = lock(&CLAIMS);
         let claim = Claim::new(&mut claims);
         let caught = platform::install_handlers().and_then(|()| {
             platform::forget_noted();
@@ -70,7 +71,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claims = lock(&CLAIMS);
         *claims -= 1;
         if *claims == 0 {
             platform::disclaim();
