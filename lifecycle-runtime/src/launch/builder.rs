@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::config::{Config, Options, refuse};
+use super::config::{Config, Options, StartupTimeout, refuse};
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
@@ -83,7 +83,7 @@ impl Builder {
 
     /// Limits the whole start, or not, with `None`. The default is 60 s.
     pub fn startup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.options.startup_timeout = Some(timeout.into());
+        self.options.startup_timeout = Some(StartupTimeout::new(timeout.into()));
         self
     }
 

@@ -20,10 +20,30 @@ const KUBERNETES_DELAY: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) shutdown_timeout: Option<Duration>,
-    pub(crate) startup_timeout: Option<Option<Duration>>,
+    pub(crate) startup_timeout: Option<StartupTimeout>,
     pub(crate) drain_delay: Option<Duration>,
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
+}
+
+/// How long the start may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartupTimeout {
+    Unlimited,
+    Limit(Duration),
+}
+
+impl StartupTimeout {
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        limit.map_or(Self::Unlimited, Self::Limit)
+    }
+
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Unlimited => None,
+            Self::Limit(limit) => Some(limit),
+        }
+    }
 }
 
 /// The effective configuration.
@@ -46,15 +66,12 @@ impl Options {
         platform: Option<Grace>,
     ) -> Result<Config, Vec<Failure>> {
         let mut refused = Vec::new();
-        let mut read = |variable: &str, none: Option<&str>| match env(variable) {
+        let mut read = |variable: &str, hint: &str| match env(variable) {
             Err(VarError::NotPresent) => None,
-            Ok(value) if none == Some(value.as_str()) => Some(None),
             Ok(value) => match parse(&value) {
-                Ok(duration) => Some(Some(duration)),
+                Ok(duration) => Some(duration),
                 Err(error) => {
-                    let no_limit =
-                        none.map_or(String::new(), |none| format!("; for no limit, write \"{none}\""));
-                    refused.push(refuse(format!("{variable}={value:?}: {error}{no_limit}")));
+                    refused.push(refuse(format!("{variable}={value:?}: {error}{hint}")));
                     None
                 }
             },
@@ -64,15 +81,20 @@ impl Options {
                 None
             }
         };
-        let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", None).flatten().or(self.shutdown_timeout);
-        let startup_timeout = read("LIFECYCLE_STARTUP_TIMEOUT", Some("none")).or(self.startup_timeout);
-        let drain_delay = read("LIFECYCLE_DRAIN_DELAY", None).flatten().or(self.drain_delay);
+        let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", "").or(self.shutdown_timeout);
+        let startup_timeout = match env("LIFECYCLE_STARTUP_TIMEOUT") {
+            Ok(value) if value == "none" => Some(StartupTimeout::Unlimited),
+            Ok(_) | Err(_) => read("LIFECYCLE_STARTUP_TIMEOUT", "; for no limit, write \"none\"")
+                .map(StartupTimeout::Limit)
+                .or(self.startup_timeout),
+        };
+        let drain_delay = read("LIFECYCLE_DRAIN_DELAY", "").or(self.drain_delay);
         let default_delay = if is_kubernetes(|variable| env(variable).ok().map(Into::into)) {
             KUBERNETES_DELAY
         } else {
             Duration::ZERO
         };
-        let told = read("LIFECYCLE_GRACE_PERIOD", None).flatten();
+        let told = read("LIFECYCLE_GRACE_PERIOD", "");
         #[cfg(feature = "probe")]
         let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
             refused.push(refuse(what));
@@ -88,7 +110,7 @@ impl Options {
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
             refused.push(refuse(what.to_owned()));
         }
-        if startup_timeout == Some(Some(Duration::ZERO)) {
+        if startup_timeout == Some(StartupTimeout::Limit(Duration::ZERO)) {
             let what = "`startup_timeout` is zero: nothing could be acquired; write \"none\" for no limit";
             refused.push(refuse(what.to_owned()));
         }
@@ -113,7 +135,7 @@ impl Options {
         Ok(Config {
             shutdown_timeout: shutdown_timeout.unwrap_or(fitting),
             warning,
-            startup_timeout: startup_timeout.unwrap_or(Some(DEFAULT_STARTUP_TIMEOUT)),
+            startup_timeout: startup_timeout.map_or(Some(DEFAULT_STARTUP_TIMEOUT), StartupTimeout::limit),
             drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
             #[cfg(feature = "probe")]
             probe,

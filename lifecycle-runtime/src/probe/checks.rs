@@ -65,6 +65,13 @@ impl fmt::Display for CheckResult {
     }
 }
 
+/// A check that is to be awaited.
+enum Begun {
+    Runs(JoinHandle<CheckEnd>),
+    /// The previous one still blocks a thread, and another one would block another.
+    StillStuck,
+}
+
 impl Checks {
     pub(super) fn new(driver: Arc<Driver>, limit: Duration) -> Arc<Self> {
         let resources = driver.plan().resources().map(|_| Mutex::default()).collect();
@@ -110,8 +117,7 @@ impl Checks {
     async fn run(&self) -> Vec<Id> {
         let until = Instant::now() + self.limit;
         let plan = self.driver.plan();
-        let begun: Vec<(Id, Option<JoinHandle<CheckEnd>>)> =
-            plan.resources().filter_map(|id| Some((id, self.begin(id)?))).collect();
+        let begun: Vec<(Id, Begun)> = plan.resources().filter_map(|id| Some((id, self.begin(id)?))).collect();
         let mut failed = Vec::new();
         for (id, check) in begun {
             let Some(checked) = self.end(id, check, until).await else { continue };
@@ -123,19 +129,18 @@ impl Checks {
         failed
     }
 
-    /// Begins a check: `None` if there is nothing to check, and `Some(None)` if the previous check still blocks a
-    /// thread, since another one would block another.
-    fn begin(&self, id: Id) -> Option<Option<JoinHandle<CheckEnd>>> {
+    /// Begins a check, if there is anything to check.
+    fn begin(&self, id: Id) -> Option<Begun> {
         let is_stuck = lock(&self.resources[id]).given_up.as_ref().is_some_and(|task| !task.is_finished());
-        if is_stuck { Some(None) } else { self.driver.check(id).map(Some) }
+        if is_stuck { Some(Begun::StillStuck) } else { self.driver.check(id).map(Begun::Runs) }
     }
 
     /// How the check ended; `None` if the application began to stop meanwhile.
-    async fn end(&self, id: Id, check: Option<JoinHandle<CheckEnd>>, until: Instant) -> Option<Checked> {
+    async fn end(&self, id: Id, check: Begun, until: Instant) -> Option<Checked> {
         let timed_out = || (CheckResult::TimedOut, Some(format!("no answer within {:?}", self.limit)));
         let (result, error) = match check {
-            None => timed_out(),
-            Some(mut check) => match timeout_at(until, &mut check).await {
+            Begun::StillStuck => timed_out(),
+            Begun::Runs(mut check) => match timeout_at(until, &mut check).await {
                 Ok(Ok(CheckEnd::Passed)) => (CheckResult::Passed, None),
                 Ok(Ok(CheckEnd::Failed(error))) => (CheckResult::Failed, Some(error)),
                 Ok(Ok(CheckEnd::Panicked(words))) => (CheckResult::Panicked, Some(words)),
