@@ -51,9 +51,20 @@ fn running(drain_delay: Delay) -> Engine {
 }
 
 fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
-    let step = Step {
+    let mut engine = starting_at(at_terminal, drain_delay, &[&[]]);
+    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
+    engine
+}
+
+/// Resources that are being acquired, each after those with these numbers.
+fn starting(graph: &[&[Id]]) -> Engine {
+    starting_at(false, Delay::Given(Duration::ZERO), graph)
+}
+
+fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine {
+    let step = |after: &&[Id]| Step {
         name: "r".into(),
-        after: Vec::new(),
+        after: after.to_vec(),
         reserve: Duration::from_secs(1),
         acquire_timeout: None,
         drain_timeout: None,
@@ -71,9 +82,9 @@ fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
         serves: false,
         warnings: Vec::new(),
     };
-    let mut engine = Engine::new(Arc::new(Plan::new(vec![step], Duration::ZERO).0), settings);
+    let (plan, _) = Plan::new(graph.iter().map(step).collect(), Duration::ZERO);
+    let mut engine = Engine::new(Arc::new(plan), settings);
     tell(&mut engine, Duration::ZERO, Event::Start);
-    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
     engine
 }
 
@@ -236,4 +247,19 @@ fn errors_are_forgotten_when_more_than_tasks_is_in_flight() {
     };
     assert!(!forgets(1), "the task");
     assert!(forgets(2), "the task and something else");
+}
+
+/// D6: aborted tasks are waited for during half of what is left, so that a release has time, also one that becomes due
+/// in the meantime.
+#[test]
+fn an_instance_that_comes_while_tasks_are_joined_is_released_in_time() {
+    let mut engine = starting(&[&[]]);
+    tell(&mut engine, Duration::ZERO, started(0));
+    let in_flight = Cut { in_flight: 1, excused: 0 };
+    tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
+    assert!(commands(tell_with(&mut engine, CUT, Event::Tick, in_flight)).contains(&Command::AbortTasks(0)));
+    tell_with(&mut engine, CUT, Event::Acquired(0), in_flight);
+    let half = Duration::from_millis(24_750);
+    assert_eq!(engine.next_wake(), Some(half));
+    assert!(commands(tell_with(&mut engine, half, Event::Tick, in_flight)).contains(&Command::Release(0)));
 }
