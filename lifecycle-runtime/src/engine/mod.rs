@@ -463,8 +463,4 @@ impl Engine {
     pub(crate) fn is_stuck(&self) -> bool {
         self.left.stuck > 0
     }
-
-    fn is_gone(&self, id: Id) -> bool {
-        self.slots[id].state == State::Gone
-    }
 }

@@ -6,8 +6,10 @@ use super::Engine;
 use super::command::{Command, Output};
 use super::notice::{Ignored, Insistence, Notice};
 use super::settings::{BodyKind, Delay, Ending};
+use super::slot::State;
 use super::timers::Timer;
 use crate::model::phase::{Phase, Reason};
+use crate::model::plan::Id;
 use crate::model::signal::Signal;
 
 /// A signal within this time after one that counted is the same one (rule D8).
@@ -175,7 +177,9 @@ impl Engine {
 
     /// Delay and draining end now; releases keep their reserves, and no more time than that is left.
     fn hurry(&mut self, by: Option<Signal>) {
-        let path = self.budget.path(self.plan.all().filter(|&id| !self.is_gone(id)));
+        // What is still waiting now will not be acquired, and has no turn.
+        let has_turn = |id: &Id| !matches!(self.slots[*id].state, State::Waiting | State::Gone);
+        let path = self.budget.path(self.plan.all().filter(has_turn));
         let now = self.now;
         let Some(shutdown) = &mut self.shutdown else { return };
         shutdown.hurried.get_or_insert(Hurry { by, since: now });

@@ -249,6 +249,18 @@ fn errors_are_forgotten_when_more_than_tasks_is_in_flight() {
     assert!(forgets(2), "the task and something else");
 }
 
+/// D8: what was not acquired by then has no turn, and needs no time.
+#[test]
+fn who_insists_during_the_start_waits_for_what_is_there_alone() {
+    let mut engine = starting(&[&[], &[0]]);
+    let after = commands(tell(&mut engine, Duration::ZERO, Event::Insist));
+    let deadlines = after.iter().filter_map(|command| match command {
+        Command::Deadline(deadline) => Some(*deadline),
+        _ => None,
+    });
+    assert_eq!(deadlines.last(), Some(Duration::from_secs(1)));
+}
+
 /// D6: aborted tasks are waited for during half of what is left, so that a release has time, also one that becomes due
 /// in the meantime.
 #[test]
