@@ -124,7 +124,7 @@ struct Left {
     turns: usize,
     /// Foundations among them.
     turns_of_foundations: usize,
-    /// Turns under way in which something was in flight beside tasks.
+    /// Turns under way that waited, or wait, for nothing but units in flight.
     turns_with_units: usize,
     /// Turns that left something behind that does not end.
     stuck: usize,

@@ -232,21 +232,47 @@ fn after_the_end_a_signal_that_is_the_same_one_does_not_end_the_process() {
     assert_eq!(again, [Command::Exit(Signal::Interrupt)]);
 }
 
-/// The errors that are kept may hold a unit that a turn waits for; those that hold none are kept.
-#[test]
-fn errors_are_forgotten_when_more_than_tasks_is_in_flight() {
-    let forgets = |in_flight| {
-        let mut engine = running(Delay::Given(Duration::ZERO));
-        tell(&mut engine, Duration::ZERO, started(0));
-        let in_flight = Cut { in_flight, excused: 0 };
+/// The turn of the resource has begun. One task of it is in flight, and so many units beside it.
+fn draining_with_a_task(failed_before: bool, units: usize) -> (Engine, Vec<Command>) {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    tell(&mut engine, Duration::ZERO, started(0));
+    let in_flight = Cut { in_flight: 1 + units, excused: 0 };
+    if failed_before {
         let failed = Event::Failed(Cause::Error("it broke".into()));
         tell_with(&mut engine, Duration::ZERO, failed, in_flight);
-        let turn =
-            tell_with(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained), in_flight);
-        commands(turn).contains(&Command::ForgetErrors)
+    } else {
+        tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
+    }
+    let body = Event::BodyEnded(BodyEnd::Done, Rest::Drained);
+    let turn = commands(tell_with(&mut engine, Duration::ZERO, body, in_flight));
+    assert!(turn.contains(&Command::Drain(0)), "{turn:?}");
+    (engine, turn)
+}
+
+fn ended(end: TaskEnd, rest: Rest) -> Event {
+    Event::TaskEnded { owner: 0, task: 0, end, rest }
+}
+
+/// The errors that are kept may hold the last units that a turn waits for; those that cannot are kept.
+#[test]
+fn errors_are_forgotten_when_a_turn_waits_for_units_alone() {
+    let forgets = |units, rest| {
+        let (mut engine, turn) = draining_with_a_task(true, units);
+        assert!(!turn.contains(&Command::ForgetErrors), "the task may let go by itself: {turn:?}");
+        let ended = tell(&mut engine, Duration::ZERO, ended(TaskEnd::Done, rest));
+        commands(ended).contains(&Command::ForgetErrors)
     };
-    assert!(!forgets(1), "the task");
-    assert!(forgets(2), "the task and something else");
+    assert!(!forgets(0, Rest::Drained));
+    assert!(forgets(1, Rest::Unknown));
+}
+
+/// A task that is told to go may take a guard, and fail with an error that holds it.
+#[test]
+fn an_error_that_comes_during_the_turn_is_forgotten_too() {
+    let (mut engine, _) = draining_with_a_task(false, 0);
+    let failed = ended(TaskEnd::Failed(Cause::Error("it broke".into())), Rest::Unknown);
+    let after = commands(tell(&mut engine, Duration::ZERO, failed));
+    assert!(after.contains(&Command::ForgetErrors), "{after:?}");
 }
 
 /// D8: what was not acquired by then has no turn, and needs no time.
