@@ -232,7 +232,7 @@ impl Engine {
             Event::Released(id, result) => self.released(id, result),
             Event::ReleaseDropped(id) => self.release_dropped(id),
             Event::Aborted(id, result) => self.aborted(id, result),
-            Event::BodyListens => self.body_listens = true,
+            Event::BodyListens => self.body_listens(),
             Event::BodyEnded(end, rest) => self.body_ended(end, rest),
             Event::Signal(signal) => self.signal(signal),
             Event::Failed(cause) => self.fail(self.plan.main(), Operation::Main, cause),
@@ -390,6 +390,11 @@ impl Engine {
     fn drained(&mut self, id: Id) {
         self.slots[id].is_drained = true;
         self.to_look.push_back(id);
+    }
+
+    /// Once its turn has begun, a body that never asked is being dropped, and it is too late to ask (rule R5).
+    fn body_listens(&mut self) {
+        self.body_listens |= !self.slots[self.plan.main()].turn_has_begun();
     }
 
     fn body_ended(&mut self, end: BodyEnd, rest: Rest) {

@@ -287,6 +287,18 @@ fn who_insists_during_the_start_waits_for_what_is_there_alone() {
     assert_eq!(deadlines.last(), Some(Duration::from_secs(1)));
 }
 
+/// R5: it is dropped as the one that it was when its turn began.
+#[test]
+fn a_body_that_asks_for_its_notice_while_it_is_dropped_was_interrupted() {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    engine.settings.body = BodyKind::Written;
+    let turn = commands(tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate)));
+    assert!(turn.contains(&Command::AbortTasks(1)), "{turn:?}");
+    tell(&mut engine, Duration::ZERO, Event::BodyListens);
+    tell(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Dropped, Rest::Drained));
+    assert_eq!(engine.exit_code(), 143);
+}
+
 /// D6: aborted tasks are waited for during half of what is left, so that a release has time, also one that becomes due
 /// in the meantime.
 #[test]
