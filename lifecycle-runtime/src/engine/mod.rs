@@ -31,6 +31,8 @@
 pub(crate) mod budget;
 pub(crate) mod command;
 pub(crate) mod event;
+#[cfg(test)]
+mod fingerprint;
 pub(crate) mod notice;
 mod progress;
 pub(crate) mod settings;

@@ -34,6 +34,23 @@ pub(super) struct Hurry {
     pub(super) since: Duration,
 }
 
+#[cfg(test)]
+impl Shutdown {
+    /// See [`Engine::fingerprint`].
+    pub(super) fn fingerprint(&self, now: Duration, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        let Self { reason, began: _, deadline, delay_ends, last_signal, hurried } = self;
+        // The words of a request are for the log.
+        std::mem::discriminant(reason).hash(hasher);
+        if let Reason::Signal(signal) = reason {
+            signal.hash(hasher);
+        }
+        (deadline.checked_sub(now), now.checked_sub(*deadline), delay_ends.saturating_sub(now)).hash(hasher);
+        last_signal.map(|last| SAME_SIGNAL.saturating_sub(now - last)).hash(hasher);
+        hurried.map(|hurry| hurry.by).hash(hasher);
+    }
+}
+
 impl Engine {
     /// Begins the shutdown, unless it has begun (rules D1 to D4).
     pub(super) fn trigger(&mut self, reason: Reason) {

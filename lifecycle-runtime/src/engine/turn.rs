@@ -64,7 +64,8 @@ impl Engine {
     fn let_go_of_errors(&mut self, id: Id) {
         let body_is_there = id == self.plan.main() && self.body_is_alive;
         let slot = &mut self.slots[id];
-        let has_units = !slot.is_drained && slot.tasks.is_empty() && !slot.acquisition_is_alive && !body_is_there;
+        let has_units =
+            !slot.is_drained && slot.tasks.is_empty() && !slot.acquisition_is_alive && !body_is_there;
         if has_units && !std::mem::replace(&mut slot.waits_for_units, true) {
             self.left.turns_with_units += 1;
             if !self.failures.is_empty() {
