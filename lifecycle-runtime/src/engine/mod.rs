@@ -32,6 +32,8 @@ pub(crate) mod activity;
 pub(crate) mod budget;
 pub(crate) mod command;
 pub(crate) mod event;
+#[cfg(test)]
+mod fingerprint;
 pub(crate) mod notice;
 mod progress;
 pub(crate) mod settings;
@@ -127,7 +129,7 @@ struct Left {
     turns: usize,
     /// Foundations among them.
     turns_of_foundations: usize,
-    /// Turns under way in which something was in flight beside tasks.
+    /// Turns under way that waited, or wait, for nothing but units in flight.
     turns_with_units: usize,
     /// Turns that left something behind that does not end.
     stuck: usize,
@@ -243,7 +245,7 @@ impl Engine {
             Event::Released(id, result) => self.released(id, result),
             Event::ReleaseDropped(id) => self.release_dropped(id),
             Event::Aborted(id, result) => self.aborted(id, result),
-            Event::BodyListens => self.body_listens = true,
+            Event::BodyListens => self.body_listens(),
             Event::BodyEnded(end, rest) => self.body_ended(end, rest),
             Event::Signal(signal) => self.signal(signal),
             Event::Failed(cause) => self.fail(self.plan.main(), Operation::Main, cause),
@@ -403,6 +405,11 @@ impl Engine {
         self.to_look.push_back(id);
     }
 
+    /// Once its turn has begun, a body that never asked is being dropped, and it is too late to ask (rule R5).
+    fn body_listens(&mut self) {
+        self.body_listens |= !self.slots[self.plan.main()].turn_has_begun();
+    }
+
     fn body_ended(&mut self, end: BodyEnd, rest: Rest) {
         let main = self.plan.main();
         self.slots[main].is_drained |= rest == Rest::Drained;
@@ -475,9 +482,5 @@ impl Engine {
     /// Whether a turn left something behind that does not end.
     pub(crate) fn is_stuck(&self) -> bool {
         self.left.stuck > 0
-    }
-
-    fn is_gone(&self, id: Id) -> bool {
-        self.slots[id].state == State::Gone
     }
 }

@@ -6,8 +6,10 @@ use super::Engine;
 use super::command::{Command, Output};
 use super::notice::{Ignored, Insistence, Notice};
 use super::settings::{BodyKind, Delay, Ending};
+use super::slot::State;
 use super::timers::Timer;
 use crate::model::phase::{Phase, Reason};
+use crate::model::plan::Id;
 use crate::model::signal::Signal;
 
 /// A signal within this time after one that counted is the same one (rule D8).
@@ -30,6 +32,23 @@ pub(super) struct Shutdown {
 pub(super) struct Hurry {
     pub(super) by: Option<Signal>,
     pub(super) since: Duration,
+}
+
+#[cfg(test)]
+impl Shutdown {
+    /// See [`Engine::fingerprint`].
+    pub(super) fn fingerprint(&self, now: Duration, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        let Self { reason, began: _, deadline, delay_ends, last_signal, hurried } = self;
+        // The words of a request are for the log.
+        std::mem::discriminant(reason).hash(hasher);
+        if let Reason::Signal(signal) = reason {
+            signal.hash(hasher);
+        }
+        (deadline.checked_sub(now), now.checked_sub(*deadline), delay_ends.saturating_sub(now)).hash(hasher);
+        last_signal.map(|last| SAME_SIGNAL.saturating_sub(now - last)).hash(hasher);
+        hurried.map(|hurry| hurry.by).hash(hasher);
+    }
 }
 
 impl Engine {
@@ -175,7 +194,9 @@ impl Engine {
 
     /// Delay and draining end now; releases keep their reserves, and no more time than that is left.
     fn hurry(&mut self, by: Option<Signal>) {
-        let path = self.budget.path(self.plan.all().filter(|&id| !self.is_gone(id)));
+        // What is still waiting now will not be acquired, and has no turn.
+        let has_turn = |id: &Id| !matches!(self.slots[*id].state, State::Waiting | State::Gone);
+        let path = self.budget.path(self.plan.all().filter(has_turn));
         let now = self.now;
         let Some(shutdown) = &mut self.shutdown else { return };
         shutdown.hurried.get_or_insert(Hurry { by, since: now });

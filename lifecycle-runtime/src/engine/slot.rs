@@ -50,8 +50,8 @@ pub(super) struct Slot {
     pub(super) is_drained: bool,
     /// Its dependents wait no longer: it is acquired, or it is optional and will not be.
     pub(super) is_settled: bool,
-    /// When its turn began, more was in flight than its tasks.
-    pub(super) has_units: bool,
+    /// Its turn waited, or waits, for nothing but units in flight that are not its tasks.
+    pub(super) waits_for_units: bool,
     /// Its supervised and background tasks whose end was not told yet.
     pub(super) tasks: BTreeMap<TaskId, Task>,
     /// What went wrong first.
@@ -92,7 +92,7 @@ impl Slot {
             has_instance: false,
             is_drained: false,
             is_settled: false,
-            has_units: false,
+            waits_for_units: false,
             tasks: BTreeMap::new(),
             trouble: None,
             times: Times::default(),

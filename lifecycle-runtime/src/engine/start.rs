@@ -151,14 +151,17 @@ impl Engine {
             }
             // It was acquired after its turn was over. It is too late for a proper release.
             State::Gone => self.command(Command::Abort(id)),
-            // It was acquired while being dropped: its turn goes on, and ends with a release.
+            // It was acquired while being dropped: its turn goes on, and ends with a release, which needs its time.
             State::Waiting
             | State::Ready
             | State::Draining
             | State::Joining { .. }
             | State::Releasing
             | State::Cutting { .. }
-            | State::Aborting => self.say(Notice::Acquired { name: self.name(id), took }),
+            | State::Aborting => {
+                self.set_limit(id);
+                self.say(Notice::Acquired { name: self.name(id), took });
+            }
         }
         self.to_look.push_back(id);
     }

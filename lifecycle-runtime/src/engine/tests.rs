@@ -51,9 +51,20 @@ fn running(drain_delay: Delay) -> Engine {
 }
 
 fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
-    let step = Step {
+    let mut engine = starting_at(at_terminal, drain_delay, &[&[]]);
+    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
+    engine
+}
+
+/// Resources that are being acquired, each after those with these numbers.
+fn starting(graph: &[&[Id]]) -> Engine {
+    starting_at(false, Delay::Given(Duration::ZERO), graph)
+}
+
+fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine {
+    let step = |after: &&[Id]| Step {
         name: "r",
-        after: Vec::new(),
+        after: after.to_vec(),
         reserve: Duration::from_secs(1),
         acquire_timeout: None,
         drain_timeout: None,
@@ -71,9 +82,9 @@ fn running_at(at_terminal: bool, drain_delay: Delay) -> Engine {
         serves: false,
         warnings: Vec::new(),
     };
-    let mut engine = Engine::new(Arc::new(Plan::new(vec![step], Duration::ZERO).0), settings);
+    let (plan, _) = Plan::new(graph.iter().map(step).collect(), Duration::ZERO);
+    let mut engine = Engine::new(Arc::new(plan), settings);
     tell(&mut engine, Duration::ZERO, Event::Start);
-    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
     engine
 }
 
@@ -221,19 +232,96 @@ fn after_the_end_a_signal_that_is_the_same_one_does_not_end_the_process() {
     assert_eq!(again, [Command::Exit(Signal::Interrupt)]);
 }
 
-/// The errors that are kept may hold a unit that a turn waits for; those that hold none are kept.
-#[test]
-fn errors_are_forgotten_when_more_than_tasks_is_in_flight() {
-    let forgets = |in_flight| {
-        let mut engine = running(Delay::Given(Duration::ZERO));
-        tell(&mut engine, Duration::ZERO, started(0));
-        let in_flight = Cut { in_flight, excused: 0 };
+/// The turn of the resource has begun. One task of it is in flight, and so many units beside it.
+fn draining_with_a_task(failed_before: bool, units: usize) -> (Engine, Vec<Command>) {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    tell(&mut engine, Duration::ZERO, started(0));
+    let in_flight = Cut { in_flight: 1 + units, excused: 0 };
+    if failed_before {
         let failed = Event::Failed(Cause::Error("it broke".into()));
         tell_with(&mut engine, Duration::ZERO, failed, in_flight);
-        let turn =
-            tell_with(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained), in_flight);
-        commands(turn).contains(&Command::ForgetErrors)
+    } else {
+        tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
+    }
+    let body = Event::BodyEnded(BodyEnd::Done, Rest::Drained);
+    let turn = commands(tell_with(&mut engine, Duration::ZERO, body, in_flight));
+    assert!(turn.contains(&Command::Drain(0)), "{turn:?}");
+    (engine, turn)
+}
+
+fn ended(end: TaskEnd, rest: Rest) -> Event {
+    Event::TaskEnded { owner: 0, task: 0, end, rest }
+}
+
+/// The errors that are kept may hold the last units that a turn waits for; those that cannot are kept.
+#[test]
+fn errors_are_forgotten_when_a_turn_waits_for_units_alone() {
+    let forgets = |units, rest| {
+        let (mut engine, turn) = draining_with_a_task(true, units);
+        assert!(!turn.contains(&Command::ForgetErrors), "the task may let go by itself: {turn:?}");
+        let ended = tell(&mut engine, Duration::ZERO, ended(TaskEnd::Done, rest));
+        commands(ended).contains(&Command::ForgetErrors)
     };
-    assert!(!forgets(1), "the task");
-    assert!(forgets(2), "the task and something else");
+    assert!(!forgets(0, Rest::Drained));
+    assert!(forgets(1, Rest::Unknown));
+}
+
+/// A task that is told to go may take a guard, and fail with an error that holds it.
+#[test]
+fn an_error_that_comes_during_the_turn_is_forgotten_too() {
+    let (mut engine, _) = draining_with_a_task(false, 0);
+    let failed = ended(TaskEnd::Failed(Cause::Error("it broke".into())), Rest::Unknown);
+    let after = commands(tell(&mut engine, Duration::ZERO, failed));
+    assert!(after.contains(&Command::ForgetErrors), "{after:?}");
+}
+
+/// D8: what was not acquired by then has no turn, and needs no time.
+#[test]
+fn who_insists_during_the_start_waits_for_what_is_there_alone() {
+    let mut engine = starting(&[&[], &[0]]);
+    let after = commands(tell(&mut engine, Duration::ZERO, Event::Insist));
+    let mut deadlines = after.iter().filter_map(|command| match command {
+        Command::Deadline(deadline) => Some(*deadline),
+        _ => None,
+    });
+    assert_eq!(deadlines.next_back(), Some(Duration::from_secs(1)));
+}
+
+/// R5: it is dropped as the one that it was when its turn began.
+#[test]
+fn a_body_that_asks_for_its_notice_while_it_is_dropped_was_interrupted() {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    engine.settings.body = BodyKind::Written;
+    let turn = commands(tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate)));
+    assert!(turn.contains(&Command::AbortTasks(1)), "{turn:?}");
+    tell(&mut engine, Duration::ZERO, Event::BodyListens);
+    tell(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Dropped, Rest::Drained));
+    assert_eq!(engine.exit_code(), 143);
+}
+
+/// D6: aborted tasks are waited for during half of what is left, so that a release has time, also one that becomes due
+/// in the meantime.
+#[test]
+fn an_instance_that_comes_while_tasks_are_joined_is_released_in_time() {
+    let mut engine = starting(&[&[]]);
+    tell(&mut engine, Duration::ZERO, started(0));
+    let in_flight = Cut { in_flight: 1, excused: 0 };
+    tell_with(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate), in_flight);
+    assert!(commands(tell_with(&mut engine, CUT, Event::Tick, in_flight)).contains(&Command::AbortTasks(0)));
+    tell_with(&mut engine, CUT, Event::Acquired(0), in_flight);
+    let half = Duration::from_millis(24_750);
+    assert_eq!(engine.next_wake(), Some(half));
+    assert!(commands(tell_with(&mut engine, half, Event::Tick, in_flight)).contains(&Command::Release(0)));
+}
+
+/// S5: a signal may come while the application is put together. The plan is still said first, and nothing is acquired.
+#[test]
+fn what_comes_before_the_start_waits_for_it() {
+    let mut engine = Engine::new(Arc::clone(starting(&[&[]]).plan()), starting(&[&[]]).settings.clone());
+    assert!(tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate)).is_empty());
+    let started = tell(&mut engine, Duration::ZERO, Event::Start);
+    assert!(matches!(started.first(), Some(Output::Say(Notice::Plan(_)))), "{started:?}");
+    let commands = commands(started);
+    assert!(commands.contains(&Command::Enter(Phase::Draining)), "{commands:?}");
+    assert!(!commands.contains(&Command::Acquire(0)), "{commands:?}");
 }

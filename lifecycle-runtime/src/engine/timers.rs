@@ -67,6 +67,13 @@ impl Timers {
         Some(timer)
     }
 
+    /// Every time, whether it is set or not. The order of the heap and its void entries make no difference.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = Option<Duration>> + '_ {
+        let Self { slots, startup, delay, progress, heap: _ } = self;
+        slots.iter().chain([startup, delay, progress]).copied()
+    }
+
     fn time_of(&mut self, timer: Timer) -> &mut Option<Duration> {
         match timer {
             Timer::Slot(id) => &mut self.slots[id],

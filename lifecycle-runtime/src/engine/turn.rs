@@ -42,18 +42,10 @@ impl Engine {
         }
         self.command(Command::Drain(id));
         let in_flight = counts.begin_drain(id);
-        let body = usize::from(id == self.plan.main() && self.body_is_alive);
         let slot = &mut self.slots[id];
         slot.times.turn = Some(self.now);
         slot.in_flight = in_flight;
         slot.is_drained |= in_flight == 0;
-        slot.has_units = in_flight > slot.tasks.len() + body;
-        if slot.has_units {
-            self.left.turns_with_units += 1;
-            if !self.failures.is_empty() {
-                self.command(Command::ForgetErrors);
-            }
-        }
         self.enter_state(id, State::Draining);
         if self.plan.step(id).foundation {
             self.report_if_due();
@@ -63,12 +55,30 @@ impl Engine {
         } else if id == self.plan.main() && self.body_is_deaf() {
             // A body that never asked for a notice gets no time to drain (rule R5).
             self.cut_drain(id, counts);
+        } else {
+            self.let_go_of_errors(id);
+        }
+    }
+
+    /// Once a turn waits for nothing but units, an error that is kept may hold the last of them.
+    fn let_go_of_errors(&mut self, id: Id) {
+        let body_is_there = id == self.plan.main() && self.body_is_alive;
+        let slot = &mut self.slots[id];
+        let has_units =
+            !slot.is_drained && slot.tasks.is_empty() && !slot.acquisition_is_alive && !body_is_there;
+        if has_units && !std::mem::replace(&mut slot.waits_for_units, true) {
+            self.left.turns_with_units += 1;
+            if !self.failures.is_empty() {
+                self.command(Command::ForgetErrors);
+            }
         }
     }
 
     pub(super) fn end_drain_if_done(&mut self, id: Id) {
         if self.can_leave_drain(id) {
             self.end_drain(id);
+        } else {
+            self.let_go_of_errors(id);
         }
     }
 
@@ -145,7 +155,7 @@ impl Engine {
         let slot = &mut self.slots[id];
         slot.times.drained = Some(self.now);
         let took = self.now - slot.times.turn.unwrap_or_default();
-        self.left.turns_with_units -= usize::from(std::mem::take(&mut slot.has_units));
+        self.left.turns_with_units -= usize::from(std::mem::take(&mut slot.waits_for_units));
         let (has_drained, has_instance) = (slot.is_drained && slot.in_flight > 0, slot.has_instance);
         if has_drained {
             self.say(Notice::Drained { name: self.name(id), took });

@@ -8,6 +8,7 @@
 mod chaos;
 mod check;
 mod drive;
+mod explore;
 mod scenario;
 mod world;
 
