@@ -189,7 +189,7 @@ fn one_resource_keeps_every_rule_in_every_schedule() {
 
 #[test]
 fn two_resources_keep_every_rule_in_every_schedule() {
-    explore_all(&families::two(), 1_500_000);
+    explore_all(&families::two(), 1_400_000);
 }
 
 #[test]
