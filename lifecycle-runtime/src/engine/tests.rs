@@ -280,11 +280,11 @@ fn an_error_that_comes_during_the_turn_is_forgotten_too() {
 fn who_insists_during_the_start_waits_for_what_is_there_alone() {
     let mut engine = starting(&[&[], &[0]]);
     let after = commands(tell(&mut engine, Duration::ZERO, Event::Insist));
-    let deadlines = after.iter().filter_map(|command| match command {
+    let mut deadlines = after.iter().filter_map(|command| match command {
         Command::Deadline(deadline) => Some(*deadline),
         _ => None,
     });
-    assert_eq!(deadlines.last(), Some(Duration::from_secs(1)));
+    assert_eq!(deadlines.next_back(), Some(Duration::from_secs(1)));
 }
 
 /// R5: it is dropped as the one that it was when its turn began.
