@@ -1,5 +1,9 @@
 //! How many units of work of one resource are in flight: tasks, guards and connections.
 
+// `tests/loom` runs this file in every order of its threads.
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::notice::Cut;
@@ -94,7 +98,7 @@ impl Counter {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

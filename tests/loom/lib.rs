@@ -1,0 +1,19 @@
+//! Models of what several threads of the library share. The library's own files are included here, and compiled with
+//! loom's atomics; loom runs each model in every order of its threads, and with every value that a load may see.
+#![cfg(test)]
+
+mod models;
+
+#[path = "../../lifecycle-runtime/src/driver/counter.rs"]
+mod counter;
+
+/// What the included files take from the rest of the library.
+mod engine {
+    pub(crate) mod notice {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Cut {
+            pub(crate) in_flight: usize,
+            pub(crate) excused: usize,
+        }
+    }
+}
