@@ -314,6 +314,23 @@ fn an_instance_that_comes_while_tasks_are_joined_is_released_in_time() {
     assert!(commands(tell_with(&mut engine, half, Event::Tick, in_flight)).contains(&Command::Release(0)));
 }
 
+/// S4: an acquisition in blocking code cannot be dropped. What it brings after its turn is over is aborted at once,
+/// while the turns of others go on.
+#[test]
+fn an_instance_that_comes_after_its_turn_is_aborted() {
+    let mut engine = starting(&[&[], &[0]]);
+    tell(&mut engine, Duration::ZERO, Event::Acquired(0));
+    let mut after = commands(tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate)));
+    assert!(after.contains(&Command::CancelAcquire(1)), "{after:?}");
+    let mut now = Duration::ZERO;
+    while !after.contains(&Command::Release(0)) {
+        now = engine.next_wake().expect("the turn of the other has a limit");
+        after = commands(tell(&mut engine, now, Event::Tick));
+    }
+    let late = commands(tell(&mut engine, now, Event::Acquired(1)));
+    assert!(late.contains(&Command::Abort(1)), "{late:?}");
+}
+
 /// S5: a signal may come while the application is put together. The plan is still said first, and nothing is acquired.
 #[test]
 fn what_comes_before_the_start_waits_for_it() {
