@@ -121,6 +121,9 @@ pub(super) fn two() -> Vec<Application> {
                 apps.push(app(tasks([1, 1]), quick(body), &Bounds { limits: Some(1), ..narrow.clone() }));
             }
         }
+        // What comes of one after its turn, in that of the other.
+        let late = Bounds { leftovers: true, ..narrow.clone() };
+        apps.push(app(plain_ones(&graph), quick(BodyKind::Host), &late));
         // An error of one that holds a guard of the other.
         let mut specs = plain_ones(&graph);
         specs[1] = Spec { tasks: supervised(1), errors_hold: Some(0), ..specs[1].clone() };
