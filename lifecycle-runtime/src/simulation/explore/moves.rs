@@ -1,7 +1,8 @@
 //! What can happen next.
 
 use super::application::{Outside, Spawning};
-use super::world::{Abort, Acquisition, Fault, How, Move, Release, Step, Task, Verdict, World};
+use super::state::{Abort, Acquisition, Fault, How, Move, Release, Step, Task};
+use super::world::{Verdict, World};
 use crate::engine::settings::{BodyKind, Ending};
 use crate::model::failure::Cause;
 use crate::model::phase::Phase;
@@ -22,9 +23,7 @@ impl World<'_> {
             return Ok(());
         }
         if !self.book.is_started {
-            // What comes before is kept until then.
             steps.add(Move::Start);
-            return Ok(());
         }
         for id in 0..self.frame.main() {
             self.moves_of(id, steps);
