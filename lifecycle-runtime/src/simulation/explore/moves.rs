@@ -61,12 +61,16 @@ impl World<'_> {
 
     fn moves_of(&self, id: Id, steps: &mut Steps) {
         let (thing, spec) = (&self.things[id], &self.frame.app.resources[id]);
+        let is_spawning = thing.tasks.contains(&Task::Entered);
         if thing.is_gone && !self.frame.app.bounds.leftovers {
+            // All that the engine has to answer.
+            if thing.acquisition.is_alive() && !is_spawning {
+                steps.add(Move::Acquired(id));
+            }
             return;
         }
         let every_fault = self.frame.app.bounds.every_fault;
         let may_fail = self.left.faults > 0;
-        let is_spawning = thing.tasks.contains(&Task::Entered);
         if thing.acquisition.is_alive() && !is_spawning {
             steps.add(Move::Acquired(id));
             if spec.optional || every_fault && may_fail {
