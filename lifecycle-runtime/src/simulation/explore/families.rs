@@ -121,6 +121,12 @@ pub(super) fn two() -> Vec<Application> {
                 apps.push(app(tasks([1, 1]), quick(body), &Bounds { limits: Some(1), ..narrow.clone() }));
             }
         }
+        // An error of one that holds a guard of the other.
+        let mut specs = plain_ones(&graph);
+        specs[1] = Spec { tasks: supervised(1), errors_hold: Some(0), ..specs[1].clone() };
+        apps.push(app(specs, quick(BodyKind::Host), &narrow));
+    }
+    for graph in graphs(2) {
         // Everything from outside, a guard, and events at the very time of a limit.
         let specs = plain_ones(&graph);
         let everything = Bounds { from_outside: everything(), faults: 0, pauses: 1, ..narrow.clone() };
@@ -131,10 +137,6 @@ pub(super) fn two() -> Vec<Application> {
             guarded[id].guards = 1;
             apps.push(app(guarded, quick(BodyKind::Host), &narrow));
         }
-        // An error of one that holds a guard of the other.
-        let mut specs = plain_ones(&graph);
-        specs[1] = Spec { tasks: supervised(1), errors_hold: Some(0), ..specs[1].clone() };
-        apps.push(app(specs, quick(BodyKind::Host), &narrow));
     }
     apps
 }
