@@ -2,10 +2,13 @@
 //! loom's atomics; loom runs each model in every order of its threads, and with every value that a load may see.
 #![cfg(test)]
 
-mod models;
+mod counting;
+mod queueing;
 
 #[path = "../../lifecycle-runtime/src/driver/counter.rs"]
 mod counter;
+#[path = "../../lifecycle-runtime/src/driver/queue.rs"]
+mod queue;
 
 /// What the included files take from the rest of the library.
 mod engine {

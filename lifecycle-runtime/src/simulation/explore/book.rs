@@ -4,7 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::application::{Outside, PLACES, ms};
-use super::world::{Acquisition, Body, CODE, How, Left, Release, Thing, World};
+use super::state::{Acquisition, Body, How, Left, Release, Thing};
+use super::world::{CODE, World};
 use crate::engine::event::{Event, TaskKind};
 use crate::engine::settings::{BodyKind, Delay, Ending};
 use crate::model::failure::Cause;
@@ -198,12 +199,27 @@ impl Thing {
     }
 }
 
+impl Outside {
+    pub(super) fn event(self) -> Event {
+        match self {
+            Self::Signal(signal) => Event::Signal(signal),
+            Self::Shutdown => Event::Shutdown("test".to_owned()),
+            Self::Insist => Event::Insist,
+            Self::OwnerDropped => Event::OwnerDropped,
+            Self::PreStop => Event::PreStop,
+            Self::Fail => Event::Failed(Cause::Error("it broke".into())),
+            Self::Serves => Event::Serves,
+        }
+    }
+}
+
 impl World<'_> {
     /// The same for any two worlds that have the same future, whatever the time is.
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let Self { frame, engine, now, things, counters, body, left, book, wake: _, next } = self;
+        let Self { frame, engine, now, things, counters, body, left, book, early, wake: _, next } = self;
         assert!(next.is_empty());
         engine.fingerprint(hasher);
+        early.hash(hasher);
         for (id, thing) in things.iter().enumerate() {
             let spec = frame.app.resources.get(id);
             let has_limit = spec.is_some_and(|spec| spec.acquire_timeout.is_some());
@@ -289,44 +305,33 @@ impl World<'_> {
     }
 
     /// Something comes from outside.
-    pub(super) fn comes(&mut self, outside: Outside) -> Event {
+    pub(super) fn comes(&mut self, outside: Outside) {
         match outside {
-            Outside::Signal(signal) => {
-                self.signal(signal);
-                Event::Signal(signal)
-            }
-            Outside::Shutdown => {
-                self.stop(Why::Requested);
-                Event::Shutdown("test".to_owned())
-            }
+            Outside::Signal(signal) => self.signal(signal),
+            Outside::Shutdown => self.stop(Why::Requested),
             Outside::Insist => {
                 self.stop(Why::Requested);
                 if self.book.hurried.is_none() {
                     self.hurry(None);
                 }
-                Event::Insist
             }
             Outside::OwnerDropped => {
                 self.book.was_owner_dropped = true;
                 self.stop(Why::Dropped);
                 self.hurry(None);
                 self.book.body_is_alive = false;
-                Event::OwnerDropped
             }
             Outside::PreStop => {
                 if self.book.phase == Phase::Running {
                     self.book.pre_stop.get_or_insert(self.now);
                 }
-                Event::PreStop
             }
             Outside::Fail => {
                 self.fails(self.frame.main());
-                Event::Failed(Cause::Error("it broke".into()))
+                // What comes after it, in the same breath, finds the stop begun.
+                self.stop(Why::Failed);
             }
-            Outside::Serves => {
-                self.book.serves = true;
-                Event::Serves
-            }
+            Outside::Serves => self.book.serves = true,
         }
     }
 
@@ -410,8 +415,8 @@ impl World<'_> {
     /// E1: what is cut off by the deadline counts, unless it is excused. Interrupting a body is a different matter.
     pub(super) fn abort_tasks(&mut self, id: Id) {
         let counter = self.counters.of(id);
-        let is_main = id == self.frame.main();
-        let is_interruption = is_main && (self.body_is_deaf() || !self.book.body_is_alive);
+        // A body that is dropped with its owner is about to leave.
+        let is_interruption = id == self.frame.main() && (self.body_is_deaf() || self.book.was_owner_dropped);
         self.things[id].aborted = Some(self.now);
         self.things[id].counted = counter.in_flight > counter.excused && !is_interruption;
         self.book.was_cut |= self.things[id].counted && self.book.trigger.is_some();

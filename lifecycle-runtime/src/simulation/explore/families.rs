@@ -121,13 +121,22 @@ pub(super) fn two() -> Vec<Application> {
                 apps.push(app(tasks([1, 1]), quick(body), &Bounds { limits: Some(1), ..narrow.clone() }));
             }
         }
-        // What comes of one after its turn, in that of the other.
-        let late = Bounds { leftovers: true, ..narrow.clone() };
-        apps.push(app(plain_ones(&graph), quick(BodyKind::Host), &late));
         // An error of one that holds a guard of the other.
         let mut specs = plain_ones(&graph);
         specs[1] = Spec { tasks: supervised(1), errors_hold: Some(0), ..specs[1].clone() };
         apps.push(app(specs, quick(BodyKind::Host), &narrow));
+    }
+    for graph in graphs(2) {
+        // Everything from outside, a guard, and events at the very time of a limit.
+        let specs = plain_ones(&graph);
+        let everything = Bounds { from_outside: everything(), faults: 0, pauses: 1, ..narrow.clone() };
+        apps.push(app(specs.clone(), quick(BodyKind::Written), &everything));
+        apps.push(app(specs.clone(), quick(BodyKind::Host), &Bounds { at_limits: true, ..narrow.clone() }));
+        for id in 0..2 {
+            let mut guarded = specs.clone();
+            guarded[id].guards = 1;
+            apps.push(app(guarded, quick(BodyKind::Host), &narrow));
+        }
     }
     apps
 }
@@ -153,6 +162,8 @@ pub(super) fn three() -> Vec<Application> {
         let two_faults = Bounds { outside: 0, faults: 2, ..signal.clone() };
         apps.push(app(specs.clone(), quick(BodyKind::Written), &two_faults));
         apps.push(app(specs.clone(), quick(BodyKind::Host), &hurried));
+        let patient = Bounds { from_outside: vec![TERM, INT], limits: Some(3), ..signal.clone() };
+        apps.push(app(specs.clone(), quick(BodyKind::Host), &patient));
         let busy: Vec<Spec> = specs.into_iter().map(|spec| Spec { tasks: supervised(1), ..spec }).collect();
         apps.push(app(busy, quick(BodyKind::Empty), &Bounds { limits: Some(0), ..signal.clone() }));
     }
@@ -178,6 +189,8 @@ pub(super) fn four() -> Vec<Application> {
             apps.push(app(specs.clone(), quick(BodyKind::Host), &signal));
             apps.push(app(specs.clone(), quick(BodyKind::Host), &both));
         }
+        let hurried = Bounds { outside: 2, from_outside: vec![TERM, INT], pauses: 1, ..signal.clone() };
+        apps.push(app(plain_ones(&graph), quick(BodyKind::Host), &hurried));
         for id in 0..4 {
             let mut busy = plain_ones(&graph);
             busy[id].tasks = supervised(1);

@@ -1,7 +1,8 @@
 //! What can happen next.
 
 use super::application::{Outside, Spawning};
-use super::world::{Abort, Acquisition, Fault, How, Move, Release, Step, Task, Verdict, World};
+use super::state::{Abort, Acquisition, Fault, How, Move, Release, Step, Task};
+use super::world::{Verdict, World};
 use crate::engine::settings::{BodyKind, Ending};
 use crate::model::failure::Cause;
 use crate::model::phase::Phase;
@@ -22,9 +23,7 @@ impl World<'_> {
             return Ok(());
         }
         if !self.book.is_started {
-            // What comes before is kept until then.
             steps.add(Move::Start);
-            return Ok(());
         }
         for id in 0..self.frame.main() {
             self.moves_of(id, steps);
@@ -62,12 +61,16 @@ impl World<'_> {
 
     fn moves_of(&self, id: Id, steps: &mut Steps) {
         let (thing, spec) = (&self.things[id], &self.frame.app.resources[id]);
+        let is_spawning = thing.tasks.contains(&Task::Entered);
         if thing.is_gone && !self.frame.app.bounds.leftovers {
+            // All that the engine has to answer.
+            if thing.acquisition.is_alive() && !is_spawning {
+                steps.add(Move::Acquired(id));
+            }
             return;
         }
         let every_fault = self.frame.app.bounds.every_fault;
         let may_fail = self.left.faults > 0;
-        let is_spawning = thing.tasks.contains(&Task::Entered);
         if thing.acquisition.is_alive() && !is_spawning {
             steps.add(Move::Acquired(id));
             if spec.optional || every_fault && may_fail {

@@ -1,31 +1,29 @@
-//! The rules, in every state. Nothing here asks the engine or its budget, but for its list of failures, its exit code
+//! What has to be so in every state. Nothing here asks the engine or its budget, but for its list of failures, its exit code
 //! and when it wants to be woken.
 
 use std::time::Duration;
 
 use super::application::{PLACES, ms};
-use super::book::Why;
-use super::world::{Abort, Acquisition, Release, Task, Verdict, World};
-use crate::engine::command::Command;
+use super::state::{Abort, Acquisition, Release, Task};
+use super::world::{Verdict, World};
 use crate::engine::settings::BodyKind;
 use crate::model::phase::Phase;
 use crate::model::plan::Id;
-use crate::model::report::Outcome;
 
 /// How long the answer to `CutRelease` is waited for at the least.
-const MOMENT: Duration = ms(1);
+pub(super) const MOMENT: Duration = ms(1);
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
+pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
 /// The limits of a turn (rule D6). There are none before there is a deadline, but for the draining.
 impl World<'_> {
-    fn cutoff(&self, id: Id) -> Option<Duration> {
+    pub(super) fn cutoff(&self, id: Id) -> Option<Duration> {
         Some(self.book.deadline?.saturating_sub(self.frame.tails[id]))
     }
 
-    fn drain_limit(&self, id: Id) -> Duration {
+    pub(super) fn drain_limit(&self, id: Id) -> Duration {
         let turn = self.things[id].turn.unwrap_or_default();
         let reserve = self.frame.reserves[id];
         let Some(cutoff) = self.cutoff(id) else { return turn + reserve / 2 };
@@ -37,29 +35,29 @@ impl World<'_> {
     }
 
     /// Without an instance there is nothing to release, and aborted tasks have the time until the cut-off.
-    fn join_limit(&self, id: Id) -> Option<Duration> {
+    pub(super) fn join_limit(&self, id: Id) -> Option<Duration> {
         let (cutoff, since) = (self.cutoff(id)?, self.things[id].aborted?);
         Some(if self.things[id].has_instance { since + cutoff.saturating_sub(since) / 2 } else { cutoff })
     }
 
-    fn time_for_abort(&self, id: Id) -> Duration {
+    pub(super) fn time_for_abort(&self, id: Id) -> Duration {
         ms(100).min(self.frame.reserves[id] / 10)
     }
 
-    fn release_limit(&self, id: Id) -> Option<Duration> {
+    pub(super) fn release_limit(&self, id: Id) -> Option<Duration> {
         Some(self.cutoff(id)?.saturating_sub(self.time_for_abort(id)))
     }
 
-    fn answer_limit(&self, id: Id, since: Duration) -> Option<Duration> {
+    pub(super) fn answer_limit(&self, id: Id, since: Duration) -> Option<Duration> {
         Some(self.cutoff(id)?.saturating_sub(self.time_for_abort(id) / 2).max(since + MOMENT))
     }
 
-    fn acquire_limit(&self, id: Id, since: Duration) -> Option<Duration> {
+    pub(super) fn acquire_limit(&self, id: Id, since: Duration) -> Option<Duration> {
         let own = self.frame.app.resources[id].acquire_timeout.map(|timeout| since + timeout);
         own.into_iter().chain(self.frame.app.settings.startup_timeout).min()
     }
 
-    fn is_past(&self, limit: Option<Duration>) -> bool {
+    pub(super) fn is_past(&self, limit: Option<Duration>) -> bool {
         limit.is_some_and(|limit| self.now >= limit)
     }
 }
@@ -80,7 +78,7 @@ impl World<'_> {
     }
 
     /// D5: whether the turn of a resource is over, or it has none.
-    fn is_over(&self, id: Id) -> bool {
+    pub(super) fn is_over(&self, id: Id) -> bool {
         let thing = &self.things[id];
         if thing.is_gone || !self.was_begun(id) {
             return true;
@@ -98,7 +96,7 @@ impl World<'_> {
     }
 
     /// The same; what it leaves behind is noted.
-    fn ends_its_turn(&mut self, id: Id) -> bool {
+    pub(super) fn ends_its_turn(&mut self, id: Id) -> bool {
         let is_over = self.is_over(id);
         if is_over && self.was_begun(id) && !self.things[id].is_gone {
             self.things[id].is_gone = true;
@@ -109,220 +107,14 @@ impl World<'_> {
         is_over
     }
 
-    fn is_settled(&self, id: Id) -> bool {
+    pub(super) fn is_settled(&self, id: Id) -> bool {
         self.frame.after[id].iter().all(|&beneath| self.things[beneath].is_settled)
     }
 
     /// D1: whether nothing is left to live for.
-    fn has_nothing_to_live_for(&self) -> bool {
+    pub(super) fn has_nothing_to_live_for(&self) -> bool {
         let waits_for_host = self.frame.app.settings.body == BodyKind::Host && !self.book.has_spawned;
         !self.book.body_is_alive && self.book.supervised == 0 && !waits_for_host
-    }
-}
-
-/// What may be commanded, and when.
-impl World<'_> {
-    pub(super) fn check_command(&mut self, command: &Command) -> Verdict {
-        if self.book.exited.is_some() {
-            return Err(format!("{command:?} came after the exit"));
-        }
-        let is_late = matches!(command, Command::Abort(_) | Command::Exit(_));
-        ensure(!self.book.is_ended || is_late, || format!("{command:?} came after the end"))?;
-        match *command {
-            Command::Enter(phase) => self.check_phase(phase),
-            Command::Acquire(id) => self.check_acquire(id),
-            Command::CancelAcquire(id) => self.check_cancel(id),
-            Command::RunMain => {
-                let is_due = self.book.phase == Phase::Running && !self.body.may_run;
-                ensure(is_due && self.frame.app.settings.body != BodyKind::Empty, || "no body is due".into())
-            }
-            Command::Deadline(deadline) => {
-                let whole = self.now + self.frame.app.settings.shutdown_timeout;
-                let is_first = self.book.told_deadline.is_none() && deadline == whole;
-                ensure(is_first || self.book.deadline == Some(deadline), || {
-                    format!("the deadline is {:?}, and not {deadline:?}", self.book.deadline)
-                })
-            }
-            Command::FireDraining => {
-                let is_due = self.book.phase == Phase::Draining && !self.book.is_draining_fired;
-                ensure(is_due, || "the process-wide notice came when it was not due".into())
-            }
-            Command::Drain(id) => self.check_turn(id),
-            Command::AbortTasks(id) => self.check_abort_tasks(id),
-            Command::Release(id) => self.check_release(id),
-            Command::CutRelease(id) => {
-                let is_due =
-                    self.things[id].release == Release::UnderWay && self.is_past(self.release_limit(id));
-                ensure(is_due, || format!("the release of r{id} was cut off before its time was over"))
-            }
-            Command::Abort(id) => self.check_abort(id),
-            Command::ForgetErrors => Ok(()),
-            Command::End => {
-                ensure(self.book.phase == Phase::Stopped, || "the end came before the phase".into())?;
-                self.check_end()
-            }
-            Command::Exit(signal) => ensure(self.book.must_exit.take() == Some(signal), || {
-                format!("the process was ended for {signal}, which does not insist a second time")
-            }),
-        }
-    }
-
-    fn check_phase(&mut self, phase: Phase) -> Verdict {
-        let was = self.book.phase;
-        let (is_due, why) = match phase {
-            Phase::Starting => (false, "it does not start twice"),
-            Phase::Running => {
-                let is_due = was == Phase::Starting && self.book.is_started && self.book.trigger.is_none();
-                let is_there = (0..self.frame.main()).all(|id| self.things[id].is_settled);
-                (is_due && is_there, "something is not there yet")
-            }
-            Phase::Draining => {
-                self.look_for_a_reason();
-                let is_due = matches!(was, Phase::Starting | Phase::Running) && self.book.trigger.is_some();
-                (is_due, "there is no reason to stop")
-            }
-            Phase::Stopping => {
-                (was == Phase::Draining && self.now >= self.book.delay_ends, "it is too early")
-            }
-            Phase::Stopped => {
-                let is_over = (0..self.things.len()).all(|id| self.ends_its_turn(id));
-                (was == Phase::Stopping && is_over, "not every turn is over")
-            }
-        };
-        ensure(is_due, || format!("{phase} came after {was}: {why}"))
-    }
-
-    /// A stop that nobody asked for has a reason in what was seen.
-    fn look_for_a_reason(&mut self) {
-        if self.book.trigger.is_some() {
-            return;
-        }
-        let is_late = |id: &Id| match self.things[*id].acquisition {
-            Acquisition::UnderWay { since } => self.is_past(self.acquire_limit(*id, since)),
-            _ => false,
-        };
-        if self.book.has_failed {
-            for late in (0..self.frame.main()).filter(is_late).collect::<Vec<Id>>() {
-                self.book.may_fail[late] = 1;
-            }
-            self.stop(Why::Failed);
-        } else if self.book.phase == Phase::Running && self.has_nothing_to_live_for() {
-            if self.frame.app.settings.body == BodyKind::Empty && !self.book.has_spawned {
-                self.fails(self.frame.main());
-                self.stop(Why::Failed);
-            } else {
-                self.stop(Why::Finished);
-            }
-        }
-    }
-
-    /// S2.
-    fn check_acquire(&self, id: Id) -> Verdict {
-        let is_due = self.book.is_started && self.book.phase == Phase::Starting;
-        let is_first = self.things[id].acquisition == Acquisition::None;
-        ensure(is_due && is_first, || format!("r{id} is not due to be acquired"))?;
-        ensure(self.is_settled(id), || format!("r{id} was acquired before what it needs"))
-    }
-
-    /// S3, S4.
-    fn check_cancel(&self, id: Id) -> Verdict {
-        let Acquisition::UnderWay { since } = self.things[id].acquisition else {
-            return Err(format!("the acquisition of r{id} was cancelled, and there is none"));
-        };
-        let is_due = self.book.trigger.is_some() || self.is_past(self.acquire_limit(id, since));
-        ensure(is_due, || format!("the acquisition of r{id} was cancelled before its time was over"))
-    }
-
-    /// D5, S6.
-    fn check_turn(&mut self, id: Id) -> Verdict {
-        let thing = &self.things[id];
-        ensure(thing.turn.is_none() && self.was_begun(id), || format!("no turn of r{id} is due"))?;
-        let is_optional = self.frame.app.resources.get(id).is_some_and(|spec| spec.optional);
-        if self.book.phase == Phase::Starting && is_optional {
-            let has_given_up = thing.is_settled && !thing.has_instance;
-            return ensure(has_given_up, || format!("the turn of r{id} came before there was a reason"));
-        }
-        ensure(self.book.phase == Phase::Stopping, || format!("the turn of r{id} came before the stop"))?;
-        match self.frame.before[id].iter().find(|&&above| !self.ends_its_turn(above)) {
-            Some(above) => Err(format!("the turn of r{id} came before that of r{above} was over")),
-            None => Ok(()),
-        }
-    }
-
-    /// D6, R5.
-    fn check_abort_tasks(&self, id: Id) -> Verdict {
-        let thing = &self.things[id];
-        let is_due = thing.turn.is_some() && thing.aborted.is_none() && thing.release == Release::None;
-        ensure(is_due && !thing.is_gone, || format!("no tasks of r{id} are due to be aborted"))?;
-        ensure(!self.is_idle(id), || format!("the tasks of r{id} were aborted, and there were none"))?;
-        let is_deaf_body = id == self.frame.main() && self.body_is_deaf();
-        let is_late = self.now >= self.drain_limit(id);
-        ensure(is_late || is_deaf_body, || {
-            format!("the tasks of r{id} were aborted before their time was over")
-        })
-    }
-
-    /// D5, D6, R1.
-    fn check_release(&self, id: Id) -> Verdict {
-        let thing = &self.things[id];
-        let is_due = thing.turn.is_some() && thing.has_instance && thing.release == Release::None;
-        ensure(is_due && thing.abort == Abort::None, || format!("no release of r{id} is due"))?;
-        let was_cut_off = self.is_past(self.join_limit(id));
-        ensure(self.is_idle(id) || was_cut_off, || format!("r{id} was released before it was drained"))?;
-        let must_be_reported = self.frame.app.resources[id].foundation && !thing.is_early;
-        ensure(self.book.is_reported || !must_be_reported, || {
-            format!("the foundation r{id} was released before the report")
-        })
-    }
-
-    /// D7.
-    fn check_abort(&self, id: Id) -> Verdict {
-        let thing = &self.things[id];
-        ensure(thing.has_instance && thing.abort == Abort::None, || format!("no abort of r{id} is due"))?;
-        let is_due = match thing.release {
-            // It came when its turn was over.
-            Release::None => thing.is_gone || self.book.is_ended,
-            Release::UnderWay | Release::Done => false,
-            Release::CutOff { since } => self.is_past(self.answer_limit(id, since)),
-            Release::Failed => true,
-        };
-        ensure(is_due, || format!("r{id} was aborted, and its release was not over"))
-    }
-
-    /// E2.
-    pub(super) fn check_report(&mut self) -> Verdict {
-        ensure(!self.book.is_reported, || "the report came twice".into())?;
-        self.book.is_reported = true;
-        let is_due = |id: &Id| {
-            let is_foundation = self.frame.app.resources.get(*id).is_some_and(|spec| spec.foundation);
-            is_foundation || self.is_over(*id)
-        };
-        ensure((0..self.things.len()).all(|id| is_due(&id)), || {
-            "the report came before everything but the foundations was released".into()
-        })
-    }
-
-    pub(super) fn check_last_word(&mut self) -> Verdict {
-        let is_first = !std::mem::replace(&mut self.book.is_last_word_said, true);
-        ensure(is_first && self.book.is_reported, || "the last word came too early, or twice".into())
-    }
-
-    /// D2, E1, E2.
-    fn check_end(&self) -> Verdict {
-        ensure(self.book.is_last_word_said, || "it ended before its last word".into())?;
-        let slack = MOMENT * self.things.len() as u32;
-        let is_in_time = self.book.was_frozen || self.book.deadline.is_some_and(|at| self.now <= at + slack);
-        ensure(is_in_time, || format!("it ended after its deadline {:?}", self.book.deadline))?;
-        let (code, expected) = (self.engine.exit_code(), self.book.exit_code());
-        ensure(code == expected, || format!("the exit code is {code}, and should be {expected}"))?;
-        let report = self.engine.report();
-        for (id, resource) in report.resources.iter().enumerate() {
-            let was_reported_begun = resource.outcome != Outcome::NeverStarted;
-            let is_right = was_reported_begun == self.was_begun(id)
-                && resource.was_acquired == self.things[id].has_instance;
-            ensure(is_right, || format!("r{id} is reported wrongly: {resource:?}"))?;
-        }
-        ensure(report.exit_code == code, || "the report has another exit code".into())
     }
 }
 
