@@ -20,6 +20,7 @@ mod log;
 mod milestones;
 mod queue;
 mod said;
+mod seat;
 mod task;
 mod unit;
 
@@ -35,7 +36,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed};
 pub(crate) use self::cell::{Cell, Instance};
@@ -47,6 +47,7 @@ use self::log::{Audience, Word};
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
+pub(crate) use self::seat::Seat;
 pub(crate) use self::unit::Unit;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
@@ -55,7 +56,6 @@ use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::settings::Ending;
 use crate::engine::status::Status;
 use crate::engine::{Counts, Engine};
-use crate::model::Name;
 use crate::model::failure::{BoxError, Cause};
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
@@ -613,72 +613,5 @@ impl Drop for Speaker {
             let _ =
                 std::thread::Builder::new().name("lifecycle-log".to_owned()).spawn(move || speaker.speak());
         }
-    }
-}
-
-/// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.
-#[derive(Clone, Debug)]
-pub(crate) struct Seat {
-    pub(crate) driver: Arc<Driver>,
-    pub(crate) id: Id,
-}
-
-impl Seat {
-    pub(crate) fn name(&self) -> Name {
-        self.driver.plan.name(self.id)
-    }
-
-    /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
-    pub(crate) fn enter(&self) -> Option<Unit> {
-        Unit::enter(self.clone())
-    }
-
-    pub(crate) fn in_flight(&self) -> usize {
-        self.cell().counter.in_flight()
-    }
-
-    /// See [`Driver::send`].
-    pub(crate) fn send(&self, event: Event) {
-        self.driver.send(event);
-    }
-
-    /// See [`Driver::call`].
-    pub(crate) fn call(&self, event: Event) {
-        self.driver.call(event);
-    }
-
-    /// Spawns a future on the application's runtime, without telling anybody how it ends.
-    pub(crate) fn spawn<F>(&self, future: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.driver.runtime.spawn(future);
-    }
-
-    /// The notice of the turn.
-    pub(crate) fn stopping(&self) -> CancellationToken {
-        self.cell().stopping.token()
-    }
-
-    /// Tasks are dropped.
-    pub(crate) fn abort(&self) -> CancellationToken {
-        self.cell().abort.token()
-    }
-
-    /// The process-wide notice.
-    pub(crate) fn draining(&self) -> &CancellationToken {
-        &self.driver.milestones.draining
-    }
-
-    pub(crate) fn warn_of_late_task(&self) {
-        self.driver.say(Notice::LateTask(self.name()));
-    }
-
-    pub(crate) fn warn_of_panic(&self, Panic(words): Panic) {
-        self.driver.say(Notice::TaskPanicked { name: self.name(), words });
-    }
-
-    fn cell(&self) -> &Cell {
-        self.driver.cell(self.id)
     }
 }

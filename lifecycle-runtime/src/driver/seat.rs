@@ -1,0 +1,79 @@
+//! The place of a resource in its application.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Cell, Driver, Panic, Unit};
+use crate::engine::event::Event;
+use crate::engine::notice::Notice;
+use crate::model::Name;
+use crate::model::plan::Id;
+
+/// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) id: Id,
+}
+
+impl Seat {
+    pub(crate) fn name(&self) -> Name {
+        self.driver.plan.name(self.id)
+    }
+
+    /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
+    pub(crate) fn enter(&self) -> Option<Unit> {
+        Unit::enter(self.clone())
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.cell().counter.in_flight()
+    }
+
+    /// See [`Driver::send`].
+    pub(crate) fn send(&self, event: Event) {
+        self.driver.send(event);
+    }
+
+    /// See [`Driver::call`].
+    pub(crate) fn call(&self, event: Event) {
+        self.driver.call(event);
+    }
+
+    /// Spawns a future on the application's runtime, without telling anybody how it ends.
+    pub(crate) fn spawn<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.driver.runtime.spawn(future);
+    }
+
+    /// The notice of the turn.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.cell().stopping.token()
+    }
+
+    /// Tasks are dropped.
+    pub(crate) fn abort(&self) -> CancellationToken {
+        self.cell().abort.token()
+    }
+
+    /// The process-wide notice.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.driver.milestones.draining
+    }
+
+    pub(crate) fn warn_of_late_task(&self) {
+        self.driver.say(Notice::LateTask(self.name()));
+    }
+
+    pub(crate) fn warn_of_panic(&self, Panic(words): Panic) {
+        self.driver.say(Notice::TaskPanicked { name: self.name(), words });
+    }
+
+    pub(super) fn cell(&self) -> &Cell {
+        self.driver.cell(self.id)
+    }
+}
