@@ -26,6 +26,7 @@ mod commands;
 mod families;
 mod moves;
 mod rules;
+mod seen;
 mod state;
 mod world;
 

@@ -4,7 +4,6 @@ use super::application::{Outside, Spawning};
 use super::state::{Abort, Acquisition, Fault, How, Move, Release, Step, Task};
 use super::world::{Verdict, World};
 use crate::engine::settings::{BodyKind, Ending};
-use crate::model::failure::Cause;
 use crate::model::phase::Phase;
 use crate::model::plan::Id;
 
@@ -257,14 +256,5 @@ impl Move {
             self,
             Self::TaskEnters(..) | Self::TaskLeaves(..) | Self::GuardEnters(_) | Self::GuardLeaves(_)
         )
-    }
-}
-
-/// What an operation that went wrong leaves behind.
-pub(super) fn cause(fault: Fault) -> Cause {
-    match fault {
-        Fault::Error => Cause::Error("it broke".into()),
-        Fault::Panic => Cause::Panic("it broke".to_owned()),
-        Fault::Lost => Cause::Lost,
     }
 }

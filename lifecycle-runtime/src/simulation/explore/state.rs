@@ -7,6 +7,7 @@ use super::application::{Outside, TASKS};
 use crate::engine::Counts;
 use crate::engine::event::Rest;
 use crate::engine::notice::Cut;
+use crate::model::failure::Cause;
 use crate::model::plan::Id;
 
 /// How much may still happen: see `Bounds`.
@@ -209,5 +210,14 @@ impl Counts for Counters {
 impl Acquisition {
     pub(super) fn is_alive(self) -> bool {
         matches!(self, Self::UnderWay { .. } | Self::CalledBack)
+    }
+}
+
+/// What an operation that went wrong leaves behind.
+pub(super) fn cause(fault: Fault) -> Cause {
+    match fault {
+        Fault::Error => Cause::Error("it broke".into()),
+        Fault::Panic => Cause::Panic("it broke".to_owned()),
+        Fault::Lost => Cause::Lost,
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::application::{Application, Outside, Spawning, TASKS, ms};
 use super::book::Book;
-use super::moves::cause;
-use super::state::{Abort, Acquisition, Body, Counters, Fault, How, Left, Move, Release, Step, Task, Thing};
+use super::state::{
+    Abort, Acquisition, Body, Counters, Fault, How, Left, Move, Release, Step, Task, Thing, cause,
+};
 use crate::engine::Engine;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskKind};
