@@ -201,6 +201,22 @@ impl Process {
         }
     }
 
+    /// Waits for the first line that contains `text`, or for the end of what it prints. Says whether it was the end.
+    #[track_caller]
+    pub fn wait_for_line_or_end(&self, text: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let mut log = self.transcript.lock();
+        while !log.lines.iter().any(|line| line.text.contains(text)) {
+            if !log.is_open() {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no line containing {text:?}, and no end, within {PATIENCE:?}");
+            log = self.transcript.wait(log, left);
+        }
+        false
+    }
+
     /// Whether it has printed a line that contains `text`, so far.
     pub fn has_printed(&self, text: &str) -> bool {
         self.transcript.lock().lines.iter().any(|line| line.text.contains(text))

@@ -7,6 +7,7 @@ pub(crate) mod endpoint;
 #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
 pub(crate) mod heartbeat;
 pub(crate) mod last_mile;
+mod waiting;
 
 use std::io;
 use std::pin::pin;
@@ -15,6 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
@@ -22,7 +24,8 @@ use self::endpoint::Endpoints;
 use crate::driver::Driver;
 use crate::engine::event::Event;
 use crate::engine::settings::Ending;
-use crate::process::signals::Signals;
+use crate::process::headroom;
+use crate::process::signals::{self, Signals};
 use crate::process::stderr::PATIENCE;
 
 /// Who handles the process's signals.
@@ -53,26 +56,16 @@ impl Control {
         let (application, arrives) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
         thread::Builder::new().name("lifecycle-control".to_owned()).spawn(move || {
-            let prepared =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-                    let context = runtime.enter();
-                    let signals = match handling {
-                        Handling::Ours => Signals::catch(),
-                        Handling::Theirs => Ok(Signals::none()),
-                    };
-                    drop(context);
-                    Ok((runtime, signals?))
-                });
-            match prepared {
-                Ok((runtime, signals)) => {
+            match prepare(handling) {
+                Ok((runtime, mut signals)) => {
                     let _ = ready.send(Ok(()));
                     runtime.block_on(async move {
-                        match arrives.await {
+                        match waiting::wait_for(arrives, &mut signals).await {
                             Ok(Application::Lives(driver, endpoints)) => {
                                 control_life(driver, signals, endpoints).await;
                             }
                             Ok(Application::Ends(driver)) => control_end(&driver, signals).await,
-                            Err(_) => {}
+                            Err(never) => never.end(signals),
                         }
                     });
                 }
@@ -84,6 +77,10 @@ impl Control {
         is_ready
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it was ready")))?;
+        if handling == Handling::Ours {
+            // The threads that are started from here, and what they start in turn, inherit this.
+            signals::unblock();
+        }
         Ok(Self { application })
     }
 
@@ -97,6 +94,19 @@ impl Control {
     fn take_to_the_end(self, driver: &Arc<Driver>) {
         let _ = self.application.send(Application::Ends(Arc::clone(driver)));
     }
+}
+
+/// What the control thread runs on, and what it hears.
+fn prepare(handling: Handling) -> io::Result<(Runtime, Signals)> {
+    headroom::descriptors_of_a_runtime()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let context = runtime.enter();
+    let signals = match handling {
+        Handling::Ours => Signals::catch()?,
+        Handling::Theirs => Signals::none(),
+    };
+    drop(context);
+    Ok((runtime, signals))
 }
 
 async fn control_life(driver: Arc<Driver>, mut signals: Signals, endpoints: Endpoints) {

@@ -37,7 +37,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed};
+pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
 use self::errors::Errors;
 #[cfg(feature = "probe")]
@@ -287,7 +287,7 @@ impl Driver {
             }
             for command in batch.drain(..) {
                 // A waker that panics must not leave the queue without anybody to empty it.
-                let _ = catch::catch(|| self.carry_out(&command));
+                let _ = catch(|| self.carry_out(&command));
             }
         }
     }
@@ -595,7 +595,7 @@ impl Speaker {
                 }
                 for word in batch.drain(..) {
                     // A subscriber that panics must not leave the queue without anybody to empty it.
-                    let _ = catch::catch(|| log::say(&word));
+                    let _ = catch(|| log::say(&word));
                     driver.said.add_one();
                     if let Word::Last = word {
                         driver.milestones.spoken.cancel();

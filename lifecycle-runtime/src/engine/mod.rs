@@ -37,7 +37,7 @@ mod fingerprint;
 pub(crate) mod notice;
 mod progress;
 pub(crate) mod settings;
-mod shutdown;
+pub(crate) mod shutdown;
 mod slot;
 mod start;
 pub(crate) mod status;

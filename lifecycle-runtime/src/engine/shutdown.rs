@@ -13,7 +13,7 @@ use crate::model::plan::Id;
 use crate::model::signal::Signal;
 
 /// A signal within this time after one that counted is the same one (rule D8).
-const SAME_SIGNAL: Duration = Duration::from_millis(500);
+pub(crate) const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A shutdown under way.
 #[derive(Clone, Debug)]

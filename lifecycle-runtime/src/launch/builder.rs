@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::config::{Config, Options, StartupTimeout, refuse};
+use super::config::{Config, Options, StartupTimeout, lack};
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
@@ -202,7 +202,7 @@ impl Builder {
             warnings,
         };
         let no_thread =
-            |error| vec![refuse(format!("the threads for signals and time cannot be started: {error}"))];
+            |error| vec![lack(format!("the threads for signals and time cannot be started: {error}"))];
         let watchdog = handles_signals.then(Watchdog::start).transpose().map_err(no_thread)?;
         let concludes_itself = timing == Timing::Thread && control.is_none() && endpoints.are_none();
         let driver = Driver::new(Parts {

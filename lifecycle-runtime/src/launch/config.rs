@@ -143,6 +143,11 @@ impl Options {
     }
 }
 
+/// What the process lacks to be started (rule S1).
+pub(crate) fn lack(what: String) -> Failure {
+    Failure::new("process", Operation::Prepare, Cause::Error(what.into()))
+}
+
 pub(crate) fn refuse(what: String) -> Failure {
     Failure::new("configuration", Operation::Configure, Cause::Error(what.into()))
 }

@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use super::builder::Builder;
-use super::config::refuse;
+use super::config::lack;
+use super::runtime;
 use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
@@ -80,21 +81,10 @@ where
     let Main { builder, threads, body: kind, is_program } = main;
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
-    let runtime = match threads {
-        Threads::Current => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-        Threads::Multi { workers } => {
-            let mut runtime = tokio::runtime::Builder::new_multi_thread();
-            if let Some(workers) = workers {
-                runtime.worker_threads(workers);
-            }
-            runtime.enable_all().build()
-        }
-    };
-    let runtime = match runtime {
+    let runtime = match runtime::build(threads) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            let report =
-                Report::refused(vec![refuse(format!("the tokio runtime could not be built: {error}"))]);
+        Err(why) => {
+            let report = Report::refused(vec![lack(why)]);
             stderr::write(report.to_string());
             return report;
         }

@@ -4,5 +4,6 @@ pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod life;
+mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;

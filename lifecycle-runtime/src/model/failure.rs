@@ -45,6 +45,8 @@ pub enum Operation {
     Main,
     /// Reading the configuration.
     Configure,
+    /// Starting the threads and the runtime, for which the process lacked threads, descriptors or memory.
+    Prepare,
     /// Binding the probe to its address.
     Probe,
 }
@@ -238,6 +240,7 @@ impl fmt::Display for Failure {
             Operation::Abort => write!(f, "`abort` of `{resource}` failed"),
             Operation::Main => write!(f, "`main` failed"),
             Operation::Configure => write!(f, "the configuration was refused"),
+            Operation::Prepare => write!(f, "the process lacks what it needs to start"),
             Operation::Probe => write!(f, "the probe has no address to answer at"),
         }
     }

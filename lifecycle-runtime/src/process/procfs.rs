@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::lock;
 
@@ -17,6 +19,21 @@ pub(crate) fn ignores(signal: i32) -> bool {
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = field(status, "SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// How many threads the process has, where the system tells.
+pub(super) fn threads() -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    field(&status, "Threads:")?.parse().ok()
+}
+
+/// Waits until there are no more threads than `before`. One that was joined counts against the limits until the kernel
+/// has cleared it away, which is a moment later.
+pub(super) fn wait_for_threads_to_go(before: Option<usize>) {
+    let until = Instant::now() + Duration::from_millis(100);
+    while before.is_some() && threads() > before && Instant::now() < until {
+        thread::yield_now();
+    }
 }
 
 /// The shell that started the process, if it is PID 1: it may not pass signals on. It is looked

@@ -30,7 +30,15 @@ impl Signals {
         });
         // The lock is taken once more when a claim is dropped.
         drop(claims);
-        Ok(Self { caught: Some((claim, caught?)), early: platform::noted() })
+        let signals = Self { caught: Some((claim, caught?)), early: platform::noted() };
+        // What the parent left blocked may be pending: it comes now, as it would have before (rule S1).
+        unblock();
+        Ok(signals)
+    }
+
+    /// The next signal is this one, once more.
+    pub(crate) fn give_back(&mut self, signal: Option<Signal>) {
+        self.early.extend(signal);
     }
 
     /// Never a signal.
@@ -52,6 +60,18 @@ impl Signals {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Takes the signals out of the mask of this thread, in which the parent of the process may have left them (rule S1).
+/// Threads that it starts afterwards inherit that. Their handlers must be there.
+pub(crate) fn unblock() {
+    platform::unblock();
+}
+
+/// Sends a signal to this process.
+pub(crate) fn raise(signal: Signal) {
+    // It is one of those that can be sent.
+    let _ = signal_hook::low_level::raise(signal.number().into());
 }
 
 /// How many applications claim the process's signals. Without a claim, a signal ends the process, as it would by
@@ -85,6 +105,7 @@ mod platform {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, LazyLock, OnceLock};
 
+    use nix::sys::signal::{SigSet, Signal as Unix};
     use signal_hook::consts::SIGHUP;
     use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -129,6 +150,12 @@ mod platform {
     pub(super) fn noted() -> Vec<Signal> {
         let is_noted = |(_, noted): &&(Signal, Arc<AtomicBool>)| noted.swap(false, Ordering::SeqCst);
         NOTED.iter().filter(is_noted).map(|(signal, _)| *signal).collect()
+    }
+
+    pub(super) fn unblock() {
+        let signals = [Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM];
+        // Nothing can be wrong with a set of signals.
+        let _ = SigSet::from_iter(signals).thread_unblock();
     }
 
     /// Makes signals wait for a listener.
@@ -207,6 +234,9 @@ mod platform {
     pub(super) fn noted() -> Vec<Signal> {
         Vec::new()
     }
+
+    /// There is no mask.
+    pub(super) fn unblock() {}
 
     pub(super) fn claim() {}
 

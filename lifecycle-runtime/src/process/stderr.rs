@@ -1,9 +1,12 @@
 //! Text that should reach stderr if it can, and must not block anything if it cannot.
 
 use std::io::{self, Write};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::lock;
 
 /// How long anything waits for words to be written: a log or a pipe that blocks must not keep the process.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
@@ -15,19 +18,23 @@ pub(crate) fn write(text: String) {
 
 /// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
 /// hand over a value first, which is returned even if it then hangs.
+///
+/// If no thread can be had, this one finds them, and writes as much as can be written without blocking.
 pub(crate) fn write_last<T: Send + 'static>(
     words: impl FnOnce(&dyn Fn(T)) -> String + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
-    let speaker = move || {
-        let text = words(&|value| {
-            // Nobody may be left to take it.
-            let _ = sender.send(value);
-        });
-        let _ = io::stderr().write_all(text.as_bytes());
+    // A thread that is refused would take the words with it.
+    let words = Arc::new(Mutex::new(Some(words)));
+    let speaker = {
+        let (words, sender) = (Arc::clone(&words), sender.clone());
+        move || speak(&words, &sender, |text| drop(io::stderr().write_all(text)))
     };
-    thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).ok()?;
     let until = Instant::now() + PATIENCE;
+    if thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).is_err() {
+        speak(&words, &sender, |text| write_without_blocking(text, until));
+    }
+    drop(sender);
     let mut value = None;
     // The value comes first; then either the sender is dropped, since everything is written, or time is up.
     while let Ok(handed_over) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -35,3 +42,52 @@ pub(crate) fn write_last<T: Send + 'static>(
     }
     value
 }
+
+/// Finds the words and writes them, unless somebody else does.
+fn speak<T>(
+    words: &Mutex<Option<impl FnOnce(&dyn Fn(T)) -> String>>,
+    sender: &Sender<T>,
+    write: impl FnOnce(&[u8]),
+) {
+    let words = lock(words).take();
+    if let Some(words) = words {
+        let text = words(&|value| {
+            // Nobody may be left to take it.
+            let _ = sender.send(value);
+        });
+        write(text.as_bytes());
+    }
+}
+
+/// Writes what stderr takes until then, without the lock of the standard library, which somebody may hold who is blocked.
+#[cfg(unix)]
+fn write_without_blocking(mut text: &[u8], until: Instant) {
+    use std::os::fd::AsFd;
+
+    use nix::errno::Errno;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::unistd::write;
+
+    /// A pipe that is ready takes at least that much.
+    const PIPE_BUF: usize = 4096;
+
+    let stderr = io::stderr();
+    while !text.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let is_ready = poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], left);
+        let written = is_ready.and_then(|ready| match ready {
+            0 => Err(Errno::ETIMEDOUT),
+            _ => write(&stderr, &text[..text.len().min(PIPE_BUF)]),
+        });
+        match written {
+            Ok(written) => text = &text[written..],
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// There is always a thread, or nothing can be said.
+#[cfg(not(unix))]
+fn write_without_blocking(_: &[u8], _: Instant) {}

@@ -1,0 +1,97 @@
+//! Signals while there is nobody yet to act on them (rule S1): between `handle_signals` and an application that has been
+//! given to the control thread lies whatever the program does there, and it may hang.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::Application;
+use crate::engine::shutdown::SAME_SIGNAL;
+use crate::model::exit_code::interrupted;
+use crate::model::signal::Signal;
+use crate::process::signals::{self, Signals};
+use crate::process::stderr;
+
+/// An application that is about to come gets the signal. One that has not come by then is not waited for.
+const ABOUT_TO_COME: Duration = Duration::from_secs(1);
+
+/// There will be no application.
+#[derive(Debug)]
+pub(super) struct Never {
+    /// The signal that was kept for it.
+    asked: Option<Signal>,
+}
+
+impl Never {
+    /// Lets go of the signals. One that was kept does what it would have done without us.
+    pub(super) fn end(self, signals: Signals) {
+        drop(signals);
+        if let Some(signal) = self.asked {
+            signals::raise(signal);
+        }
+    }
+}
+
+/// Waits for the application. The first signal is kept for it; a SIGINT or SIGQUIT, or any other that comes after
+/// that, ends the process.
+pub(super) async fn wait_for(
+    mut arrives: oneshot::Receiver<Application>,
+    signals: &mut Signals,
+) -> Result<Application, Never> {
+    let mut kept: Option<Kept> = None;
+    loop {
+        tokio::select! {
+            biased;
+            application = &mut arrives => {
+                let asked = kept.map(|kept| kept.signal);
+                signals.give_back(asked);
+                return application.map_err(|_| Never { asked });
+            }
+            signal = signals.next() => match &kept {
+                None => kept = Some(Kept { signal, at: Instant::now(), is_answered: false }),
+                Some(first) if first.at.elapsed() < SAME_SIGNAL => {}
+                Some(_) => end(signal),
+            },
+            () = due(kept.as_ref()) => kept = kept.map(Kept::answer),
+        }
+    }
+}
+
+/// A signal that waits for the application.
+#[derive(Debug)]
+struct Kept {
+    signal: Signal,
+    at: Instant,
+    is_answered: bool,
+}
+
+impl Kept {
+    fn answer(self) -> Self {
+        let Self { signal, at, .. } = self;
+        if signal.insists() {
+            end(signal);
+        }
+        stderr::write(format!(
+            "lifecycle: {signal}: the application has not been started yet, and stops as soon as it is; \
+             one more signal ends the process\n"
+        ));
+        Self { signal, at, is_answered: true }
+    }
+}
+
+/// When a signal that was kept is to be answered.
+async fn due(kept: Option<&Kept>) {
+    match kept {
+        Some(kept) if !kept.is_answered => sleep_until(kept.at + ABOUT_TO_COME).await,
+        _ => std::future::pending().await,
+    }
+}
+
+fn end(signal: Signal) -> ! {
+    let code = interrupted(signal);
+    stderr::write(format!(
+        "lifecycle: {signal}: the application has not been started: ending the process now\n  exit code: {code}\n"
+    ));
+    signal_hook::low_level::exit(code.into())
+}

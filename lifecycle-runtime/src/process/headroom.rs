@@ -1,0 +1,69 @@
+//! Whether the process can have the threads and descriptors that it is about to ask for.
+//!
+//! Tokio panics where one is refused, and if that is a worker other than the first, the thread that builds the runtime
+//! hangs while it unwinds. So what a runtime needs is asked for, and given back, just before: a refusal is an error
+//! then. Somebody else may take it in between; that is left to tokio's panic, and to the signals, which still count.
+
+use std::io;
+use std::sync::Mutex;
+use std::thread::{self, Builder};
+
+use super::{lock, procfs};
+
+/// What a runtime takes, and a little more.
+const OF_A_RUNTIME: usize = 8;
+
+/// Whether `count` more threads can be had, all at once.
+pub(crate) fn threads(count: usize) -> io::Result<()> {
+    let before = procfs::threads();
+    let gate = Mutex::new(());
+    let result = thread::scope(|scope| {
+        let closed = lock(&gate);
+        let started = (0..count).try_for_each(|_| {
+            Builder::new().spawn_scoped(scope, || drop(lock(&gate)))?;
+            Ok(())
+        });
+        drop(closed);
+        started
+    });
+    procfs::wait_for_threads_to_go(before);
+    result
+}
+
+/// Whether there are descriptors for one runtime with I/O, and for the pipe that tokio makes for signals.
+pub(crate) fn descriptors_of_a_runtime() -> io::Result<()> {
+    descriptors(OF_A_RUNTIME)
+}
+
+/// Whether `count` more descriptors can be had, all at once.
+#[cfg(unix)]
+fn descriptors(count: usize) -> io::Result<()> {
+    use std::os::unix::net::UnixStream;
+
+    let pairs = (0..count.div_ceil(2)).map(|_| UnixStream::pair());
+    pairs.collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+/// Descriptors are not limited here.
+#[cfg(not(unix))]
+fn descriptors(_: usize) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_had_is_given_back() {
+        for _ in 0..1_000 {
+            threads(8).unwrap();
+            descriptors(64).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_an_error() {
+        assert!(descriptors(10_000_000).is_err());
+    }
+}
