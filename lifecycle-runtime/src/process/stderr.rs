@@ -13,6 +13,12 @@ pub(crate) fn write(text: String) {
     write_last::<()>(move |_| text);
 }
 
+/// Writes `text` on this thread, which may be blocked by that for ever. An stderr that is closed is not an error.
+pub(crate) fn write_here(text: &str) {
+    // In one piece, so that nothing comes between. `eprintln!` panics where stderr is closed.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
 /// hand over a value first, which is returned even if it then hangs.
 pub(crate) fn write_last<T: Send + 'static>(
@@ -24,7 +30,7 @@ pub(crate) fn write_last<T: Send + 'static>(
             // Nobody may be left to take it.
             let _ = sender.send(value);
         });
-        let _ = io::stderr().write_all(text.as_bytes());
+        write_here(&text);
     };
     thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).ok()?;
     let until = Instant::now() + PATIENCE;
