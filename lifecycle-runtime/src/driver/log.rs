@@ -1,23 +1,19 @@
-//! What an operator reads while it happens: every notice as one event of `tracing`.
+//! What an operator reads while it happens: every notice in words, as one line.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use tracing::dispatcher::{self, Dispatch};
-use tracing::subscriber::NoSubscriber;
-use tracing::{debug, error, info, warn};
-
+use super::audience::{Ear, TARGET};
 use crate::engine::activity::Activity;
-use crate::engine::notice::{Acquiring, Cut, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
+use crate::engine::notice::{
+    Acquiring, Blame, Cut, Ignored, Insistence, Killing, LastWords, Notice, Waiting,
+};
 use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
-use crate::model::report::Report;
-
-/// All events are under this target, whatever module they come from.
-const TARGET: &str = "lifecycle";
+use crate::model::report::{Outcome, Report, ResourceReport};
 
 /// Something that waits to be said.
 #[derive(Debug)]
@@ -29,157 +25,189 @@ pub(super) enum Word {
     Last,
 }
 
-/// Who hears what is said.
-#[derive(Debug)]
-pub(super) struct Audience {
-    /// The subscriber of the thread on which the application was made, if it had one.
-    subscriber: Option<Dispatch>,
-}
-
-impl Audience {
-    pub(super) fn of_this_thread() -> Self {
-        let current = dispatcher::get_default(Dispatch::clone);
-        Self { subscriber: (!current.is::<NoSubscriber>()).then_some(current) }
-    }
-
-    pub(super) fn is_there(&self) -> bool {
-        self.subscriber.is_some() || has_subscriber()
-    }
-
-    /// Runs `f` so that what it says is heard: by the subscriber of the thread on which the application was made, or
-    /// by one that was installed since.
-    pub(super) fn listen(&self, f: impl FnOnce()) {
-        match &self.subscriber {
-            Some(subscriber) => dispatcher::with_default(subscriber, f),
-            None => f(),
+/// Says one line, written as for `tracing`: to a subscriber with its fields, to others the words alone.
+macro_rules! say {
+    ($ear:expr, $level:ident, $($line:tt)*) => {
+        match $ear {
+            Ear::Subscriber => tracing::event!(target: TARGET, tracing::Level::$level, $($line)*),
+            ear => ear.hear(tracing::Level::$level, words!($($line)*)),
         }
-    }
+    };
 }
 
-/// Whether any subscriber was installed.
-pub(super) fn has_subscriber() -> bool {
-    dispatcher::has_been_set()
+/// The words of such a line.
+macro_rules! words {
+    ($field:ident = %$value:expr, $($line:tt)*) => { words!($($line)*) };
+    ($field:ident = $value:expr, $($line:tt)*) => { words!($($line)*) };
+    ($field:ident, $($line:tt)*) => { words!($($line)*) };
+    ($($words:tt)*) => { format_args!($($words)*) };
 }
 
-pub(super) fn say(word: &Word) {
+pub(super) fn say(word: &Word, ear: Ear) {
     match word {
-        Word::Notice(notice) => say_notice(notice),
-        Word::Report(Some(report)) => say_report(report),
+        Word::Notice(notice) => say_notice(notice, ear),
+        Word::Report(Some(report)) => say_report(report, ear),
         Word::Report(None) | Word::Last => {}
     }
 }
 
-fn say_notice(notice: &Notice) {
+fn say_notice(notice: &Notice, ear: Ear) {
     match notice {
-        Notice::Plan(plan) => say_plan(plan),
-        Notice::GraceTooShort { timeout, grace, platform } => warn!(
-            target: TARGET, timeout_ms = millis(*timeout), grace_ms = millis(*grace),
+        Notice::Plan(plan) => say_plan(plan, ear),
+        Notice::GraceTooShort { timeout, grace, platform } => say!(
+            ear,
+            WARN,
+            timeout_ms = millis(*timeout),
+            grace_ms = millis(*grace),
             "shutdown_timeout is {}, but {platform} kills the process after {}: what is not released by then is lost; \
              shorten the timeout or lengthen the grace period, and set LIFECYCLE_GRACE_PERIOD if it is not {}",
-            Human(*timeout), Human(*grace), Human(*grace),
+            Human(*timeout),
+            Human(*grace),
+            Human(*grace),
         ),
-        Notice::PanicAborts => warn!(
-            target: TARGET,
+        Notice::PanicAborts => say!(
+            ear,
+            WARN,
             "this program is built with panic = \"abort\": a panic ends it at once, and nothing is released",
         ),
-        Notice::ShellAsPid1(shell) => warn!(
-            target: TARGET, shell,
+        Notice::ShellAsPid1(shell) => say!(
+            ear,
+            WARN,
+            shell,
             "the parent of this process is the shell `{shell}` as PID 1, which may not pass SIGTERM on: start the \
              program with `exec`, or use the exec form of CMD",
         ),
-        Notice::ReservesScaled { path, half } => warn!(
-            target: TARGET, path_ms = millis(*path), half_ms = millis(*half),
+        Notice::ReservesScaled { path, half } => say!(
+            ear,
+            WARN,
+            path_ms = millis(*path),
+            half_ms = millis(*half),
             "the reserves on the longest path add up to {}, which is more than half of shutdown_timeout ({}): \
-             all reserves are scaled down to fit", Human(*path), Human(*half),
+             all reserves are scaled down to fit",
+            Human(*path),
+            Human(*half),
         ),
-        Notice::DelayCapped { asked, given } => warn!(
-            target: TARGET, asked_ms = millis(*asked), given_ms = millis(*given),
+        Notice::DelayCapped { asked, given } => say!(
+            ear,
+            WARN,
+            asked_ms = millis(*asked),
+            given_ms = millis(*given),
             "drain_delay is {}, but shutdown_timeout leaves room for only {}: the delay is shortened to that",
-            Human(*asked), Human(*given),
+            Human(*asked),
+            Human(*given),
         ),
         Notice::ProbeListens(address) => {
-            info!(target: TARGET, address = %address, "the probe answers at http://{address}");
+            say!(ear, INFO, address = %address, "the probe answers at http://{address}");
         }
         Notice::NotNotifying(why) => {
-            warn!(target: TARGET, "systemd cannot be notified: NOTIFY_SOCKET {why}");
+            say!(ear, WARN, "systemd cannot be notified: NOTIFY_SOCKET {why}");
         }
-        Notice::PreStop { delay } => info!(
-            target: TARGET, delay_ms = millis(*delay),
-            "a preStop hook announces the stop: no longer ready, serving for another {}", Human(*delay),
+        Notice::PreStop { delay } => say!(
+            ear,
+            INFO,
+            delay_ms = millis(*delay),
+            "a preStop hook announces the stop: no longer ready, serving for another {}",
+            Human(*delay),
         ),
-        Notice::Acquiring(name) => info!(target: TARGET, resource = *name, "acquiring {name}"),
-        Notice::Acquired { name, took } => info!(
-            target: TARGET, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),
-        ),
-        Notice::AcquireCancelled { name, took } => info!(
-            target: TARGET, resource = *name, after_ms = millis(*took),
-            "cancelled the acquisition of {name} after {}", Human(*took),
+        Notice::Acquiring(name) => say!(ear, INFO, resource = *name, "acquiring {name}"),
+        Notice::Acquired { name, took } => {
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),)
+        }
+        Notice::AcquireCancelled { name, took } => say!(
+            ear,
+            INFO,
+            resource = *name,
+            after_ms = millis(*took),
+            "cancelled the acquisition of {name} after {}",
+            Human(*took),
         ),
         Notice::Skipped(name) => {
-            info!(target: TARGET, resource = *name, "{name} is switched off by configuration");
+            say!(ear, INFO, resource = *name, "{name} is switched off by configuration");
         }
-        Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left),
-        Notice::Running { took } => info!(
-            target: TARGET, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),
-        ),
-        Notice::Failed(failure) => say_failure(failure),
-        Notice::ShuttingDown { reason, timeout, delay } => say_shutdown(reason, *timeout, *delay),
+        Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left, ear),
+        Notice::Running { took } => {
+            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),)
+        }
+        Notice::Failed(failure) => say_failure(failure, ear),
+        Notice::ShuttingDown { reason, timeout, delay } => say_shutdown(reason, *timeout, *delay, ear),
         Notice::NextInterrupt(Insistence::Hurries) => {
-            info!(target: TARGET, "Ctrl-C again stops without waiting for work in flight");
+            say!(ear, INFO, "Ctrl-C again stops without waiting for work in flight");
         }
         Notice::NextInterrupt(Insistence::Ends) => {
-            warn!(target: TARGET, "Ctrl-C again ends the process at once, without releasing anything more");
+            say!(ear, WARN, "Ctrl-C again ends the process at once, without releasing anything more");
         }
-        Notice::SignalIgnored { signal, left, why: Ignored::AlreadyStopping } => info!(
-            target: TARGET, signal = %signal, left_ms = millis(*left),
+        Notice::SignalIgnored { signal, left, why: Ignored::AlreadyStopping } => say!(
+            ear, INFO, signal = %signal, left_ms = millis(*left),
             "{signal}: already stopping, {} left; SIGINT hurries", Human(*left),
         ),
-        Notice::SignalIgnored { signal, left, why: Ignored::Repeated } => debug!(
-            target: TARGET, signal = %signal, left_ms = millis(*left),
+        Notice::SignalIgnored { signal, left, why: Ignored::Repeated } => say!(
+            ear, DEBUG, signal = %signal, left_ms = millis(*left),
             "{signal}: it came right after another signal, and counts as the same one",
         ),
-        Notice::Hurried { by, left } => warn!(
-            target: TARGET, left_ms = millis(*left),
+        Notice::Hurried { by, left } => say!(
+            ear,
+            WARN,
+            left_ms = millis(*left),
             "{}: no more waiting for work in flight; {} left for the releases",
-            by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()), Human(*left),
+            by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()),
+            Human(*left),
         ),
         Notice::Turn { name, tasks } if tasks.is_empty() => {
-            debug!(target: TARGET, resource = *name, "stopping {name}");
+            say!(ear, DEBUG, resource = *name, "stopping {name}");
         }
-        Notice::Turn { name, tasks } => info!(
-            target: TARGET, resource = *name, tasks = tasks.join(", "),
-            "stopping {name}: waiting for {}", tasks.join(", "),
+        Notice::Turn { name, tasks } => say!(
+            ear,
+            INFO,
+            resource = *name,
+            tasks = tasks.join(", "),
+            "stopping {name}: waiting for {}",
+            tasks.join(", "),
         ),
-        Notice::Drained { name, took } => info!(
-            target: TARGET, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took),
-        ),
-        Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => warn!(
-            target: TARGET, resource = *name, after_ms = millis(*after), tasks = tasks.join(", "),
-            in_flight, excused,
+        Notice::Drained { name, took } => {
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took),)
+        }
+        Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => say!(
+            ear,
+            WARN,
+            resource = *name,
+            after_ms = millis(*after),
+            tasks = tasks.join(", "),
+            in_flight,
+            excused,
             "{name} did not drain within {}: aborting {}; {in_flight} in flight{}",
-            Human(*after), what_is_left(tasks), excused_among(*excused),
+            Human(*after),
+            what_is_left(tasks),
+            excused_among(*excused),
         ),
-        Notice::TasksStuck { name, tasks } => error!(
-            target: TARGET, resource = *name, tasks = tasks.join(", "),
-            "{name} is stuck: {} did not end when it was aborted, and is left behind", what_is_left(tasks),
+        Notice::TasksStuck { name, tasks } => say!(
+            ear,
+            ERROR,
+            resource = *name,
+            tasks = tasks.join(", "),
+            "{name} is stuck: {} did not end when it was aborted, and is left behind",
+            what_is_left(tasks),
         ),
-        Notice::Releasing(name) => info!(target: TARGET, resource = *name, "releasing {name}"),
-        Notice::Released { name, took } => info!(
-            target: TARGET, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took),
-        ),
-        Notice::TurnEnded { name, outcome } => {
-            warn!(target: TARGET, resource = *name, outcome = %outcome, "{name}: {outcome}");
+        Notice::Releasing(name) => say!(ear, INFO, resource = *name, "releasing {name}"),
+        Notice::Released { name, took } => {
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took),)
         }
-        Notice::StopProgress { waiting, left } => say_stop_progress(waiting, *left),
-        Notice::OwnerDropped => warn!(
-            target: TARGET, "the application was dropped before its end; it stops at once, and nothing waits for it",
+        Notice::TurnEnded { name, outcome } => {
+            say!(ear, WARN, resource = *name, outcome = %outcome, "{name}: {outcome}");
+        }
+        Notice::StopProgress { waiting, left } => say_stop_progress(waiting, *left, ear),
+        Notice::OwnerDropped => say!(
+            ear,
+            WARN,
+            "the application was dropped before its end; it stops at once, and nothing waits for it",
         ),
-        Notice::LateTask(name) => warn!(
-            target: TARGET, resource = *name,
+        Notice::LateTask(name) => say!(
+            ear,
+            WARN,
+            resource = *name,
             "a task for {name} came after its turn had ended, and was not started",
         ),
         Notice::TaskPanicked { name, words } => {
-            error!(target: TARGET, resource = *name, "a task of {name} panicked: {words}");
+            say!(ear, ERROR, resource = *name, "a task of {name} panicked: {words}");
         }
         Notice::HandlesOutlive { name, handles } => {
             let handles_are = if *handles == 1 {
@@ -187,45 +215,46 @@ fn say_notice(notice: &Notice) {
             } else {
                 format!("{handles} handles to it are")
             };
-            warn!(
-                target: TARGET, resource = *name, handles,
+            say!(
+                ear,
+                WARN,
+                resource = *name,
+                handles,
                 "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
         Notice::CheckFails { name, why } => {
-            warn!(target: TARGET, resource = *name, "the check of {name} fails: {why}");
+            say!(ear, WARN, resource = *name, "the check of {name} fails: {why}");
         }
         Notice::CheckPasses(name) => {
-            info!(target: TARGET, resource = *name, "the check of {name} passes again");
+            say!(ear, INFO, resource = *name, "the check of {name} passes again");
         }
     }
 }
 
-fn say_plan(plan: &Plan) {
+fn say_plan(plan: &Plan, ear: Ear) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),
     };
     let resources: Vec<String> = plan.resources().map(described).collect();
     match resources.len() {
-        0 => info!(target: TARGET, "starting: no resource is declared"),
-        1 => info!(target: TARGET, count = 1, "starting 1 resource: {}", resources[0]),
-        count => info!(target: TARGET, count, "starting {count} resources: {}", resources.join(", ")),
+        0 => say!(ear, INFO, "starting: no resource is declared"),
+        1 => say!(ear, INFO, count = 1, "starting 1 resource: {}", resources[0]),
+        count => say!(ear, INFO, count, "starting {count} resources: {}", resources.join(", ")),
     }
 }
 
-fn say_failure(failure: &Failure) {
+fn say_failure(failure: &Failure, ear: Ear) {
     let cause = failure.cause();
     if failure.is_tolerated() {
-        warn!(
-            target: TARGET, cause, "{failure}: {cause}; it is optional, and the application goes on without it",
-        );
+        say!(ear, WARN, cause, "{failure}: {cause}; it is optional, and the application goes on without it",);
     } else {
-        error!(target: TARGET, cause, "{failure}: {cause}");
+        say!(ear, ERROR, cause, "{failure}: {cause}");
     }
 }
 
-fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>) {
+fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear) {
     let describe = |Acquiring { name, since, dependents }: &Acquiring| {
         let waiting = match &dependents[..] {
             [] => String::new(),
@@ -236,23 +265,23 @@ fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>) {
     };
     let under_way: Vec<String> = under_way.iter().map(describe).collect();
     let left = left.map_or(String::new(), |left| format!("; {} until startup_timeout", Human(left)));
-    info!(target: TARGET, "still starting: acquiring {}{left}", under_way.join(", "));
+    say!(ear, INFO, "still starting: acquiring {}{left}", under_way.join(", "));
 }
 
-fn say_shutdown(reason: &Reason, timeout: Duration, delay: Duration) {
+fn say_shutdown(reason: &Reason, timeout: Duration, delay: Duration, ear: Ear) {
     let timeout_ms = millis(timeout);
     if delay.is_zero() {
-        info!(target: TARGET, reason = %reason, timeout_ms, "stopping: {reason}; {} at most", Human(timeout));
+        say!(ear, INFO, reason = %reason, timeout_ms, "stopping: {reason}; {} at most", Human(timeout));
     } else {
-        info!(
-            target: TARGET, reason = %reason, timeout_ms, delay_ms = millis(delay),
+        say!(
+            ear, INFO, reason = %reason, timeout_ms, delay_ms = millis(delay),
             "draining: {reason}; serving for another {}, then stopping; {} at most in all",
             Human(delay), Human(timeout),
         );
     }
 }
 
-fn say_stop_progress(waiting: &[Waiting], left: Duration) {
+fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
     let describe = |Waiting { name, doing, since, in_flight, tasks }: &Waiting| {
         let doing = match doing {
             Activity::Draining if tasks.is_empty() => format!("{in_flight} in flight"),
@@ -266,15 +295,19 @@ fn say_stop_progress(waiting: &[Waiting], left: Duration) {
     };
     let waiting: Vec<String> = waiting.iter().map(describe).collect();
     let what = if waiting.is_empty() { "the drain delay".to_owned() } else { waiting.join(", ") };
-    info!(target: TARGET, left_ms = millis(left), "still stopping: waiting for {what}; {} left", Human(left));
+    say!(ear, INFO, left_ms = millis(left), "still stopping: waiting for {what}; {} left", Human(left));
 }
 
-fn say_report(report: &Report) {
+fn say_report(report: &Report, ear: Ear) {
+    // A failed start is told on stderr in any case, and not twice.
+    if ear == Ear::Stderr && report.failed_start().is_some() {
+        return;
+    }
     let exit_code = report.exit_code;
     if report.is_clean() {
-        info!(target: TARGET, exit_code, "{report}");
+        say!(ear, INFO, exit_code, "{report}");
     } else {
-        warn!(target: TARGET, exit_code, "{report}");
+        say!(ear, WARN, exit_code, "{report}");
     }
 }
 
@@ -287,6 +320,28 @@ pub(super) fn after_the_report(failures: &[Failure], exit_code: u8) -> String {
     }
     let _ = writeln!(text, "  exit code: {exit_code}");
     text
+}
+
+/// Why the process ends with its exit code: on stderr, where the log does not tell.
+pub(super) fn exit_line(report: &Report, blame: Blame) -> String {
+    let why = match blame {
+        Blame::Hurried(signal) => format!("{signal} hurried the end"),
+        Blame::Interrupted(signal) => format!("interrupted by {signal}"),
+        Blame::CutOff => format!("the deadline cut off {}", what_was_cut(report)),
+        Blame::Failed => match report.failures.iter().find(|failure| !failure.is_tolerated()) {
+            Some(failure) => format!("{failure}: {}", failure.cause()),
+            None => "something failed".to_owned(),
+        },
+    };
+    format!("lifecycle: exit code {}: {why}\n", report.exit_code)
+}
+
+fn what_was_cut(report: &Report) -> String {
+    let was_cut = |resource: &&ResourceReport| {
+        resource.cut > resource.excused || matches!(resource.outcome, Outcome::TimedOut | Outcome::Aborted)
+    };
+    let names: Vec<&str> = report.resources.iter().filter(was_cut).map(|resource| resource.name).collect();
+    if names.is_empty() { "the body of `main`".to_owned() } else { names.join(", ") }
 }
 
 /// What is said when the process is ended from outside.

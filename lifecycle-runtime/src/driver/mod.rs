@@ -11,6 +11,7 @@
 //!   log that blocks, even for ever, holds up its own lines and nothing else. So that a log that does not block can be
 //!   read, a hook lets it finish what was to be said before: for a moment, and only if it is quick.
 
+mod audience;
 mod catch;
 mod cell;
 pub(crate) mod counter;
@@ -21,6 +22,7 @@ mod milestones;
 mod queue;
 mod said;
 mod seat;
+mod speaker;
 mod task;
 mod unit;
 
@@ -36,14 +38,16 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tracing::level_filters::LevelFilter;
 
+use self::audience::Audience;
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;
 pub(crate) use self::hooks::Dependencies;
-use self::log::{Audience, Word};
+use self::log::Word;
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
@@ -150,6 +154,8 @@ struct Core {
     is_heard: bool,
     /// What control was told last of when to wake.
     told_wake: Option<Duration>,
+    /// How much its audience hears, once the report has been said.
+    report_heard: Option<LevelFilter>,
 }
 
 #[derive(Debug)]
@@ -181,7 +187,9 @@ impl Driver {
             words: Queue::default(),
             is_heard: false,
             told_wake: None,
+            report_heard: None,
         };
+        let has_stderr = timing == Timing::Thread && watchdog.is_some();
         Arc::new(Self {
             plan,
             hooks,
@@ -189,7 +197,7 @@ impl Driver {
             cells: Cells(cells),
             core: Mutex::new(core),
             errors: Errors::default(),
-            audience: Audience::of_this_thread(),
+            audience: Audience::of_this_thread(has_stderr),
             runtime,
             timing,
             ending,
@@ -251,7 +259,7 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, is_heard, told_wake } = &mut *core;
+        let Core { engine, commands, words, is_heard, told_wake, .. } = &mut *core;
         // What nobody will ever hear is not even put out.
         engine.set_audience(!*is_heard || self.audience.is_there());
         engine.handle(self.origin.elapsed(), event, &self.cells);
@@ -317,16 +325,6 @@ impl Driver {
             Command::End => self.milestones.ended.cancel(),
             Command::Exit(signal) => self.exit(signal),
         }
-    }
-
-    /// Says what waits to be said. The caller has claimed that.
-    fn speak(self: &Arc<Self>) {
-        let speaker = Speaker(Some(Arc::clone(self)));
-        if self.timing == Timing::Runtime || !self.audience.is_there() {
-            // Under virtual time, the test waits for what is said; and without a subscriber, nothing is.
-            return speaker.speak();
-        }
-        self.runtime.spawn_blocking(move || speaker.speak());
     }
 
     /// Gives the notice of a turn. If somebody waits for it, the log may finish what was to be said before.
@@ -415,20 +413,6 @@ impl Driver {
             }
         }
         finished.cancelled().await;
-    }
-
-    /// Says on stderr what the log may not have: a failed start in any case, any trouble where there is no log, and
-    /// what failed after the report (rule E2).
-    fn say_on_stderr(&self) {
-        let report = self.report();
-        let has_failed_to_start = !report.has_started() && !report.failures.is_empty();
-        if has_failed_to_start || (!self.audience.is_there() && report.has_trouble()) {
-            return stderr::write(report.to_string());
-        }
-        let unreported = self.core().engine.unreported().to_vec();
-        if !unreported.is_empty() {
-            stderr::write(log::after_the_report(&unreported, report.exit_code));
-        }
     }
 
     /// What happened so far.
@@ -574,44 +558,7 @@ impl Driver {
 impl Core {
     /// Whether the caller is to say what waits. Until a log is there to hear it, nobody is.
     fn claim_words(&mut self) -> bool {
-        self.is_heard |= self.engine.foundations_are_settled() || log::has_subscriber();
+        self.is_heard |= self.engine.foundations_are_settled() || audience::has_subscriber();
         self.is_heard && self.words.claim()
-    }
-}
-
-/// The one that says what waits to be said, however that comes about: a runtime that is shutting down drops it unused.
-#[derive(Debug)]
-struct Speaker(Option<Arc<Driver>>);
-
-impl Speaker {
-    fn speak(mut self) {
-        let Some(driver) = self.0.take() else { return };
-        driver.audience.listen(|| {
-            let mut batch = VecDeque::new();
-            loop {
-                driver.core().words.next(&mut batch);
-                if batch.is_empty() {
-                    return;
-                }
-                for word in batch.drain(..) {
-                    // A subscriber that panics must not leave the queue without anybody to empty it.
-                    let _ = catch(|| log::say(&word));
-                    driver.said.add_one();
-                    if let Word::Last = word {
-                        driver.milestones.spoken.cancel();
-                    }
-                }
-            }
-        });
-    }
-}
-
-impl Drop for Speaker {
-    fn drop(&mut self) {
-        if let Some(driver) = self.0.take() {
-            let speaker = Self(Some(driver));
-            let _ =
-                std::thread::Builder::new().name("lifecycle-log".to_owned()).spawn(move || speaker.speak());
-        }
     }
 }

@@ -40,6 +40,11 @@ impl<T> Queue<T> {
         is_mine
     }
 
+    /// The caller has claimed it, and cannot empty it: the next that claims it will.
+    pub(super) fn give_back(&mut self) {
+        self.is_being_emptied = false;
+    }
+
     /// Puts all that waits into `batch`, which is empty, for the one that empties the queue. Nothing in it ends that.
     pub(super) fn next(&mut self, batch: &mut VecDeque<T>) {
         std::mem::swap(&mut self.waiting, batch);
@@ -70,5 +75,9 @@ mod tests {
         queue.push(4);
         assert!(queue.claim(), "nobody is at it any more");
         assert_eq!(queue.pushed(), 4);
+        queue.give_back();
+        assert!(queue.claim(), "what waited still does");
+        queue.next(&mut batch);
+        assert_eq!(batch, [4]);
     }
 }

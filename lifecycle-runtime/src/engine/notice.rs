@@ -224,3 +224,15 @@ pub(crate) enum Killing {
     /// By one insisting signal more.
     Insisted(Signal),
 }
+
+/// What the exit code says, where it is not the body's own (rule E1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// An insisting signal hurried the end.
+    Hurried(Signal),
+    /// A signal interrupted the start, or the body of `main`.
+    Interrupted(Signal),
+    /// The deadline cut something off.
+    CutOff,
+    Failed,
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::notice::{Killing, LastWords};
+use super::notice::{Blame, Killing, LastWords};
 use super::shutdown::Shutdown;
 use super::{Counts, Engine};
 use crate::model::TaskName;
@@ -11,17 +11,33 @@ use crate::model::failure::Failure;
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::Id;
 use crate::model::report::{Report, ResourceReport};
+use crate::model::signal::Signal;
 
 impl Engine {
     pub(crate) fn exit_code(&self) -> u8 {
-        let hurried = self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried);
         let ending = Ending {
-            interrupted_by: hurried.and_then(|hurry| hurry.by).or(self.interrupted_by),
+            interrupted_by: self.hurried_by().or(self.interrupted_by),
             was_cut: self.was_cut,
-            has_failed: self.failures.iter().any(|failure| !failure.is_tolerated()),
+            has_failed: self.has_failed(),
             body: self.body_code,
         };
         ending.exit_code()
+    }
+
+    /// What the exit code is for; nothing if all went well, or the body chose the code.
+    pub(crate) fn blame(&self) -> Option<Blame> {
+        let hurried = self.hurried_by().map(Blame::Hurried);
+        let interrupted = self.interrupted_by.map(Blame::Interrupted);
+        let cut_off = self.was_cut.then_some(Blame::CutOff);
+        hurried.or(interrupted).or(cut_off).or(self.has_failed().then_some(Blame::Failed))
+    }
+
+    fn hurried_by(&self) -> Option<Signal> {
+        self.shutdown.as_ref()?.hurried?.by
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failures.iter().any(|failure| !failure.is_tolerated())
     }
 
     /// What ended the application, or `Finished` if nothing has yet.

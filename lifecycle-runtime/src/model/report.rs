@@ -161,6 +161,12 @@ impl Report {
         !self.failures.is_empty() || self.resources.iter().any(|resource| is_bad(resource.outcome))
     }
 
+    /// What made the start fail, if it did.
+    pub(crate) fn failed_start(&self) -> Option<&Failure> {
+        let has_failed = |failure: &&Failure| !failure.is_tolerated();
+        if self.has_started() { None } else { self.failures.iter().find(has_failed) }
+    }
+
     /// Whether the application reached [`Phase::Running`].
     #[must_use]
     pub fn has_started(&self) -> bool {

@@ -11,8 +11,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.reason == Reason::Configuration {
             explain_configuration(self, f)
-        } else if !self.has_started() && !self.failures.is_empty() {
-            explain_failed_start(self, f)
+        } else if let Some(failure) = self.failed_start() {
+            explain_failed_start(self, failure, f)
         } else {
             explain_life(self, f)
         }
@@ -27,10 +27,7 @@ fn explain_configuration(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Re
     writeln!(f, "  exit code: {}", report.exit_code)
 }
 
-fn explain_failed_start(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Some(first) = report.failures.iter().find(|failure| !failure.is_tolerated()) else {
-        return explain_life(report, f);
-    };
+fn explain_failed_start(report: &Report, first: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "lifecycle: the application did not start: {first}")?;
     writeln!(f, "  cause:         {}", first.cause())?;
     writeln!(f, "  needed by:     {}", needed_by(first))?;

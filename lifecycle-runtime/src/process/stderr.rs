@@ -16,6 +16,12 @@ pub(crate) fn write(text: String) {
     write_last::<()>(move |_| text);
 }
 
+/// Writes `text` on this thread, which may be blocked by that for ever. An stderr that is closed is not an error.
+pub(crate) fn write_here(text: &str) {
+    // In one piece, so that nothing comes between. `eprintln!` panics where stderr is closed.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
 /// hand over a value first, which is returned even if it then hangs.
 ///
@@ -28,11 +34,11 @@ pub(crate) fn write_last<T: Send + 'static>(
     let words = Arc::new(Mutex::new(Some(words)));
     let speaker = {
         let (words, sender) = (Arc::clone(&words), sender.clone());
-        move || speak(&words, &sender, |text| drop(io::stderr().write_all(text)))
+        move || speak(&words, &sender, write_here)
     };
     let until = Instant::now() + PATIENCE;
     if thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).is_err() {
-        speak(&words, &sender, |text| write_without_blocking(text, until));
+        speak(&words, &sender, |text| write_without_blocking(text.as_bytes(), until));
     }
     drop(sender);
     let mut value = None;
@@ -47,7 +53,7 @@ pub(crate) fn write_last<T: Send + 'static>(
 fn speak<T>(
     words: &Mutex<Option<impl FnOnce(&dyn Fn(T)) -> String>>,
     sender: &Sender<T>,
-    write: impl FnOnce(&[u8]),
+    write: impl FnOnce(&str),
 ) {
     let words = lock(words).take();
     if let Some(words) = words {
@@ -55,7 +61,7 @@ fn speak<T>(
             // Nobody may be left to take it.
             let _ = sender.send(value);
         });
-        write(text.as_bytes());
+        write(&text);
     }
 }
 
