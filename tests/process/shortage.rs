@@ -29,7 +29,7 @@ fn end_of(process: Process, limit: u32) -> End {
     let stderr = exit.stderr();
     match exit.code() {
         Some(0) => {
-            exit.assert_in_order(&["serving", "released service: SIGTERM received", "exit code 0"]);
+            assert!(exit.stdout().contains("released service: SIGTERM received"), "limit {limit}");
             End::Ran
         }
         Some(1) => {

@@ -62,8 +62,9 @@ impl Driver {
         patience: Duration,
         hook: BoxFuture<Result<H::Output, BoxError>>,
     ) {
-        let future: BoxFuture<_> = if self.audience.is_there() {
-            let (driver, up_to) = (Arc::clone(self), self.core().words.pushed());
+        let up_to = self.core().heard();
+        let future: BoxFuture<_> = if up_to > 0 && self.audience.is_there() {
+            let driver = Arc::clone(self);
             Box::pin(async move {
                 driver.said.up_to(up_to, patience).await;
                 hook.await

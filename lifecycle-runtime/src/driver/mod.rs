@@ -331,7 +331,7 @@ impl Driver {
     fn fire_stopping(&self, id: Id) {
         let stopping = &self.cell(id).stopping;
         if stopping.is_awaited() && self.timing == Timing::Thread && self.audience.is_there() {
-            let up_to = self.core().words.pushed();
+            let up_to = self.core().heard();
             self.said.wait_up_to(up_to);
         }
         stopping.raise();
@@ -556,6 +556,11 @@ impl Driver {
 }
 
 impl Core {
+    /// How much there was ever to be said that the log may be waited for: nothing until it is there.
+    fn heard(&self) -> u64 {
+        if self.is_heard { self.words.pushed() } else { 0 }
+    }
+
     /// Whether the caller is to say what waits. Until a log is there to hear it, nobody is.
     fn claim_words(&mut self) -> bool {
         self.is_heard |= self.engine.foundations_are_settled() || audience::has_subscriber();
