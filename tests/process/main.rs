@@ -19,6 +19,7 @@ mod existing_app;
 mod exit_codes;
 mod failed_start;
 mod failures;
+mod frozen;
 mod hello;
 mod not_main;
 mod panic_abort;

@@ -152,6 +152,15 @@ fn say_notice(notice: &Notice, ear: Ear) {
             by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()),
             Human(*left),
         ),
+        Notice::Thawed { frozen, left } => say!(
+            ear,
+            WARN,
+            frozen_ms = millis(*frozen),
+            left_ms = millis(*left),
+            "the process was frozen for {} (SIGSTOP, a paused container); {} left for what is not released yet",
+            Human(*frozen),
+            Human(*left),
+        ),
         Notice::Turn { name, tasks } if tasks.is_empty() => {
             say!(ear, DEBUG, resource = *name, "stopping {name}");
         }

@@ -65,8 +65,9 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
+use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
-use crate::process::stderr::{self, PATIENCE};
+use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.
@@ -154,6 +155,8 @@ struct Core {
     is_heard: bool,
     /// What control was told last of when to wake.
     told_wake: Option<Duration>,
+    /// When the engine was told something last.
+    looked: Duration,
     /// How much its audience hears, once the report has been said.
     report_heard: Option<LevelFilter>,
 }
@@ -187,6 +190,7 @@ impl Driver {
             words: Queue::default(),
             is_heard: false,
             told_wake: None,
+            looked: Duration::ZERO,
             report_heard: None,
         };
         let has_stderr = timing == Timing::Thread && watchdog.is_some();
@@ -259,10 +263,17 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, is_heard, told_wake, .. } = &mut *core;
+        let Core { engine, commands, words, is_heard, told_wake, looked, .. } = &mut *core;
         // What nobody will ever hear is not even put out.
         engine.set_audience(!*is_heard || self.audience.is_there());
-        engine.handle(self.origin.elapsed(), event, &self.cells);
+        let now = self.origin.elapsed();
+        let since_last_look = now.saturating_sub(std::mem::replace(looked, now));
+        // Virtual time is never frozen.
+        let can_be_frozen = self.timing == Timing::Thread;
+        if can_be_frozen && engine.is_stopping() && was_frozen(since_last_look) {
+            engine.handle(now, Event::Thawed(since_last_look), &self.cells);
+        }
+        engine.handle(now, event, &self.cells);
         while let Some(output) = engine.next_output() {
             match output {
                 Output::Do(command) => commands.push(command),
@@ -271,7 +282,11 @@ impl Driver {
                 Output::LastWord => words.push(Word::Last),
             }
         }
-        let wake = engine.next_wake();
+        let mut wake = engine.next_wake();
+        if can_be_frozen && engine.is_stopping() {
+            let pulse = now + PULSE;
+            wake = Some(wake.map_or(pulse, |wake| wake.min(pulse)));
+        }
         // Control sleeps until the time that it was told last. One that is too early costs a tick; so it is woken only
         // for an earlier one. What waits on the other side is a task of ours.
         let is_news = is_tick || wake.is_some_and(|wake| told_wake.is_none_or(|told| wake < told));
@@ -359,7 +374,7 @@ impl Driver {
         }
         #[cfg(not(test))]
         {
-            stderr::write(text);
+            crate::process::stderr::write(text);
             signal_hook::low_level::exit(code.into())
         }
     }

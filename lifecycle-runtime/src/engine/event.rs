@@ -1,5 +1,7 @@
 //! What the engine is told: plain data, in which nothing of the user's is left.
 
+use std::time::Duration;
+
 use crate::model::TaskName;
 use crate::model::failure::Cause;
 use crate::model::plan::Id;
@@ -53,6 +55,8 @@ pub(crate) enum Event {
     /// A preStop hook announces a stop: load balancers have to notice.
     #[allow(dead_code, reason = "the probe tells it")]
     PreStop,
+    /// The process was frozen for about so long, and goes on.
+    Thawed(Duration),
     /// Time has passed.
     Tick,
 }

@@ -230,6 +230,11 @@ impl Engine {
         if self.is_over { None } else { self.timers.next() }
     }
 
+    /// Whether a stop is under way: then a deadline runs, whatever keeps the process from running.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shutdown.is_some() && !self.is_over
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             // The start is taken before all others.
@@ -253,6 +258,7 @@ impl Engine {
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
             Event::PreStop => self.pre_stop(),
+            Event::Thawed(frozen) => self.thawed(frozen),
         }
     }
 
@@ -280,7 +286,8 @@ impl Engine {
             | Event::Shutdown(_)
             | Event::Insist
             | Event::OwnerDropped
-            | Event::PreStop => {}
+            | Event::PreStop
+            | Event::Thawed(_) => {}
         }
     }
 

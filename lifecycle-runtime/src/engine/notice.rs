@@ -87,6 +87,11 @@ pub(crate) enum Notice {
         by: Option<Signal>,
         left: Duration,
     },
+    /// The process was frozen for so long in the middle of the stop: this much time is left (rule D13).
+    Thawed {
+        frozen: Duration,
+        left: Duration,
+    },
     /// A turn begins.
     Turn {
         name: Name,

@@ -25,6 +25,8 @@ pub(super) struct Shutdown {
     /// When the last signal came that counted.
     last_signal: Option<Duration>,
     pub(super) hurried: Option<Hurry>,
+    /// When the process went on after it had been frozen.
+    pub(super) thawed: Option<Duration>,
 }
 
 /// Somebody insisted.
@@ -39,7 +41,7 @@ impl Shutdown {
     /// See [`Engine::fingerprint`].
     pub(super) fn fingerprint(&self, now: Duration, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
-        let Self { reason, began: _, deadline, delay_ends, last_signal, hurried } = self;
+        let Self { reason, began: _, deadline, delay_ends, last_signal, hurried, thawed } = self;
         // The words of a request are for the log.
         std::mem::discriminant(reason).hash(hasher);
         if let Reason::Signal(signal) = reason {
@@ -48,6 +50,7 @@ impl Shutdown {
         (deadline.checked_sub(now), now.checked_sub(*deadline), delay_ends.saturating_sub(now)).hash(hasher);
         last_signal.map(|last| SAME_SIGNAL.saturating_sub(now - last)).hash(hasher);
         hurried.map(|hurry| hurry.by).hash(hasher);
+        thawed.map(|thawed| now - thawed).hash(hasher);
     }
 }
 
@@ -72,6 +75,7 @@ impl Engine {
             deadline: self.now + timeout,
             delay_ends: self.now + delay,
             hurried: None,
+            thawed: None,
         });
         self.enter(Phase::Draining);
         self.timers.set(Timer::Startup, None);
@@ -194,9 +198,7 @@ impl Engine {
 
     /// Delay and draining end now; releases keep their reserves, and no more time than that is left.
     fn hurry(&mut self, by: Option<Signal>) {
-        // What is still waiting now will not be acquired, and has no turn.
-        let has_turn = |id: &Id| !matches!(self.slots[*id].state, State::Waiting | State::Gone);
-        let path = self.budget.path(self.plan.all().filter(has_turn));
+        let path = self.path_of_turns();
         let now = self.now;
         let Some(shutdown) = &mut self.shutdown else { return };
         shutdown.hurried.get_or_insert(Hurry { by, since: now });
@@ -206,6 +208,32 @@ impl Engine {
         self.end_delay();
         self.set_limits_anew();
         self.say(Notice::Hurried { by, left: deadline.saturating_sub(now) });
+    }
+
+    /// The longest path of reserves among the turns that are not over.
+    fn path_of_turns(&self) -> Duration {
+        // What is still waiting now will not be acquired, and has no turn.
+        let has_turn = |id: &Id| !matches!(self.slots[*id].state, State::Waiting | State::Gone);
+        self.budget.path(self.plan.all().filter(has_turn))
+    }
+
+    /// The process was frozen in the middle of the stop. However late it is now: every turn still has its reserve, and
+    /// what had begun has time to end (rule D13).
+    pub(super) fn thawed(&mut self, frozen: Duration) {
+        let path = self.path_of_turns();
+        let now = self.now;
+        let Some(shutdown) = &mut self.shutdown else { return };
+        shutdown.thawed = Some(now);
+        shutdown.deadline = shutdown.deadline.max(now + path);
+        let deadline = shutdown.deadline;
+        for slot in &mut self.slots {
+            if let State::Joining { since } | State::Cutting { since } = &mut slot.state {
+                *since = now;
+            }
+        }
+        self.command(Command::Deadline(deadline));
+        self.set_limits_anew();
+        self.say(Notice::Thawed { frozen, left: deadline.saturating_sub(now) });
     }
 
     pub(super) fn advance_delay(&mut self) -> bool {

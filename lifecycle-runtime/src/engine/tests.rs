@@ -342,3 +342,33 @@ fn what_comes_before_the_start_waits_for_it() {
     assert!(commands.contains(&Command::Enter(Phase::Draining)), "{commands:?}");
     assert!(!commands.contains(&Command::Acquire(0)), "{commands:?}");
 }
+
+/// Rule D13: frozen for longer than the deadline, in the middle of a turn.
+#[test]
+fn after_a_freeze_every_turn_still_has_its_reserve() {
+    let mut engine = starting(&[&[], &[0]]);
+    for id in 0..2 {
+        tell(&mut engine, Duration::ZERO, Event::Acquired(id));
+    }
+    tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate));
+    let began = tell(&mut engine, Duration::ZERO, Event::BodyEnded(BodyEnd::Done, Rest::Drained));
+    assert_eq!(commands(began), [Command::Drain(1), Command::Release(1)]);
+    let thawed = Duration::from_secs(60);
+    let outputs = tell(&mut engine, thawed, Event::Thawed(thawed));
+    assert_eq!(commands(outputs), [Command::Deadline(thawed + Duration::from_secs(2))]);
+    // The last 100 ms of each are for `abort`.
+    assert_eq!(engine.release_limit(1), Some(thawed + Duration::from_millis(900)));
+    assert_eq!(engine.release_limit(0), Some(thawed + Duration::from_millis(1_900)));
+    let in_time = thawed + Duration::from_millis(800);
+    let outputs = tell(&mut engine, in_time, Event::Released(1, Ok(())));
+    assert_eq!(commands(outputs), [Command::Drain(0), Command::Release(0)]);
+}
+
+#[test]
+fn a_freeze_takes_nothing_from_a_deadline_that_is_far() {
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate));
+    let thawed = Duration::from_secs(3);
+    let outputs = tell(&mut engine, thawed, Event::Thawed(thawed));
+    assert_eq!(commands(outputs), [Command::Deadline(Duration::from_secs(25))]);
+}

@@ -273,11 +273,15 @@ impl Engine {
     pub(super) fn limits(&self, id: Id) -> Option<TurnLimits> {
         let shutdown = self.shutdown.as_ref()?;
         let began = self.slots[id].times.turn.unwrap_or(self.now);
-        let limits = self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout);
-        Some(match shutdown.hurried {
-            Some(hurry) => TurnLimits { drain: began.max(hurry.since), ..limits },
-            None => limits,
-        })
+        let mut limits = self.budget.limits(id, shutdown.deadline, began, self.plan.step(id).drain_timeout);
+        if let Some(hurry) = shutdown.hurried {
+            limits.drain = began.max(hurry.since);
+        }
+        if let Some(thawed) = shutdown.thawed {
+            // The clock ran on, the tasks did not (rule D13).
+            limits.drain = limits.drain.max(thawed + self.budget.reserve(id) / 2);
+        }
+        Some(limits)
     }
 
     /// When `release` is cut off, once there is a deadline.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::frozen::{PULSE, was_frozen};
 use super::stderr;
 use crate::model::exit_code::CUT_OFF;
 
@@ -49,20 +50,28 @@ impl Watchdog {
 fn watch(orders: &Receiver<Order>) {
     let mut armed: Option<(Instant, LastWords)> = None;
     loop {
-        let order = match &armed {
+        let looked = Instant::now();
+        let left = armed.as_ref().map(|(at, _)| at.saturating_duration_since(looked));
+        let order = match left {
             None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some((at, _)) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
+            Some(left) => orders.recv_timeout(left.min(PULSE)),
         };
-        armed = match (order, armed) {
-            (Ok(Order::Arm(at, words)), _) => Some((at, words)),
+        match (order, left) {
+            (Ok(Order::Arm(at, words)), _) => armed = Some((at, words)),
             (Ok(Order::Retire), _) | (Err(_), None) => return,
-            (Err(RecvTimeoutError::Timeout), Some((_, words))) => end(words),
             // Nobody can retire it any more.
-            (Err(RecvTimeoutError::Disconnected), Some((at, words))) => {
-                thread::sleep(at.saturating_duration_since(Instant::now()));
-                end(words);
+            (Err(RecvTimeoutError::Disconnected), Some(left)) => thread::sleep(left.min(PULSE)),
+            (Err(RecvTimeoutError::Timeout), Some(_)) => {}
+        }
+        let now = Instant::now();
+        armed = match armed {
+            // The application has a moment to see it too, and to arm this for later (rule D13).
+            Some((at, words)) if left.is_some() && was_frozen(now - looked) => {
+                Some((at.max(now + AFTER_DEADLINE), words))
             }
-        };
+            Some((at, words)) if at <= now => end(words),
+            armed => armed,
+        }
     }
 }
 
