@@ -31,5 +31,6 @@ mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
+mod taken;
 mod waiting;
 mod words;

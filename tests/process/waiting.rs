@@ -41,9 +41,9 @@ fn s1_a_first_sigterm_during_the_set_up_is_kept_for_the_application() {
     program.wait_for_line("SIGTERM: the application has not been started yet, and stops as soon as it is");
     program.write_line("go on");
     let exit = program.wait_for_exit();
-    // Which of them depends on whether the body was begun.
+    // How far the start came by then is a matter of luck.
     assert!(matches!(exit.code(), Some(0 | 143)), "{:?}", exit.code());
-    exit.assert_in_order(&["set up", "released db: SIGTERM received"]);
+    assert!(exit.stderr().contains("stopping: SIGTERM received"), "{}", exit.stderr());
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod last_mile;
 mod waiting;
 
+use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,12 +19,15 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use self::endpoint::Endpoints;
 use crate::driver::Driver;
 use crate::engine::event::Event;
+use crate::engine::notice::Notice;
 use crate::engine::settings::Ending;
+use crate::model::phase::Phase;
+use crate::model::signal::Taken;
 use crate::process::headroom;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr::PATIENCE;
@@ -152,6 +156,7 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut wake = driver.wake();
     let ended = driver.milestones().ended.clone();
     let mut ended = pin!(ended.cancelled());
+    let mut taken = pin!(signals.are_caught().then(|| signals_are_taken(driver)));
     loop {
         let at = *wake.borrow_and_update();
         tokio::select! {
@@ -160,14 +165,40 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
             signal = signals.next() => driver.send(Event::Signal(signal)),
             () = sleep_for(driver, at) => driver.send(Event::Tick),
             _ = wake.changed() => {}
+            taken_by = some(taken.as_mut().as_pin_mut()) => {
+                driver.say(Notice::SignalsTaken(taken_by));
+                taken.set(None);
+            }
         }
     }
     let _ = timeout(PATIENCE, driver.milestones().spoken.cancelled()).await;
 }
 
+/// Ready if signals were taken by the time when everything is acquired. It looks again a little later: a thread that has
+/// just been started has no name yet.
+async fn signals_are_taken(driver: &Driver) -> Taken {
+    // It always comes to an end, and the sender is the driver's.
+    let _ = driver.phase().wait_for(|phase| *phase != Phase::Starting).await;
+    for wait in [Duration::ZERO, Duration::from_secs(1)] {
+        sleep(wait).await;
+        if let Some(taken) = signals::taken() {
+            return taken;
+        }
+    }
+    pending().await
+}
+
+/// A future that may not be there, and then is never ready.
+async fn some<F: Future>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
 async fn sleep_for(driver: &Driver, at: Option<Duration>) {
     match at {
         Some(at) => sleep_until(driver.origin() + at).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

@@ -14,6 +14,7 @@ use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
 use crate::model::report::{Outcome, Report, ResourceReport};
+use crate::model::signal::Taken;
 
 /// Something that waits to be said.
 #[derive(Debug)]
@@ -127,6 +128,24 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left, ear),
         Notice::Running { took } => {
             say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),)
+        }
+        Notice::SignalsTaken(Taken::ByCtrlc) => say!(
+            ear,
+            WARN,
+            "the crate `ctrlc` has replaced the handler for SIGINT, and with its feature `termination` those for \
+             SIGTERM and SIGHUP: these signals do not reach this application any more; remove `ctrlc`, and use \
+             `App::stopping` or a resource's `release` for what its handler does",
+        ),
+        Notice::SignalsTaken(Taken::Lost(signals)) => {
+            let names: Vec<String> = signals.iter().map(ToString::to_string).collect();
+            let names = names.join(", ");
+            say!(
+                ear,
+                WARN,
+                signals = names,
+                "something in this process has taken away the handlers for {names}: they do not reach this \
+                 application any more",
+            );
         }
         Notice::Failed(failure) => say_failure(failure, ear),
         Notice::ShuttingDown { reason, timeout, delay } => say_shutdown(reason, *timeout, *delay, ear),

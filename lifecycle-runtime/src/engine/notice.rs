@@ -10,7 +10,7 @@ use crate::model::phase::Reason;
 use crate::model::plan::Plan;
 use crate::model::platform::Platform;
 use crate::model::report::Outcome;
-use crate::model::signal::Signal;
+use crate::model::signal::{Signal, Taken};
 use crate::model::{Name, TaskName};
 
 /// Something to be said.
@@ -66,6 +66,8 @@ pub(crate) enum Notice {
     Running {
         took: Duration,
     },
+    /// Something else in the process has taken the handlers of signals (rule S1).
+    SignalsTaken(Taken),
     /// If the resource is optional, the application goes on without it (rule S6).
     Failed(Failure),
     /// Shutdown begins (rules D1 and D2).

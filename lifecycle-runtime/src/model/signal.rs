@@ -19,6 +19,15 @@ pub enum Signal {
     Terminate,
 }
 
+/// Signals that do not reach the application any more, because something else in the process took them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The crate `ctrlc` did, which replaces what others have installed.
+    ByCtrlc,
+    /// Something took the handlers for these away.
+    Lost(Vec<Signal>),
+}
+
 impl Signal {
     /// The number of the signal on Unix, which appears in exit codes as 128+n.
     #[must_use]

@@ -12,13 +12,29 @@ use super::lock;
 /// Whether a signal was ignored when the process began, as SIGHUP is under nohup. Ask before handlers are set: they
 /// hide the answer.
 pub(crate) fn ignores(signal: i32) -> bool {
-    is_ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default(), signal)
+    in_mask(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "SigIgn:", signal).unwrap_or(false)
 }
 
-/// Bit n-1 of `SigIgn`, in hexadecimal.
-fn is_ignored(status: &str, signal: i32) -> bool {
-    let mask = field(status, "SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+/// Whether the process has a handler for each of these signals, whoever's that is. `None` where the system does not
+/// tell.
+pub(crate) fn catches(signals: &[i32]) -> Option<Vec<bool>> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    signals.iter().map(|signal| in_mask(&status, "SigCgt:", *signal)).collect()
+}
+
+/// Whether the process has a thread of that name.
+pub(crate) fn has_thread(name: &str) -> bool {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };
+    let is_called = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    threads.flatten().any(is_called)
+}
+
+/// Bit n-1 of a mask, which is in hexadecimal.
+fn in_mask(status: &str, mask: &str, signal: i32) -> Option<bool> {
+    let mask = u64::from_str_radix(field(status, mask)?, 16).ok()?;
+    Some(mask >> (signal - 1) & 1 == 1)
 }
 
 /// How many threads the process has, where the system tells.
@@ -72,12 +88,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_signal_is_a_bit_of_the_mask() {
+    fn a_signal_is_a_bit_of_the_mask() {
         let status =
             "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n";
-        assert!(is_ignored(status, 1));
-        assert!(!is_ignored(status, 15));
-        assert!(!is_ignored("", 1));
+        assert_eq!(in_mask(status, "SigIgn:", 1), Some(true));
+        assert_eq!(in_mask(status, "SigIgn:", 15), Some(false));
+        assert_eq!(in_mask(status, "SigCgt:", 15), Some(true));
+        assert_eq!(in_mask("", "SigIgn:", 1), None);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Mutex;
 
-use super::lock;
-use crate::model::signal::Signal;
+use super::{lock, procfs};
+use crate::model::signal::{Signal, Taken};
 
 /// The signals that arrived since they were caught. While one of these exists, they end no process.
 #[derive(Debug)]
@@ -46,6 +46,11 @@ impl Signals {
         Self { caught: None, early: Vec::new() }
     }
 
+    /// Whether there may ever be one.
+    pub(crate) fn are_caught(&self) -> bool {
+        self.caught.is_some()
+    }
+
     /// The next signal.
     ///
     /// # Cancel safety
@@ -60,6 +65,19 @@ impl Signals {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Who may have taken signals away since they were caught (rule S1): a process has one handler for each, and the last
+/// library that asked has it.
+///
+/// Nothing tells whose a handler is, so that this finds signals without one, and the thread of the crate `ctrlc`, which
+/// replaces handlers.
+pub(crate) fn taken() -> Option<Taken> {
+    if procfs::has_thread("ctrl-c") {
+        return Some(Taken::ByCtrlc);
+    }
+    let lost = platform::without_handler();
+    (!lost.is_empty()).then_some(Taken::Lost(lost))
 }
 
 /// Takes the signals out of the mask of this thread, in which the parent of the process may have left them (rule S1).
@@ -152,6 +170,13 @@ mod platform {
         NOTED.iter().filter(is_noted).map(|(signal, _)| *signal).collect()
     }
 
+    pub(super) fn without_handler() -> Vec<Signal> {
+        let signals = NOTED.iter().map(|(signal, _)| *signal);
+        let numbers: Vec<i32> = signals.clone().map(|signal| signal.number().into()).collect();
+        let caught = procfs::catches(&numbers).unwrap_or_default();
+        signals.zip(caught).filter_map(|(signal, is_caught)| (!is_caught).then_some(signal)).collect()
+    }
+
     pub(super) fn unblock() {
         let signals = [Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM];
         // Nothing can be wrong with a set of signals.
@@ -232,6 +257,10 @@ mod platform {
     pub(super) fn forget_noted() {}
 
     pub(super) fn noted() -> Vec<Signal> {
+        Vec::new()
+    }
+
+    pub(super) fn without_handler() -> Vec<Signal> {
         Vec::new()
     }
 
