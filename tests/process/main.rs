@@ -29,4 +29,5 @@ mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
+mod unheard;
 mod words;
