@@ -206,6 +206,9 @@ fn say_notice(notice: &Notice, ear: Ear) {
             resource = *name,
             "a task for {name} came after its turn had ended, and was not started",
         ),
+        Notice::TaskEnded { name, task } => {
+            say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended",)
+        }
         Notice::TaskPanicked { name, words } => {
             say!(ear, ERROR, resource = *name, "a task of {name} panicked: {words}");
         }

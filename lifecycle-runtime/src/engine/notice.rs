@@ -128,6 +128,11 @@ pub(crate) enum Notice {
     OwnerDropped,
     /// A task was spawned after its resource's turn had ended.
     LateTask(Name),
+    /// A supervised task returned before its notice (rule R1).
+    TaskEnded {
+        name: Name,
+        task: TaskName,
+    },
     /// A task whose failure is its own panicked.
     TaskPanicked {
         name: Name,
