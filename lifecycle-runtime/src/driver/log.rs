@@ -13,6 +13,7 @@ use crate::model::duration::Human;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
+use crate::model::platform::Origin;
 use crate::model::report::{Outcome, Report, ResourceReport};
 
 /// Something that waits to be said.
@@ -64,6 +65,19 @@ fn say_notice(notice: &Notice, ear: Ear) {
             Human(*timeout),
             Human(*grace),
             Human(*grace),
+        ),
+        Notice::UnknownVariable { name, likely: Some(likely), known: _ } => say!(
+            ear,
+            WARN,
+            variable = name,
+            "{name} is not known, and changes nothing; did you mean {likely}?",
+        ),
+        Notice::UnknownVariable { name, likely: None, known } => say!(
+            ear,
+            WARN,
+            variable = name,
+            "{name} is not known, and changes nothing; there are {}",
+            known.join(", "),
         ),
         Notice::PanicAborts => say!(
             ear,
@@ -129,7 +143,9 @@ fn say_notice(notice: &Notice, ear: Ear) {
             say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),)
         }
         Notice::Failed(failure) => say_failure(failure, ear),
-        Notice::ShuttingDown { reason, timeout, delay } => say_shutdown(reason, *timeout, *delay, ear),
+        Notice::ShuttingDown { reason, timeout, origin, delay } => {
+            say_shutdown(reason, (*timeout, *origin), *delay, ear)
+        }
         Notice::NextInterrupt(Insistence::Hurries) => {
             say!(ear, INFO, "Ctrl-C again stops without waiting for work in flight");
         }
@@ -271,14 +287,17 @@ fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear)
     say!(ear, INFO, "still starting: acquiring {}{left}", under_way.join(", "));
 }
 
-fn say_shutdown(reason: &Reason, timeout: Duration, delay: Duration, ear: Ear) {
+fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear) {
     let timeout_ms = millis(timeout);
     if delay.is_zero() {
-        say!(ear, INFO, reason = %reason, timeout_ms, "stopping: {reason}; {} at most", Human(timeout));
+        say!(
+            ear, INFO, reason = %reason, timeout_ms,
+            "stopping: {reason}; {} at most ({origin})", Human(timeout),
+        );
     } else {
         say!(
             ear, INFO, reason = %reason, timeout_ms, delay_ms = millis(delay),
-            "draining: {reason}; serving for another {}, then stopping; {} at most in all",
+            "draining: {reason}; serving for another {}, then stopping; {} at most in all ({origin})",
             Human(delay), Human(timeout),
         );
     }

@@ -66,7 +66,9 @@ use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 pub(crate) use crate::process::lock;
-use crate::process::stderr::{self, PATIENCE};
+#[cfg(not(test))]
+use crate::process::stderr;
+use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.

@@ -8,7 +8,7 @@ use super::activity::Activity;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::Plan;
-use crate::model::platform::Platform;
+use crate::model::platform::{Origin, Platform};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::{Name, TaskName};
@@ -23,6 +23,12 @@ pub(crate) enum Notice {
         timeout: Duration,
         grace: Duration,
         platform: Platform,
+    },
+    /// A variable of the environment looks like one of the library's, and is none (rule S7).
+    UnknownVariable {
+        name: String,
+        likely: Option<&'static str>,
+        known: &'static [&'static str],
     },
     /// The program is built with `panic = "abort"`, which voids rules R1, S4 and D7 (rule S7).
     PanicAborts,
@@ -72,6 +78,7 @@ pub(crate) enum Notice {
     ShuttingDown {
         reason: Reason,
         timeout: Duration,
+        origin: Origin,
         delay: Duration,
     },
     /// At a terminal: what the next Ctrl-C does (rule D8).
