@@ -89,6 +89,16 @@ fn e2_without_a_log_trouble_is_told_on_stderr_once() {
 }
 
 #[test]
+fn e2_without_a_log_a_server_that_cannot_accept_is_told_on_stderr() {
+    let _machine = machine::shared();
+    let process = program("lacks_descriptors").spawn();
+    process
+        .wait_for_line("lifecycle: warning: Service cannot accept connections, and tries again in 50 ms: ");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
+#[test]
 fn e2_without_a_log_a_failed_start_is_told_once() {
     let _machine = machine::shared();
     let exit = program("does_not_start").spawn().wait_for_exit();

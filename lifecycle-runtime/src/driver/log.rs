@@ -242,6 +242,14 @@ fn say_notice(notice: &Notice, ear: Ear) {
                 "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
+        Notice::CannotAccept { name, why, retry } => say!(
+            ear,
+            WARN,
+            resource = *name,
+            retry_ms = millis(*retry),
+            "{name} cannot accept connections, and tries again in {}: {why}",
+            Human(*retry),
+        ),
         Notice::CheckFails { name, why } => {
             say!(ear, WARN, resource = *name, "the check of {name} fails: {why}");
         }

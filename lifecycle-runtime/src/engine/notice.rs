@@ -150,6 +150,13 @@ pub(crate) enum Notice {
         name: Name,
         handles: usize,
     },
+    /// A server tries again to accept connections, after so long.
+    #[allow(dead_code, reason = "the room `http` says it")]
+    CannotAccept {
+        name: Name,
+        why: String,
+        retry: Duration,
+    },
     /// A check fails that did not fail before.
     #[allow(dead_code, reason = "the probe says it")]
     CheckFails {
