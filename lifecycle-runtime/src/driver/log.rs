@@ -125,7 +125,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
         ),
         Notice::Acquiring(name) => say!(ear, INFO, resource = *name, "acquiring {name}"),
         Notice::Acquired { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took));
         }
         Notice::AcquireCancelled { name, took } => say!(
             ear,
@@ -140,11 +140,11 @@ fn say_notice(notice: &Notice, ear: Ear) {
         }
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left, ear),
         Notice::Running { took } => {
-            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),)
+            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took));
         }
         Notice::Failed(failure) => say_failure(failure, ear),
         Notice::ShuttingDown { reason, timeout, origin, delay } => {
-            say_shutdown(reason, (*timeout, *origin), *delay, ear)
+            say_shutdown(reason, (*timeout, *origin), *delay, ear);
         }
         Notice::NextInterrupt(Insistence::Hurries) => {
             say!(ear, INFO, "Ctrl-C again stops without waiting for work in flight");
@@ -180,7 +180,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
             tasks.join(", "),
         ),
         Notice::Drained { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took));
         }
         Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => say!(
             ear,
@@ -205,7 +205,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
         ),
         Notice::Releasing(name) => say!(ear, INFO, resource = *name, "releasing {name}"),
         Notice::Released { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took));
         }
         Notice::TurnEnded { name, outcome } => {
             say!(ear, WARN, resource = *name, outcome = %outcome, "{name}: {outcome}");
@@ -223,7 +223,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
             "a task for {name} came after its turn had ended, and was not started",
         ),
         Notice::TaskEnded { name, task } => {
-            say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended",)
+            say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended");
         }
         Notice::TaskPanicked { name, words } => {
             say!(ear, ERROR, resource = *name, "a task of {name} panicked: {words}");
