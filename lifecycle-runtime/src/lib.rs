@@ -167,7 +167,7 @@
 //!
 //! * With a drain delay that fits the load balancer, a rolling deployment loses no request.
 //! * With a listening socket from systemd, a restart loses no connection.
-//! * Under PM2 and in containers, the application ends before it would be killed.
+//! * Under PM2, under supervisord and in containers, the application ends before it would be killed.
 //! * Requests under way at the turn get complete responses, and idle connections are closed.
 //! * Every connection ends, at the cut-off at the latest.
 //! * The probe answers from before the first acquisition to the end, even while all other threads are blocked.

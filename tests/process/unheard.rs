@@ -148,6 +148,11 @@ fn e2_a_log_of_errors_alone_leaves_the_exit_codes_of_the_deadline_and_of_signals
         assert_eq!(exit.stderr().lines().count(), 1);
         let exit = hurry(log("hangs"));
         assert_only_line(&exit, 131, "lifecycle: exit code 131: SIGQUIT hurried the end");
+        let body = |mode| log(mode).env("RUNTIME", "own");
+        let exit = stop(body("body_loops"), Signal::TERM);
+        assert_only_line(&exit, 143, "lifecycle: exit code 143: interrupted by SIGTERM");
+        let exit = stop(body("body_hangs").env("LIFECYCLE_SHUTDOWN_TIMEOUT", "3s"), Signal::TERM);
+        assert_only_line(&exit, 124, "lifecycle: exit code 124: the deadline cut off the body of `main`");
     }
 }
 

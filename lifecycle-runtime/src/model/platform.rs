@@ -83,6 +83,7 @@ impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unread = match self {
             Self::Pm2 => return f.write_str("PM2 (kill_timeout)"),
+            Self::Railway => return f.write_str("Railway (RAILWAY_DEPLOYMENT_DRAINING_SECONDS)"),
             Self::Container => return f.write_str("this container's engine (`docker stop`)"),
             Self::Told | Self::CloudRun | Self::CloudFoundry | Self::Heroku => {
                 return f.write_str(self.name());
@@ -91,7 +92,6 @@ impl fmt::Display for Platform {
             Self::Kubernetes | Self::ContainerApps => "terminationGracePeriodSeconds",
             Self::Ecs => "stopTimeout",
             Self::Nomad | Self::Fly => "kill_timeout",
-            Self::Railway => "RAILWAY_DEPLOYMENT_DRAINING_SECONDS",
             Self::Render => "maxShutdownDelaySeconds",
         };
         write!(f, "{} ({unread}, if it is the default)", self.name())
