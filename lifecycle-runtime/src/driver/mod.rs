@@ -66,8 +66,6 @@ use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 pub(crate) use crate::process::lock;
-#[cfg(not(test))]
-use crate::process::stderr;
 use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
@@ -361,7 +359,7 @@ impl Driver {
         }
         #[cfg(not(test))]
         {
-            stderr::write(text);
+            crate::process::stderr::write(text);
             signal_hook::low_level::exit(code.into())
         }
     }

@@ -60,6 +60,11 @@ pub(crate) struct Config {
     pub(crate) probe: Option<Probe>,
 }
 
+/// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
+fn fitting(grace: Grace) -> Duration {
+    grace.period.saturating_mul(4) / 5
+}
+
 impl Options {
     /// The environment overrides the code, so that an operator needs no rebuild. All mistakes are reported at once.
     pub(crate) fn resolve(
@@ -152,11 +157,6 @@ impl Options {
             probe,
         })
     }
-}
-
-/// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
-fn fitting(grace: Grace) -> Duration {
-    grace.period.saturating_mul(4) / 5
 }
 
 pub(crate) fn refuse(what: String) -> Failure {
