@@ -55,9 +55,10 @@
 //! cargo add axum
 //! ```
 //!
-//! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber to
-//! see them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released
-//! after, everything else.
+//! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber for
+//! them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released after,
+//! everything else. Without a subscriber they go to the logger of [`log`](https://docs.rs/log), and without that, in
+//! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger.
 //!
 //! The items that you meet first:
 //!
@@ -158,14 +159,15 @@
 //! [Ending](guarantees#ending):
 //!
 //! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 bad configuration.
-//! * **E2.** The [`Report`] covers every resource, and is logged while the log is still there.
+//! * **E2.** The [`Report`] covers every resource, and is logged while the log is still there; without a log, stderr
+//!   has it.
 //! * **E3.** No error is dropped.
 //!
 //! [Serving](guarantees#serving), with the features `http`, `probe` and `systemd`:
 //!
 //! * With a drain delay that fits the load balancer, a rolling deployment loses no request.
 //! * With a listening socket from systemd, a restart loses no connection.
-//! * Under PM2 and in containers, the application ends before it would be killed.
+//! * Under PM2, under supervisord and in containers, the application ends before it would be killed.
 //! * Requests under way at the turn get complete responses, and idle connections are closed.
 //! * Every connection ends, at the cut-off at the latest.
 //! * The probe answers from before the first acquisition to the end, even while all other threads are blocked.
@@ -174,7 +176,8 @@
 //! # Configuration
 //!
 //! Environment variables override the settings in code, so that operators need no rebuild. A malformed value stops the
-//! process before anything is acquired, with exit code 78. Durations are written like `250ms`, `1.5s` or `1m 30s`.
+//! process before anything is acquired, with exit code 78; an empty one is the same as none. Durations are written like
+//! `250ms`, `1.5s` or `1m 30s`. [`timeouts`](timeouts#the-variables) has the details.
 //!
 //! | variable | overrides | default |
 //! |---|---|---|

@@ -211,7 +211,7 @@ async fn a_failure_that_begins_the_shutdown_has_the_delay() {
     assert_eq!(report.exit_code, 1);
     assert_eq!(
         capture::only("draining:").message,
-        "draining: something failed; serving for another 5.0 s, then stopping; 25.0 s at most in all",
+        "draining: something failed; serving for another 5.0 s, then stopping; 25.0 s at most in all (shutdown_timeout)",
         "as it came to be"
     );
 }

@@ -43,7 +43,7 @@ async fn a_clean_life() {
             "acquiring Http",
             "acquired Http in 0 ms",
             "running: everything was acquired in 120 ms",
-            "stopping: SIGTERM received; 25.0 s at most",
+            "stopping: SIGTERM received; 25.0 s at most (shutdown_timeout)",
             "stopping Http: waiting for server",
             "drained Http in 1.5 s",
             "releasing Http",
@@ -132,7 +132,7 @@ async fn progress_of_the_delay() {
     let _ = app.run().await;
     assert_eq!(
         only("draining:").message,
-        "draining: SIGTERM received; serving for another 7.0 s, then stopping; 25.0 s at most in all"
+        "draining: SIGTERM received; serving for another 7.0 s, then stopping; 25.0 s at most in all (shutdown_timeout)"
     );
     assert_eq!(only("still stopping").message, "still stopping: waiting for the drain delay; 20.0 s left");
 }

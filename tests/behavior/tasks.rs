@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 
-use lifecycle::{Acquire, App, Operation, Outcome, Phase, Reason, TaskOutput, Tasks, resource};
+use lifecycle::{Acquire, App, Operation, Outcome, Phase, Reason, Signal, TaskOutput, Tasks, resource};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -254,6 +254,25 @@ async fn the_application_ends_with_its_last_supervised_task() {
     assert_eq!(report.phases.iter().find(|(phase, _)| *phase == Phase::Draining).unwrap().1, secs(10));
     assert_eq!(report.exit_code, 0);
     assert!(stage.log.has("released Db"));
+}
+
+/// R1: an operator reads which task has ended, though that is not a failure.
+#[tokio::test(start_paused = true)]
+async fn a_supervised_task_that_ends_before_its_notice_is_told_in_one_line() {
+    let stage = Stage::new();
+    stage.setup(|cx: &Acquire<Http>| {
+        cx.spawn("import", async |_| sleep(secs(3)).await);
+        cx.spawn("serving", |stopping| stopping);
+        cx.background("warm-up", sleep(secs(1)));
+    });
+    let report = live(stage.start::<Http>().await, async |app| {
+        sleep(secs(60)).await;
+        app.deliver(Signal::Terminate);
+    })
+    .await;
+    assert_eq!(report.exit_code, 0);
+    let told = capture::only("has ended");
+    assert_eq!((told.message.as_str(), told.level.as_str()), ("task `import` of `Http` has ended", "INFO"));
 }
 
 /// R1: the application lives as long as a supervised task does, also after `main` has ended.

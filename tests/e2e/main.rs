@@ -26,5 +26,6 @@ mod nothing_lost;
 mod payments;
 mod pm2;
 mod rolling;
+mod supervisord;
 mod systemd;
 mod systemd_payments;

@@ -84,6 +84,12 @@ impl Program {
         self
     }
 
+    /// The stderr alone.
+    pub fn with_stderr(mut self, writer: &PipeWriter) -> Self {
+        self.command.stderr(writer.try_clone().expect("a pipe can be had twice"));
+        self
+    }
+
     pub fn spawn(mut self) -> Process {
         let mut child =
             self.command.spawn().unwrap_or_else(|error| panic!("cannot run {:?}: {error}", self.command));

@@ -29,7 +29,7 @@ fn are_one(first: Signal, second: Signal, exit: &str, says: &str) {
         let exit = process.wait_for_exit();
         if exit.code() == Some(0) {
             exit.assert_in_order(&["released service", "exiting", "exited"]);
-            assert_eq!(exit.stderr(), "");
+            assert!(!exit.stderr().contains("ending it now"), "the second signal counted");
             return;
         }
         apart.push(exit);

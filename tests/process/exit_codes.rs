@@ -64,7 +64,8 @@ fn e1_a_body_that_ends_with_nothing_alive_ends_the_process_with_0() {
     let exit = batch("ends").spawn().wait_for_exit();
     assert_eq!(exit.code(), Some(0));
     exit.assert_in_order(&["released store: nothing is left to do"]);
-    assert_eq!(exit.stderr(), "");
+    let stderr = exit.stderr();
+    assert!(!stderr.contains("error: ") && !stderr.contains("warning: "), "{stderr}");
 }
 
 #[test]

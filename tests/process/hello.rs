@@ -14,5 +14,11 @@ fn ticks_until_sigint_and_says_goodbye() {
     let exit = hello.wait_for_exit();
     assert_eq!(exit.code(), Some(0));
     assert_eq!(exit.stdout().lines().last(), Some("goodbye: SIGINT received"));
-    assert_eq!(exit.stderr(), "");
+    // E2: a newcomer who has no log yet reads on stderr what happens.
+    let stderr = exit.stderr();
+    for line in
+        ["lifecycle: starting 1 resource: Clock", "lifecycle: stopping: SIGINT received", "exit code 0"]
+    {
+        assert!(stderr.contains(line), "no {line:?} in\n{stderr}");
+    }
 }

@@ -32,5 +32,6 @@ mod signal_during_start;
 mod signals;
 mod stuck;
 mod taken;
+mod unheard;
 mod waiting;
 mod words;

@@ -13,6 +13,7 @@ use crate::model::duration::Human;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
+use crate::model::platform::Origin;
 use crate::model::report::{Outcome, Report, ResourceReport};
 use crate::model::signal::Taken;
 
@@ -66,6 +67,19 @@ fn say_notice(notice: &Notice, ear: Ear) {
             Human(*grace),
             Human(*grace),
         ),
+        Notice::UnknownVariable { name, likely: Some(likely), known: _ } => say!(
+            ear,
+            WARN,
+            variable = name,
+            "{name} is not known, and changes nothing; did you mean {likely}?",
+        ),
+        Notice::UnknownVariable { name, likely: None, known } => say!(
+            ear,
+            WARN,
+            variable = name,
+            "{name} is not known, and changes nothing; there are {}",
+            known.join(", "),
+        ),
         Notice::PanicAborts => say!(
             ear,
             WARN,
@@ -112,7 +126,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
         ),
         Notice::Acquiring(name) => say!(ear, INFO, resource = *name, "acquiring {name}"),
         Notice::Acquired { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took));
         }
         Notice::AcquireCancelled { name, took } => say!(
             ear,
@@ -127,7 +141,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
         }
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left, ear),
         Notice::Running { took } => {
-            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took),)
+            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took));
         }
         Notice::SignalsTaken(Taken::ByCtrlc) => say!(
             ear,
@@ -148,7 +162,9 @@ fn say_notice(notice: &Notice, ear: Ear) {
             );
         }
         Notice::Failed(failure) => say_failure(failure, ear),
-        Notice::ShuttingDown { reason, timeout, delay } => say_shutdown(reason, *timeout, *delay, ear),
+        Notice::ShuttingDown { reason, timeout, origin, delay } => {
+            say_shutdown(reason, (*timeout, *origin), *delay, ear);
+        }
         Notice::NextInterrupt(Insistence::Hurries) => {
             say!(ear, INFO, "Ctrl-C again stops without waiting for work in flight");
         }
@@ -192,7 +208,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
             tasks.join(", "),
         ),
         Notice::Drained { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took));
         }
         Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => say!(
             ear,
@@ -217,7 +233,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
         ),
         Notice::Releasing(name) => say!(ear, INFO, resource = *name, "releasing {name}"),
         Notice::Released { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took),)
+            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took));
         }
         Notice::TurnEnded { name, outcome } => {
             say!(ear, WARN, resource = *name, outcome = %outcome, "{name}: {outcome}");
@@ -234,6 +250,9 @@ fn say_notice(notice: &Notice, ear: Ear) {
             resource = *name,
             "a task for {name} came after its turn had ended, and was not started",
         ),
+        Notice::TaskEnded { name, task } => {
+            say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended");
+        }
         Notice::TaskPanicked { name, words } => {
             say!(ear, ERROR, resource = *name, "a task of {name} panicked: {words}");
         }
@@ -251,6 +270,14 @@ fn say_notice(notice: &Notice, ear: Ear) {
                 "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
+        Notice::CannotAccept { name, why, retry } => say!(
+            ear,
+            WARN,
+            resource = *name,
+            retry_ms = millis(*retry),
+            "{name} cannot accept connections, and tries again in {}: {why}",
+            Human(*retry),
+        ),
         Notice::CheckFails { name, why } => {
             say!(ear, WARN, resource = *name, "the check of {name} fails: {why}");
         }
@@ -296,14 +323,17 @@ fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear)
     say!(ear, INFO, "still starting: acquiring {}{left}", under_way.join(", "));
 }
 
-fn say_shutdown(reason: &Reason, timeout: Duration, delay: Duration, ear: Ear) {
+fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear) {
     let timeout_ms = millis(timeout);
     if delay.is_zero() {
-        say!(ear, INFO, reason = %reason, timeout_ms, "stopping: {reason}; {} at most", Human(timeout));
+        say!(
+            ear, INFO, reason = %reason, timeout_ms,
+            "stopping: {reason}; {} at most ({origin})", Human(timeout),
+        );
     } else {
         say!(
             ear, INFO, reason = %reason, timeout_ms, delay_ms = millis(delay),
-            "draining: {reason}; serving for another {}, then stopping; {} at most in all",
+            "draining: {reason}; serving for another {}, then stopping; {} at most in all ({origin})",
             Human(delay), Human(timeout),
         );
     }

@@ -400,6 +400,9 @@ impl Engine {
         self.to_look.push_back(owner);
         let operation = || Operation::Task(name.as_ref().to_owned());
         match end {
+            TaskEnd::Done if kind == TaskKind::Supervised && !was_told_to_go => {
+                self.say(Notice::TaskEnded { name: self.name(owner), task: name });
+            }
             TaskEnd::Done => {}
             TaskEnd::Dropped if was_told_to_go => {}
             TaskEnd::Dropped => self.fail(owner, operation(), Cause::Lost),

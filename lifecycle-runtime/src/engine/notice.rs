@@ -8,7 +8,7 @@ use super::activity::Activity;
 use crate::model::failure::Failure;
 use crate::model::phase::Reason;
 use crate::model::plan::Plan;
-use crate::model::platform::Platform;
+use crate::model::platform::{Origin, Platform};
 use crate::model::report::Outcome;
 use crate::model::signal::{Signal, Taken};
 use crate::model::{Name, TaskName};
@@ -23,6 +23,12 @@ pub(crate) enum Notice {
         timeout: Duration,
         grace: Duration,
         platform: Platform,
+    },
+    /// A variable of the environment looks like one of the library's, and is none (rule S7).
+    UnknownVariable {
+        name: String,
+        likely: Option<&'static str>,
+        known: &'static [&'static str],
     },
     /// The program is built with `panic = "abort"`, which voids rules R1, S4 and D7 (rule S7).
     PanicAborts,
@@ -74,6 +80,7 @@ pub(crate) enum Notice {
     ShuttingDown {
         reason: Reason,
         timeout: Duration,
+        origin: Origin,
         delay: Duration,
     },
     /// At a terminal: what the next Ctrl-C does (rule D8).
@@ -135,6 +142,11 @@ pub(crate) enum Notice {
     OwnerDropped,
     /// A task was spawned after its resource's turn had ended.
     LateTask(Name),
+    /// A supervised task returned before its notice (rule R1).
+    TaskEnded {
+        name: Name,
+        task: TaskName,
+    },
     /// A task whose failure is its own panicked.
     TaskPanicked {
         name: Name,
@@ -144,6 +156,13 @@ pub(crate) enum Notice {
     HandlesOutlive {
         name: Name,
         handles: usize,
+    },
+    /// A server tries again to accept connections, after so long.
+    #[allow(dead_code, reason = "the room `http` says it")]
+    CannotAccept {
+        name: Name,
+        why: String,
+        retry: Duration,
     },
     /// A check fails that did not fail before.
     #[allow(dead_code, reason = "the probe says it")]

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::notice::Notice;
+use crate::model::platform::Origin;
 
 /// The effective configuration, as far as the rules depend on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) timeout_origin: Origin,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Delay,
     pub(crate) body: BodyKind,

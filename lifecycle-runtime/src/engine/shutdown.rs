@@ -67,7 +67,8 @@ impl Engine {
                 self.interrupted_by = Some(*signal);
             }
         }
-        self.say(Notice::ShuttingDown { reason: reason.clone(), timeout, delay });
+        let origin = self.settings.timeout_origin;
+        self.say(Notice::ShuttingDown { reason: reason.clone(), timeout, origin, delay });
         self.shutdown = Some(Shutdown {
             last_signal: matches!(reason, Reason::Signal(_)).then_some(self.now),
             reason,

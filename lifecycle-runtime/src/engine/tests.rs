@@ -7,6 +7,7 @@ use super::notice::Insistence;
 use super::settings::Delay;
 use super::*;
 use crate::model::plan::Step;
+use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
 const DELAY: Duration = Duration::from_secs(5);
@@ -74,6 +75,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
     };
     let settings = Settings {
         shutdown_timeout: Duration::from_secs(25),
+        timeout_origin: Origin::Default,
         startup_timeout: None,
         drain_delay,
         body: BodyKind::Host,

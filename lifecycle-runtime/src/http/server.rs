@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::sync::Semaphore;
 use tower_service::Service;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::TARGET;
 use super::connection::Server;
@@ -18,6 +18,7 @@ use super::listener::{Listener, is_of_one_connection};
 use super::request_body::RequestBody;
 use crate::driver::Seat;
 use crate::engine::event::Event;
+use crate::engine::notice::Notice;
 use crate::handles::stopping::Stopping;
 use crate::model::failure::{BoxError, Result};
 
@@ -155,8 +156,8 @@ where
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
             Some(Err(error)) => {
-                let retry_ms = u64::try_from(back_off.as_millis()).unwrap_or(u64::MAX);
-                warn!(target: TARGET, retry_ms, "cannot accept connections, trying again soon: {error}");
+                let (name, why) = (server.seat.name(), error.to_string());
+                server.seat.driver.say(Notice::CannotAccept { name, why, retry: back_off });
                 stopping.run_until(tokio::time::sleep(back_off)).await;
                 back_off = (back_off * 2).min(LONGEST_BACK_OFF);
             }

@@ -1,6 +1,5 @@
 //! How an application is configured.
 
-use std::env;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::config::{Config, Options, StartupTimeout, lack};
+use super::environment::Environment;
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
@@ -172,9 +172,9 @@ impl Builder {
             ..
         } = self;
         let handles_signals = control.is_some();
-        let env = |variable: &str| env::var(variable);
-        let config =
-            options.resolve(env, platform::grace(|variable| env::var_os(variable), procfs::exists))?;
+        let environment = Environment::of_this_process();
+        let platform = platform::grace(|variable| environment.get(variable), procfs::exists);
+        let config = options.resolve(&environment, platform)?;
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),
@@ -186,13 +186,16 @@ impl Builder {
         #[cfg(not(feature = "testing"))]
         let planned = discovered();
         let Planned { plan, hooks, supplied } = planned;
-        let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
+        let Config {
+            shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings: doubts, ..
+        } = config;
         let mut warnings = circumstances;
-        warnings.extend(warning);
+        warnings.extend(doubts);
         warnings.extend(cfg!(panic = "abort").then_some(Notice::PanicAborts));
         warnings.extend(procfs::shell_as_pid_1().map(Notice::ShellAsPid1));
         let settings = Settings {
             shutdown_timeout,
+            timeout_origin,
             startup_timeout,
             drain_delay,
             body,

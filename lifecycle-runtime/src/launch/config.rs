@@ -3,11 +3,12 @@
 use std::env::VarError;
 use std::time::Duration;
 
+use super::environment::Environment;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
-use crate::model::platform::{Grace, Platform, is_kubernetes};
+use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
 
@@ -50,21 +51,28 @@ impl StartupTimeout {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) timeout_origin: Origin,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Delay,
-    /// `shutdown_timeout` was set, and is longer than the platform's grace period (rule S7).
-    pub(crate) warning: Option<Notice>,
+    /// What was accepted, and is probably not meant (rule S7).
+    pub(crate) warnings: Vec<Notice>,
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
+}
+
+/// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
+fn fitting(grace: Grace) -> Duration {
+    grace.period.saturating_mul(4) / 5
 }
 
 impl Options {
     /// The environment overrides the code, so that an operator needs no rebuild. All mistakes are reported at once.
     pub(crate) fn resolve(
         self,
-        env: impl Fn(&str) -> Result<String, VarError>,
+        environment: &Environment,
         platform: Option<Grace>,
     ) -> Result<Config, Vec<Failure>> {
+        let env = |variable: &str| environment.var(variable);
         let mut refused = Vec::new();
         let mut read = |variable: &str, hint: &str| match env(variable) {
             Err(VarError::NotPresent) => None,
@@ -81,7 +89,8 @@ impl Options {
                 None
             }
         };
-        let shutdown_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", "").or(self.shutdown_timeout);
+        let told_timeout = read("LIFECYCLE_SHUTDOWN_TIMEOUT", "");
+        let asked_timeout = told_timeout.or(self.shutdown_timeout);
         let startup_timeout = match env("LIFECYCLE_STARTUP_TIMEOUT") {
             Ok(value) if value == "none" => Some(StartupTimeout::Unlimited),
             Ok(_) | Err(_) => read("LIFECYCLE_STARTUP_TIMEOUT", "; for no limit, write \"none\"")
@@ -89,12 +98,12 @@ impl Options {
                 .or(self.startup_timeout),
         };
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", "").or(self.drain_delay);
-        let default_delay = if is_kubernetes(|variable| env(variable).ok().map(Into::into)) {
+        let default_delay = if is_kubernetes(|variable| environment.get(variable)) {
             KUBERNETES_DELAY
         } else {
             Duration::ZERO
         };
-        let told = read("LIFECYCLE_GRACE_PERIOD", "");
+        let told_grace = read("LIFECYCLE_GRACE_PERIOD", "");
         #[cfg(feature = "probe")]
         let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
             refused.push(refuse(what));
@@ -105,7 +114,7 @@ impl Options {
             let what = "LIFECYCLE_PROBE_ADDR is set, but this program is built without the feature `probe` of lifecycle-runtime";
             refused.push(refuse(what.to_owned()));
         }
-        if shutdown_timeout == Some(Duration::ZERO) {
+        if asked_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
             refused.push(refuse(what.to_owned()));
@@ -114,7 +123,7 @@ impl Options {
             let what = "`startup_timeout` is zero: nothing could be acquired; write \"none\" for no limit";
             refused.push(refuse(what.to_owned()));
         }
-        if told == Some(Duration::ZERO) {
+        if told_grace == Some(Duration::ZERO) {
             let what =
                 "LIFECYCLE_GRACE_PERIOD is zero: nothing could be released; leave it out if it is not known";
             refused.push(refuse(what.to_owned()));
@@ -122,19 +131,26 @@ impl Options {
         if !refused.is_empty() {
             return Err(refused);
         }
-        let grace = told.map(|period| Grace { period, platform: Platform::Told }).or(platform);
-        let fitting = grace.map_or(DEFAULT_SHUTDOWN_TIMEOUT, |Grace { period, .. }| {
-            DEFAULT_SHUTDOWN_TIMEOUT.min(period.saturating_mul(4) / 5)
-        });
-        let is_too_long = |grace: &Grace| shutdown_timeout.is_some_and(|timeout| timeout >= grace.period);
-        let warning = grace.filter(is_too_long).map(|grace| Notice::GraceTooShort {
-            timeout: shutdown_timeout.unwrap_or_default(),
-            grace: grace.period,
-            platform: grace.platform,
-        });
+        let grace = told_grace.map(|period| Grace { period, platform: Platform::Told }).or(platform);
+        let mut warnings = environment.unknown();
+        let (shutdown_timeout, timeout_origin) =
+            match (asked_timeout, grace) {
+                (Some(timeout), grace) => {
+                    let too_short = grace.filter(|grace| timeout >= grace.period);
+                    warnings.extend(too_short.map(|Grace { period: grace, platform }| {
+                        Notice::GraceTooShort { timeout, grace, platform }
+                    }));
+                    (timeout, if told_timeout.is_some() { Origin::Environment } else { Origin::Code })
+                }
+                (None, Some(grace)) if fitting(grace) < DEFAULT_SHUTDOWN_TIMEOUT => {
+                    (fitting(grace), Origin::Grace(grace))
+                }
+                (None, _) => (DEFAULT_SHUTDOWN_TIMEOUT, Origin::Default),
+            };
         Ok(Config {
-            shutdown_timeout: shutdown_timeout.unwrap_or(fitting),
-            warning,
+            shutdown_timeout,
+            timeout_origin,
+            warnings,
             startup_timeout: startup_timeout.map_or(Some(DEFAULT_STARTUP_TIMEOUT), StartupTimeout::limit),
             drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
             #[cfg(feature = "probe")]
@@ -155,30 +171,82 @@ pub(crate) fn refuse(what: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launch::environment::KNOWN;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
 
     fn resolve(options: Options, env: &[(&str, &str)]) -> Result<Config, String> {
-        let read = |name: &str| {
-            let found = env.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
-        };
         let join =
             |failures: Vec<Failure>| failures.iter().map(Failure::cause).collect::<Vec<_>>().join("\n");
-        options.resolve(read, None).map_err(join)
+        options.resolve(&environment(env), None).map_err(join)
     }
 
     #[test]
     fn the_default_fits_the_grace_period_and_an_explicit_value_that_does_not_is_warned_of() {
         let grace = |millis| Some(Grace { period: Duration::from_millis(millis), platform: Platform::Pm2 });
-        let none = |_: &str| Err(VarError::NotPresent);
-        let default = |millis| Options::default().resolve(none, grace(millis)).unwrap();
+        let none = environment(&[]);
+        let default = |millis| Options::default().resolve(&none, grace(millis)).unwrap();
         assert_eq!(default(1_600).shutdown_timeout, Duration::from_millis(1_280));
         assert_eq!(default(30_000).shutdown_timeout, Duration::from_secs(24));
         assert_eq!(default(60_000).shutdown_timeout, Duration::from_secs(25));
-        assert!(default(1_600).warning.is_none());
+        assert!(default(1_600).warnings.is_empty());
         let said = Options { shutdown_timeout: Some(Duration::from_secs(30)), ..Options::default() };
-        let warning = said.resolve(none, grace(30_000)).unwrap().warning;
-        assert!(matches!(warning, Some(Notice::GraceTooShort { .. })), "{warning:?}");
-        assert!(said.resolve(none, grace(31_000)).unwrap().warning.is_none());
+        let warnings = said.resolve(&none, grace(30_000)).unwrap().warnings;
+        assert!(matches!(warnings[..], [Notice::GraceTooShort { .. }]), "{warnings:?}");
+        assert!(said.resolve(&none, grace(31_000)).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn it_is_known_where_the_shutdown_timeout_comes_from() {
+        let grace = |seconds| Grace { period: Duration::from_secs(seconds), platform: Platform::Container };
+        let said = Options { shutdown_timeout: Some(Duration::from_secs(5)), ..Options::default() };
+        let check = |options: Options, env: &[_], platform, expected| {
+            let config = options.resolve(&environment(env), platform).unwrap();
+            assert_eq!(config.timeout_origin, expected);
+        };
+        check(Options::default(), &[], None, Origin::Default);
+        check(Options::default(), &[], Some(grace(10)), Origin::Grace(grace(10)));
+        check(Options::default(), &[], Some(grace(60)), Origin::Default);
+        check(said, &[], Some(grace(10)), Origin::Code);
+        check(said, &[("LIFECYCLE_SHUTDOWN_TIMEOUT", "4s")], Some(grace(10)), Origin::Environment);
+        let told = Grace { period: Duration::from_secs(20), platform: Platform::Told };
+        check(Options::default(), &[("LIFECYCLE_GRACE_PERIOD", "20s")], Some(grace(10)), Origin::Grace(told));
+    }
+
+    #[test]
+    fn every_variable_may_be_empty_and_is_unset_then() {
+        let empty = KNOWN.map(|name| (name, ""));
+        let config = resolve(Options::default(), &empty).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
+        assert_eq!(config.startup_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(config.drain_delay, Delay::IfServing(Duration::ZERO));
+        let blank = KNOWN.map(|name| (name, " "));
+        assert!(resolve(Options::default(), &blank).is_ok());
+    }
+
+    /// The grammar is that of attributes; the table of its tests is beside it.
+    #[test]
+    fn durations_are_written_as_in_attributes() {
+        let timeout = |value| {
+            let config = resolve(Options::default(), &[("LIFECYCLE_SHUTDOWN_TIMEOUT", value)]);
+            config.map(|config| config.shutdown_timeout)
+        };
+        assert_eq!(timeout("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(timeout("2min"), Ok(Duration::from_secs(120)));
+        assert_eq!(timeout("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(timeout("  250ms\n"), Ok(Duration::from_millis(250)));
+        assert!(timeout("1,5s").is_err());
+        let none = resolve(Options::default(), &[("LIFECYCLE_STARTUP_TIMEOUT", " none ")]).unwrap();
+        assert_eq!(none.startup_timeout, None);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_warned_of_and_refuses_nothing() {
+        let config = resolve(Options::default(), &[("LIFECYCLE_SHUTDOWN_TIMOUT", "5s")]).unwrap();
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
+        assert!(matches!(config.warnings[..], [Notice::UnknownVariable { .. }]), "{:?}", config.warnings);
     }
 
     #[test]

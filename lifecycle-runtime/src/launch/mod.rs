@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod entry;
+mod environment;
 pub(crate) mod life;
 mod runtime;
 #[cfg(feature = "testing")]

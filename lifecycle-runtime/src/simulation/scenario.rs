@@ -8,6 +8,7 @@ use proptest::sample::select;
 
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::plan::{Id, Plan, Step};
+use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
 #[derive(Clone, Debug)]
@@ -204,6 +205,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     (timeout, startup, delay, body, any::<bool>()).prop_map(
         |(shutdown_timeout, startup_timeout, drain_delay, body, at_terminal)| Settings {
             shutdown_timeout,
+            timeout_origin: Origin::Default,
             startup_timeout,
             drain_delay: Delay::Given(drain_delay),
             body,

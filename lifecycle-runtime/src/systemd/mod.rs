@@ -40,7 +40,9 @@ pub(crate) struct Manager {
 impl Manager {
     /// The manager that NOTIFY_SOCKET names, if it is set.
     pub(crate) fn find() -> Result<Option<Self>, String> {
-        let Some(path) = env::var_os("NOTIFY_SOCKET") else { return Ok(None) };
+        let Some(path) = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
+            return Ok(None);
+        };
         let connect = || {
             let address = match path.as_bytes() {
                 [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,

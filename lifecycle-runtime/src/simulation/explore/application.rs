@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::plan::{Id, Plan, Step};
+use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 use crate::simulation::scenario::NAMES;
 
@@ -112,6 +113,7 @@ pub(super) fn plain(after: &[Id]) -> Spec {
 pub(super) fn quick(body: BodyKind) -> Settings {
     Settings {
         shutdown_timeout: ms(4_900),
+        timeout_origin: Origin::Default,
         startup_timeout: Some(ms(2_000)),
         drain_delay: Delay::Given(Duration::ZERO),
         body,
