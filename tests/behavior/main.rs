@@ -1,6 +1,7 @@
 //! How an application behaves under virtual time, one file for each topic. The rules that the tests cite are those of
 //! `DESIGN.md`, section 5.
 
+mod blocking;
 mod body;
 mod capture;
 mod deadline;

@@ -20,6 +20,7 @@ mod exit_codes;
 mod failed_start;
 mod failures;
 mod hello;
+mod migrating;
 mod not_main;
 mod panic_abort;
 mod payments;

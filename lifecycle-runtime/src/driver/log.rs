@@ -176,7 +176,7 @@ fn say_notice(notice: &Notice) {
         ),
         Notice::LateTask(name) => warn!(
             target: TARGET, resource = *name,
-            "a task for {name} came after its turn had ended, and was not started",
+            "a task for {name} came too late in its turn, and was not started",
         ),
         Notice::TaskPanicked { name, words } => {
             error!(target: TARGET, resource = *name, "a task of {name} panicked: {words}");

@@ -11,6 +11,7 @@
 //!   log that blocks, even for ever, holds up its own lines and nothing else. So that a log that does not block can be
 //!   read, a hook lets it finish what was to be said before: for a moment, and only if it is quick.
 
+mod blocking;
 mod catch;
 mod cell;
 pub(crate) mod counter;
@@ -547,6 +548,18 @@ impl Driver {
         let limit = self.core().engine.release_limit(id);
         // A release before the stop (of an optional resource that was acquired too late) has no limit.
         self.origin + limit.unwrap_or(LONGEST)
+    }
+
+    /// When the tasks of a resource are aborted, once its turn has begun.
+    fn drain_limit(&self, id: Id) -> Option<Instant> {
+        let limit = self.core().engine.drain_limit(id);
+        limit.map(|limit| self.origin + limit)
+    }
+
+    /// When everything is over, once the stop has begun.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let deadline = self.core().engine.stop_limit();
+        deadline.map(|deadline| self.origin + deadline)
     }
 
     /// The instance of a resource, for somebody who may keep it for as long as they like.

@@ -115,10 +115,10 @@ impl HttpServer {
         let Self { seat, limits, max_connections } = self;
         seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
-        let stopping = Stopping::new(seat.stopping());
+        let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
-            draining: Stopping::new(seat.draining().clone()),
+            draining: Stopping::of_stop(&seat),
             idle_body_timeout: limits.idle_body_timeout,
         };
         let server = Server { seat: seat.clone(), limits, notices: Arc::new(notices) };
