@@ -30,4 +30,5 @@ mod shutdown_script;
 mod signal_during_start;
 mod signals;
 mod stuck;
+mod unix_socket;
 mod words;
