@@ -6,6 +6,7 @@ mod body;
 mod capture;
 mod deadline;
 mod delay;
+mod drops;
 mod embedding;
 mod errors;
 mod escalation;

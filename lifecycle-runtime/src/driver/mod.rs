@@ -1,7 +1,7 @@
 //! Carries out what the engine commands, on the application's runtime.
 //!
 //! The thread that brings an event runs the engine under a short lock and then carries out what it commanded, so that
-//! a chain of resources costs no hop to another thread. Three things are kept apart:
+//! a chain of resources costs no hop to another thread, unless dropping them runs code. Three things are kept apart:
 //!
 //! * the engine, behind a lock that is never held while anything else is done. Only plain data goes in and comes out:
 //!   nothing of the user's (`Display`, `Drop`, a waker, a subscriber) is ever called under a lock of ours;
@@ -75,6 +75,8 @@ pub(crate) struct Hooks {
     pub(crate) acquire: fn(Seat, Dependencies) -> BoxFuture<Result<Instance, BoxError>>,
     pub(crate) release: fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
+    /// Dropping an instance runs code.
+    pub(crate) needs_drop: bool,
     #[cfg(feature = "probe")]
     pub(crate) check: fn(Instance) -> BoxFuture<Result<(), BoxError>>,
 }

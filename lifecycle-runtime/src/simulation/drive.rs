@@ -34,6 +34,7 @@ static HOOKS: Hooks = Hooks {
     acquire: |seat, _| Box::pin(acquire(seat)),
     release: |_, seat| Box::pin(release(seat.id)),
     abort: |_| {},
+    needs_drop: false,
     #[cfg(feature = "probe")]
     check: |_| Box::pin(async { Ok(()) }),
 };
