@@ -6,6 +6,7 @@
 //! press Ctrl-C.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ impl<L: Listener> Listener for TlsListener<L> {
     async fn accept(&mut self) -> io::Result<(Self::Handshake, L::Addr)> {
         let (handshake, peer) = self.inner.accept().await?;
         Ok((self::handshake::<L>(self.tls.clone(), handshake), peer))
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.inner.file()
     }
 
     fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {

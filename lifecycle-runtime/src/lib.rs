@@ -247,6 +247,7 @@ pub use crate::handles::acquire::Acquire;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::handles::release::Release;
+pub use crate::handles::spawner::Spawner;
 pub use crate::handles::stopping::Stopping;
 pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 #[cfg(feature = "http")]

@@ -1,10 +1,12 @@
 //! How an application behaves under virtual time, one file for each topic. The rules that the tests cite are those of
 //! `DESIGN.md`, section 5.
 
+mod blocking;
 mod body;
 mod capture;
 mod deadline;
 mod delay;
+mod drops;
 mod embedding;
 mod errors;
 mod escalation;
@@ -14,9 +16,11 @@ mod optional;
 mod peers;
 mod report;
 mod rollback;
+mod spawner;
 mod stage;
 mod start;
 mod supply;
 mod tasks;
 mod threads;
+mod time_left;
 mod turns;

@@ -523,7 +523,7 @@ async fn a_task_that_comes_too_late_is_refused_and_told() {
     })
     .await;
     assert!(receiver.await.is_err(), "it was dropped unpolled");
-    let line = capture::only("came after its turn");
+    let line = capture::only("came too late");
     assert_eq!(line.level, "WARN");
     assert_eq!(line.fields, " resource=Http");
 }

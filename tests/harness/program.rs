@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -74,6 +75,17 @@ impl Program {
     /// A stdin that never gives anything and does not end, as a terminal's.
     pub fn with_open_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());
+        self
+    }
+
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// A stdin that is a file or a socket of the caller's.
+    pub fn with_stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.command.stdin(stdin);
         self
     }
 

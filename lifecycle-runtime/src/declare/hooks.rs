@@ -1,6 +1,7 @@
 //! The node of a type: its hooks without the type.
 
 use std::any::{TypeId, type_name};
+use std::mem::needs_drop;
 use std::sync::Arc;
 
 use super::node::{Declaration, Node};
@@ -21,6 +22,7 @@ impl Node {
                 acquire: acquire::<R>,
                 release: release::<R>,
                 abort: abort::<R>,
+                needs_drop: needs_drop::<R>(),
                 #[cfg(feature = "probe")]
                 check: check::<R>,
             },

@@ -56,7 +56,10 @@ pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// Gives the resource back gracefully: flushes, closes, disconnects. By default it does nothing.
     ///
     /// It is called once, at the resource's turn, when everything that comes after it is gone and its own tasks have
-    /// ended (rule D5). Right after it, the runtime drops its reference.
+    /// ended (rule D5). Right after it, the library drops its reference, on a thread of its own that has the context of
+    /// the runtime: a `Drop` may block, spawn a task, and hold a tokio runtime. It is part of the release, which ends when
+    /// it does. If a handle from [`Acquire::get`] or [`App::get`](crate::App::get) was kept and is the last one, the
+    /// resource is dropped wherever that handle is; a runtime in it panics if that is in async code.
     ///
     /// # Errors
     ///
@@ -75,7 +78,7 @@ pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// it does nothing.
     ///
     /// It must be quick and must not block: nothing waits for it beyond the resource's cut-off. It runs on a thread of
-    /// its own, outside the runtime, and possibly at the same time as a `release` that is stuck in blocking code.
+    /// its own, with the context of the runtime, and possibly at the same time as a `release` that is stuck in blocking code.
     fn abort(&self) {}
 
     /// Says whether the resource is usable. `/readyz` of the probe answers 200 only if every check passes. By default

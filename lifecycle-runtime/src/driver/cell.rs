@@ -74,6 +74,10 @@ impl Flag {
         }
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*lock(&self.0), FlagState::Up)
+    }
+
     /// Whether somebody has asked for the token.
     pub(super) fn is_awaited(&self) -> bool {
         matches!(*lock(&self.0), FlagState::AwaitedBy(_))

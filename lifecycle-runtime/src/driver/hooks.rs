@@ -2,8 +2,9 @@
 
 use std::any::TypeId;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
@@ -82,29 +83,55 @@ impl Driver {
         let seat = self.seat(id);
         let abort = move || {
             let Seat { driver, id } = &seat;
-            let _context = driver.runtime.enter();
             let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
             let result = aborted.and(catch(|| drop(instance)));
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
-        if self.timing == Timing::Runtime {
-            // Under virtual time, the clock would not wait for a thread that the runtime does not know.
-            self.runtime.spawn_blocking(abort);
-        } else if thread::Builder::new().name("lifecycle-abort".to_owned()).spawn(abort).is_err() {
+        if self.run_elsewhere("lifecycle-abort", abort).is_err() {
             let cause = Cause::Error("no thread could be started for it".into());
             self.send(Event::Aborted(id, Err(cause)));
         }
     }
 
+    /// Runs code of the user's where it may block, in the context of the runtime, but without waiting for one of its
+    /// threads.
+    fn run_elsewhere(&self, name: &str, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let runtime = self.runtime.clone();
+        let f = move || {
+            let _context = runtime.enter();
+            f();
+        };
+        match self.timing {
+            Timing::Thread => thread::Builder::new().name(name.to_owned()).spawn(f).map(drop),
+            // Under virtual time, the clock would not wait for a thread that the runtime does not know.
+            Timing::Runtime => {
+                self.runtime.spawn_blocking(f);
+                Ok(())
+            }
+        }
+    }
+
     /// Drops the instance of a resource that has been released, and warns if something still holds a handle to it
     /// (rule D12). It does not warn about stuck tasks, which were reported already.
+    ///
+    /// What the instance holds may block when it is dropped: a runtime panics where it must not. The engine is told when
+    /// it is gone.
     fn let_go(self: &Arc<Self>, id: Id) {
         let instance = self.cell(id).take();
         let handles = instance.as_ref().map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
             self.say(Notice::HandlesOutlive { name: self.plan.name(id), handles });
         }
-        drop(instance);
+        let dropped = Dropped { instance, seat: self.seat(id) };
+        if self.hooks[id].needs_drop {
+            let (done, is_done) = mpsc::channel::<()>();
+            // Without a thread, it is dropped here.
+            let _ = self.run_elsewhere("lifecycle-drop", move || drop((dropped, done)));
+            if self.timing == Timing::Runtime {
+                // A test may move the clock meanwhile. A drop that is quick takes no virtual time.
+                let _ = is_done.recv_timeout(PATIENCE);
+            }
+        }
     }
 
     /// Spawns the check of a resource, if there is anything to check. It counts as in flight: the resource is released
@@ -135,8 +162,8 @@ trait Hook: Send + Unpin + 'static {
     /// The way to call the hook back.
     fn recall(cell: &Cell) -> &Recall;
 
-    /// What the engine is told of its end.
-    fn event(seat: &Seat, end: HookEnd<Self::Output>) -> Event;
+    /// Tells the engine of its end.
+    fn tell(seat: &Seat, end: HookEnd<Self::Output>);
 }
 
 /// How a hook ended.
@@ -179,7 +206,7 @@ impl<H: Hook> Running<H> {
         let Some(future) = self.future.take() else { return };
         // What is left of it is the user's, and may panic when it is dropped.
         let _ = catch(|| drop(future));
-        self.seat.send(H::event(&self.seat, end));
+        H::tell(&self.seat, end);
     }
 }
 
@@ -198,8 +225,8 @@ impl Hook for Acquisition {
         &cell.acquisition
     }
 
-    fn event(Seat { driver, id }: &Seat, end: HookEnd<Instance>) -> Event {
-        match end {
+    fn tell(Seat { driver, id }: &Seat, end: HookEnd<Instance>) {
+        driver.send(match end {
             HookEnd::Returned(Ok(instance)) => {
                 driver.cell(*id).put(instance);
                 Event::Acquired(*id)
@@ -208,7 +235,7 @@ impl Hook for Acquisition {
             HookEnd::Returned(Err(error)) => Event::AcquireFailed(*id, driver.cause(error)),
             HookEnd::Panicked(Panic(words)) => Event::AcquireFailed(*id, Cause::Panic(words)),
             HookEnd::CalledBack | HookEnd::Lost => Event::AcquireDropped(*id),
-        }
+        });
     }
 }
 
@@ -221,17 +248,27 @@ impl Hook for Releasing {
         &cell.release
     }
 
-    fn event(Seat { driver, id }: &Seat, end: HookEnd<()>) -> Event {
-        let result = match end {
-            // A `Drop` of the resource is part of its release.
-            HookEnd::Returned(Ok(())) => {
-                catch(|| driver.let_go(*id)).map_err(|Panic(words)| Cause::Panic(words))
-            }
-            HookEnd::Returned(Err(error)) => Err(driver.cause(error)),
-            HookEnd::Panicked(Panic(words)) => Err(Cause::Panic(words)),
-            HookEnd::CalledBack => return Event::ReleaseDropped(*id),
-            HookEnd::Lost => Err(Cause::Lost),
-        };
-        Event::Released(*id, result)
+    fn tell(Seat { driver, id }: &Seat, end: HookEnd<()>) {
+        driver.send(match end {
+            HookEnd::Returned(Ok(())) => return driver.let_go(*id),
+            HookEnd::Returned(Err(error)) => Event::Released(*id, Err(driver.cause(error))),
+            HookEnd::Panicked(Panic(words)) => Event::Released(*id, Err(Cause::Panic(words))),
+            HookEnd::CalledBack => Event::ReleaseDropped(*id),
+            HookEnd::Lost => Event::Released(*id, Err(Cause::Lost)),
+        });
+    }
+}
+
+/// The instance of a resource whose release has returned. Its `Drop` is part of the release, whose end is told after it.
+struct Dropped {
+    instance: Option<Instance>,
+    seat: Seat,
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let instance = self.instance.take();
+        let result = catch(|| drop(instance)).map_err(|Panic(words)| Cause::Panic(words));
+        self.seat.send(Event::Released(self.seat.id, result));
     }
 }

@@ -248,7 +248,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
             ear,
             WARN,
             resource = *name,
-            "a task for {name} came after its turn had ended, and was not started",
+            "a task for {name} came too late in its turn, and was not started",
         ),
         Notice::TaskEnded { name, task } => {
             say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended");

@@ -1,7 +1,7 @@
 //! Carries out what the engine commands, on the application's runtime.
 //!
 //! The thread that brings an event runs the engine under a short lock and then carries out what it commanded, so that
-//! a chain of resources costs no hop to another thread. Three things are kept apart:
+//! a chain of resources costs no hop to another thread, unless dropping them runs code. Three things are kept apart:
 //!
 //! * the engine, behind a lock that is never held while anything else is done. Only plain data goes in and comes out:
 //!   nothing of the user's (`Display`, `Drop`, a waker, a subscriber) is ever called under a lock of ours;
@@ -12,6 +12,7 @@
 //!   read, a hook lets it finish what was to be said before: for a moment, and only if it is quick.
 
 mod audience;
+mod blocking;
 mod catch;
 mod cell;
 pub(crate) mod counter;
@@ -79,6 +80,8 @@ pub(crate) struct Hooks {
     pub(crate) acquire: fn(Seat, Dependencies) -> BoxFuture<Result<Instance, BoxError>>,
     pub(crate) release: fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
+    /// Dropping an instance runs code.
+    pub(crate) needs_drop: bool,
     #[cfg(feature = "probe")]
     pub(crate) check: fn(Instance) -> BoxFuture<Result<(), BoxError>>,
 }
@@ -546,6 +549,18 @@ impl Driver {
         let limit = self.core().engine.release_limit(id);
         // A release before the stop (of an optional resource that was acquired too late) has no limit.
         self.origin + limit.unwrap_or(LONGEST)
+    }
+
+    /// When the tasks of a resource are aborted, once its turn has begun.
+    fn drain_limit(&self, id: Id) -> Option<Instant> {
+        let limit = self.core().engine.drain_limit(id);
+        limit.map(|limit| self.origin + limit)
+    }
+
+    /// When everything is over, once the stop has begun.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let deadline = self.core().engine.stop_limit();
+        deadline.map(|deadline| self.origin + deadline)
     }
 
     /// The instance of a resource, for somebody who may keep it for as long as they like.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cell, Driver, Panic, Unit};
@@ -26,6 +27,11 @@ impl Seat {
     /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
     pub(crate) fn enter(&self) -> Option<Unit> {
         Unit::enter(self.clone())
+    }
+
+    /// The same, but `None` also once tasks are aborted: nothing that begins then could be waited for.
+    pub(super) fn enter_in_time(&self) -> Option<Unit> {
+        if self.cell().abort.is_up() { None } else { self.enter() }
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -53,6 +59,11 @@ impl Seat {
     /// The notice of the turn.
     pub(crate) fn stopping(&self) -> CancellationToken {
         self.cell().stopping.token()
+    }
+
+    /// See [`Driver::drain_limit`].
+    pub(crate) fn drain_limit(&self) -> Option<Instant> {
+        self.driver.drain_limit(self.id)
     }
 
     /// Tasks are dropped.

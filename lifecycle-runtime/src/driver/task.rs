@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio_util::sync::CancellationToken;
 
 use super::Seat;
-use super::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
+use super::catch::{CatchPanic, Panic, Witness, Witnessed};
 #[cfg(feature = "http")]
 use super::counter::Standing;
 use super::unit::Unit;
@@ -14,15 +14,19 @@ use crate::model::TaskName;
 use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
-struct TaskWitness {
+pub(super) struct TaskWitness {
     task: TaskId,
     end: TaskEnd,
     unit: Unit,
 }
 
 impl TaskWitness {
-    fn start(seat: &Seat, name: TaskName, kind: TaskKind) -> Option<Self> {
-        let unit = seat.enter()?;
+    /// `None` if the task comes too late, which is warned of: it must not begin.
+    pub(super) fn start(seat: &Seat, name: TaskName, kind: TaskKind) -> Option<Self> {
+        let Some(unit) = seat.enter_in_time() else {
+            seat.warn_of_late_task();
+            return None;
+        };
         let task = seat.driver.new_task();
         seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
         Some(Self { task, end: TaskEnd::Dropped, unit })
@@ -95,21 +99,5 @@ impl Seat {
         let Some(mut task) = TaskWitness::start(self, name, TaskKind::Supervised) else { return };
         task.unit.stand(Standing::Excused);
         self.driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
-    }
-
-    /// Runs `f` on a blocking thread, as a supervised task. It cannot be aborted.
-    pub(crate) fn spawn_blocking<F>(&self, name: TaskName, f: F)
-    where
-        F: FnOnce() -> Result<(), BoxError> + Send + 'static,
-    {
-        let Some(task) = TaskWitness::start(self, name, TaskKind::Supervised) else { return };
-        // One tuple with the function in front of the task: a function that is never called is dropped first.
-        let mut job = (Some(f), task);
-        self.driver.runtime().spawn_blocking(move || {
-            let (f, task) = &mut job;
-            if let Some(f) = f.take() {
-                task.saw(catch(f));
-            }
-        });
     }
 }

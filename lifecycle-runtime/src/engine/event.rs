@@ -66,7 +66,7 @@ pub(crate) enum Event {
 pub(crate) enum TaskKind {
     /// Keeps the application alive, and is waited for.
     Supervised,
-    /// Keeps nothing alive, and is dropped at its turn.
+    /// Keeps nothing alive: a background task, which is dropped at its turn, or blocking work of an acquisition.
     Background,
 }
 

@@ -284,6 +284,11 @@ impl Engine {
         Some(limits)
     }
 
+    /// When everything is over, once the stop has begun.
+    pub(crate) fn stop_limit(&self) -> Option<Duration> {
+        self.shutdown.as_ref().map(|shutdown| shutdown.deadline)
+    }
+
     /// When `release` is cut off, once there is a deadline.
     pub(crate) fn release_limit(&self, id: Id) -> Option<Duration> {
         self.limits(id).map(|limits| limits.release)
@@ -291,7 +296,7 @@ impl Engine {
 
     /// Until when the tasks of a resource may run. A turn before the stop (of an optional resource that failed) has
     /// half of its reserve.
-    pub(super) fn drain_limit(&self, id: Id) -> Option<Duration> {
+    pub(crate) fn drain_limit(&self, id: Id) -> Option<Duration> {
         let began = self.slots[id].times.turn.unwrap_or_default();
         Some(self.limits(id).map_or(began + self.budget.reserve(id) / 2, |limits| limits.drain))
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use super::app::App;
+use super::spawner::Spawner;
 use super::stopping::Stopping;
 use super::tasks::{TaskOutput, Tasks};
 use crate::driver::{Dependencies, Seat};
@@ -86,21 +87,21 @@ impl<R> Acquire<R> {
         F: FnOnce(Stopping) -> Fut,
         Fut: Future<Output: TaskOutput> + Send + 'static,
     {
-        let task = task(self.stopping());
-        self.seat.spawn_supervised(name.into().into(), async { task.await.into_result() });
+        self.spawner().spawn(name, task);
     }
 
     /// Spawns a supervised task like [`spawn`](Self::spawn), on a thread for blocking code.
     ///
     /// A thread cannot be aborted, so the task must watch its notice, with [`is_stopping`](Stopping::is_stopping) or
     /// [`wait`](Stopping::wait). If it has not ended by the cut-off, it is reported as stuck.
+    ///
+    /// For blocking work that `acquire` itself waits for, use [`run_blocking`](Self::run_blocking).
     pub fn spawn_blocking<F, T>(&self, name: impl Into<String>, task: F)
     where
         F: FnOnce(Stopping) -> T + Send + 'static,
         T: TaskOutput,
     {
-        let stopping = self.stopping();
-        self.seat.spawn_blocking(name.into().into(), move || task(stopping).into_result());
+        self.spawner().spawn_blocking(name, task);
     }
 
     /// Spawns a background task: one that needs no notice, such as a timer that renews a lease.
@@ -111,7 +112,57 @@ impl<R> Acquire<R> {
     where
         F: Future<Output: TaskOutput> + Send + 'static,
     {
-        self.seat.spawn_background(name.into().into(), async { task.await.into_result() });
+        self.spawner().background(name, task);
+    }
+
+    /// A handle for supervised tasks that are started after `acquire`, such as workers whose number is decided at run
+    /// time. Keep it in the resource.
+    #[must_use]
+    pub fn spawner(&self) -> Spawner {
+        Spawner::new(&self.seat)
+    }
+
+    /// Runs blocking work that this acquisition needs, such as a migration, on a thread for blocking code, and returns
+    /// what `f` returns (rule S4).
+    ///
+    /// A thread cannot be cancelled. If the acquisition is dropped meanwhile (by a signal, a failure elsewhere or a
+    /// timeout), `f` goes on: the turn of the resource waits for it under this `name`, and what the resource comes after
+    /// is released only when `f` has returned. If it has not returned by the cut-off, it is reported as stuck.
+    ///
+    /// A plain `spawn_blocking` of tokio is not waited for: the process ends in the middle of the work. For work that
+    /// goes on after `acquire`, use [`spawn_blocking`](Self::spawn_blocking).
+    ///
+    /// ```
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// # fn migrate(_: &str) -> std::io::Result<usize> { Ok(0) }
+    /// #[resource]
+    /// struct Schema { migrations: usize }
+    ///
+    /// impl Resource for Schema {
+    ///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+    ///         let url = "sqlite:shop.db".to_owned();
+    ///         let migrations = cx.run_blocking("migrate", move || migrate(&url)).await?;
+    ///         Ok(Schema { migrations })
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics, the panic goes on in the acquisition, which fails with it. If nothing waits for `f` any more, the
+    /// panic is reported as a failure of the task `name`, like that of a [background](Self::background) task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before its first poll means that `f` never begins. Dropping it later, in a `select!` too,
+    /// means that `f` goes on if it has begun, and its turn waits for it as described above. What it returns is then
+    /// dropped, an error included, on a thread for blocking code, before the turn ends.
+    pub async fn run_blocking<F, T>(&self, name: impl Into<String>, f: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.seat.run_blocking(name.into().into(), f).await
     }
 
     /// A handle for tasks that may fail on their own, and for units of work that are not tasks (rule R2).
@@ -123,14 +174,14 @@ impl<R> Acquire<R> {
     /// The notice of this resource's turn (rule R3): everything that comes after the resource is gone.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
-        Stopping::new(self.seat.stopping())
+        Stopping::of_turn(&self.seat)
     }
 
     /// The notice that the stop has begun. It comes earlier than [`stopping`](Self::stopping), and for all resources at
     /// once.
     #[must_use]
     pub fn draining(&self) -> Stopping {
-        Stopping::new(self.seat.draining().clone())
+        Stopping::of_stop(&self.seat)
     }
 
     /// Requests a graceful stop, and gives a reason for the log and the report (rule R4). To request it later, keep the

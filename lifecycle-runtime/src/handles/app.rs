@@ -86,14 +86,14 @@ impl App {
     #[must_use]
     pub fn stopping(&self) -> Stopping {
         self.listen();
-        Stopping::new(self.driver.main_seat().stopping())
+        Stopping::of_turn(&self.driver.main_seat())
     }
 
     /// The notice that the stop has begun. It comes before every turn, and before the drain delay.
     #[must_use]
     pub fn draining(&self) -> Stopping {
         self.listen();
-        Stopping::new(self.driver.milestones().draining.clone())
+        Stopping::of_stop(&self.driver.main_seat())
     }
 
     /// Simulates the arrival of a signal (feature `testing`).

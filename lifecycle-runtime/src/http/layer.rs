@@ -71,8 +71,8 @@ impl<S> Layer<S> for InFlight {
     fn layer(&self, service: S) -> InFlightService<S> {
         InFlightService {
             service,
-            stopping: Stopping::new(self.seat.stopping()),
-            draining: Stopping::new(self.seat.draining().clone()),
+            stopping: Stopping::of_turn(&self.seat),
+            draining: Stopping::of_stop(&self.seat),
             seat: self.seat.clone(),
         }
     }

@@ -3,6 +3,9 @@
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +20,7 @@ use tokio::net::{UnixListener, UnixStream, unix};
 /// ```
 /// # use std::future::Future;
 /// # use std::io;
+/// # use std::path::PathBuf;
 /// # use std::pin::Pin;
 /// use lifecycle::http::Listener;
 ///
@@ -36,6 +40,10 @@ use tokio::net::{UnixListener, UnixStream, unix};
 ///     async fn accept(&mut self) -> io::Result<(Self::Handshake, L::Addr)> {
 ///         let (socket, peer) = self.inner.accept().await?;
 ///         Ok((self.tls.accept(socket), peer))
+///     }
+///
+///     fn file(&self) -> Option<PathBuf> {
+///         self.inner.file()
 ///     }
 ///
 ///     fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
@@ -67,6 +75,14 @@ pub trait Listener: Send + Sized + 'static {
     ///
     /// Implementations must not lose a connection when the future is dropped.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Handshake, Self::Addr)>> + Send;
+
+    /// The file to remove when the listener is closed, if it is still the one that is there when serving begins: the file
+    /// of a Unix socket.
+    ///
+    /// The default is `None`. A layer around another listener passes on what that says.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// Returns the connections in the accept queue, without waiting for more, and closes the listener.
     ///
@@ -107,6 +123,13 @@ impl Listener for UnixListener {
         Ok((ready(Ok(stream)), peer))
     }
 
+    fn file(&self) -> Option<PathBuf> {
+        let address = self.local_addr().ok()?;
+        // The working directory may change, so a relative path counts from now.
+        let path = std::path::absolute(address.as_pathname()?).ok()?;
+        is_our_own(self).then_some(path)
+    }
+
     fn close(self) -> impl Iterator<Item = (Self::Handshake, unix::SocketAddr)> + Send {
         let listener = self.into_std().ok();
         let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
@@ -115,6 +138,16 @@ impl Listener for UnixListener {
             Some((ready(UnixStream::from_std(stream)), peer.into()))
         })
     }
+}
+
+/// Whether this process made the socket listen. An inherited one belongs to its owner, and so does its file. Linux says
+/// who made a socket listen, as if that were its peer; where nobody says, it is not ours.
+#[cfg(unix)]
+fn is_our_own(listener: &UnixListener) -> bool {
+    let Ok(socket) = listener.as_fd().try_clone_to_owned() else { return false };
+    let owner = UnixStream::from_std(socket.into()).and_then(|socket| socket.peer_cred());
+    let pid = owner.ok().and_then(|owner| owner.pid());
+    pid.and_then(|pid| u32::try_from(pid).ok()) == Some(std::process::id())
 }
 
 /// Sends small responses without delay. A connection is usable even if the option cannot be set.

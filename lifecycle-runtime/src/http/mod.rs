@@ -27,6 +27,26 @@
 //! owner: connections that arrive after the turn wait in its queue for the next process, and none is refused in
 //! between.
 //!
+//! The file of a Unix socket is removed when its listener is closed, so that the next process can bind it: if this process
+//! made the socket (on Linux; elsewhere the file stays), and if the file is still the one that was there when serving
+//! began. After a crash or a SIGKILL the file is still there, so remove it before you bind:
+//!
+//! ```
+//! use std::io;
+//! use std::path::Path;
+//! use tokio::net::UnixListener;
+//!
+//! fn bind(path: &Path) -> io::Result<UnixListener> {
+//!     match std::fs::remove_file(path) {
+//!         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+//!         Ok(()) | Err(_) => {}
+//!     }
+//!     UnixListener::bind(path)
+//! }
+//! ```
+//!
+//! A process that still serves under that name goes on with the connections that it has, and leaves the new file alone.
+//!
 //! Handlers find two things in the extensions of every request: [`Stopping`], the notice of the turn, and [`Peer`], the
 //! address of the client. A stream ends well if it selects on the notice. So does a WebSocket, as here with axum: say
 //! that the server is going away (1001), and keep reading until the client has answered.
@@ -84,6 +104,7 @@ mod request_body;
 mod response;
 mod server;
 mod socket;
+mod socket_file;
 
 use http::{Request, Response};
 use http_body::Body;

@@ -16,6 +16,7 @@ use super::exchange::Notices;
 use super::limits::{Limits, default_max_connections};
 use super::listener::{Listener, is_of_one_connection};
 use super::request_body::RequestBody;
+use super::socket_file::SocketFile;
 use crate::driver::Seat;
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
@@ -116,22 +117,29 @@ impl HttpServer {
         let Self { seat, limits, max_connections } = self;
         seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
-        let stopping = Stopping::new(seat.stopping());
+        let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
-            draining: Stopping::new(seat.draining().clone()),
+            draining: Stopping::of_stop(&seat),
             idle_body_timeout: limits.idle_body_timeout,
         };
         let server = Server { seat: seat.clone(), limits, notices: Arc::new(notices) };
-        let accept = accept(listener, service, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
+        let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
+        let accept = accept(bound, service, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
         seat.spawn_server("server".into(), accept);
     }
+}
+
+/// A listener and its file. The order of the fields is the order in which they are dropped.
+struct Bound<L> {
+    file: Option<SocketFile>,
+    listener: L,
 }
 
 /// Accepts connections until the turn, then until the queue is empty, and closes the listener. It ends before its turn
 /// only if the listener is unusable, which is a failure (rule R1).
 async fn accept<L, S, B>(
-    mut listener: L,
+    mut bound: Bound<L>,
     service: S,
     server: Arc<Server>,
     places: Arc<Semaphore>,
@@ -145,7 +153,7 @@ where
 {
     let mut back_off = BACK_OFF;
     while let Some(place) = stopping.run_until(Arc::clone(&places).acquire_owned()).await {
-        match stopping.run_until(listener.accept()).await {
+        match stopping.run_until(bound.listener.accept()).await {
             None => break,
             Some(Ok((handshake, peer))) => {
                 back_off = BACK_OFF;
@@ -163,6 +171,8 @@ where
             }
         }
     }
+    let Bound { file, listener } = bound;
+    drop(file);
     for (handshake, peer) in listener.close() {
         server.spawn::<L, S, B>(service.clone(), handshake, peer, None);
     }

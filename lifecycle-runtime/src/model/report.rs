@@ -158,7 +158,10 @@ impl Report {
         let is_bad = |outcome| {
             matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted)
         };
-        !self.failures.is_empty() || self.resources.iter().any(|resource| is_bad(resource.outcome))
+        // A resource whose acquisition was cancelled may have been cut off as well.
+        let is_trouble =
+            |it: &ResourceReport| is_bad(it.outcome) || it.cut > it.excused || !it.stuck_tasks.is_empty();
+        !self.failures.is_empty() || self.resources.iter().any(is_trouble)
     }
 
     /// What made the start fail, if it did.

@@ -63,11 +63,16 @@ fn needed_by(failure: &Failure) -> String {
 
 fn rolled_back(resource: &ResourceReport) -> String {
     let took = resource.drain.unwrap_or_default() + resource.release.unwrap_or_default();
-    match resource.outcome {
+    let mut text = match resource.outcome {
         Outcome::Clean => format!("released in {}", Human(took)),
         outcome if resource.release.is_some() => format!("{outcome} after {}", Human(took)),
         outcome => outcome.to_string(),
+    };
+    if !resource.stuck_tasks.is_empty() {
+        text.push_str(", stuck: ");
+        text.push_str(&resource.stuck_tasks.join(", "));
     }
+    text
 }
 
 fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -34,6 +34,7 @@ static HOOKS: Hooks = Hooks {
     acquire: |seat, _| Box::pin(acquire(seat)),
     release: |_, seat| Box::pin(release(seat.id)),
     abort: |_| {},
+    needs_drop: false,
     #[cfg(feature = "probe")]
     check: |_| Box::pin(async { Ok(()) }),
 };
@@ -115,7 +116,7 @@ async fn outside(driver: Arc<Driver>, outside: Vec<(Duration, Outside)>) {
 async fn acquire(seat: Seat) -> Result<Instance> {
     let spec = spec(seat.id);
     for (index, &Task { life, drain, .. }) in spec.tasks.iter().enumerate() {
-        let notice = Stopping::new(seat.stopping());
+        let notice = Stopping::of_turn(&seat);
         seat.spawn_supervised(format!("t{index}").into(), act(life, drain, Some(notice)));
     }
     end(spec.acquire).await?;
