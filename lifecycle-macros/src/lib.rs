@@ -57,8 +57,8 @@ mod tokens;
 /// }
 /// ```
 ///
-/// A declared resource is part of every application in the program that does not name its resources (see `resources` of
-/// [`main`](macro@main)), if its crate is linked. A dependency that the source never mentions is not linked.
+/// A declared resource is part of an application if the application asks for it, or for something that comes after it.
+/// `#[lifecycle::main]` asks for the resources of its own package (see `resources` of [`main`](macro@main)).
 ///
 /// Each resource is one type: two databases are two newtypes, and a generic struct is an error.
 ///
@@ -161,10 +161,26 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
 /// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
 /// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
-/// | `resources = [Http, Metrics]` | these and what they need, instead of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
+/// | `resources = [Http, Metrics]`, `resources = []` | these and what they need, instead of the resources of this package | `.resources::<Http>().resources::<Metrics>()` |
+/// | `resources = linked` | every resource that is linked into the program, instead of those of this package alone | no selection |
 /// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; by default `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
 /// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides | `.worker_threads(4)` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
+///
+/// # Which resources are started
+///
+/// By default, the application consists of the resources of the package in which the attribute stands, and of what these
+/// need in their `after`, from whatever package. All crates of the package count (its library, and the binary that is
+/// running). So a program that calls a function of a library does not start the library's resources with it.
+///
+/// `resources = [Http, Metrics]` names the resources instead, from any package; these and what they need are started, and
+/// `resources = []` starts none. `resources = linked` starts every resource that is linked into the program: write it
+/// where the resources of an application are in several packages, and all of them are wanted.
+///
+/// Rust does not link a crate that no source file mentions: write `use that_crate as _;`. Without cargo, which tells a
+/// crate the name of its package, each crate is a package.
+///
+/// The first line of the log lists the resources that are started, and those that are linked and left out.
 ///
 /// # Attributes
 ///

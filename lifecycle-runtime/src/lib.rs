@@ -197,10 +197,13 @@
 //!
 //! # Resources in other crates
 //!
-//! A resource is found in any crate that is linked into the program, and whatever it names in `after` becomes part of
-//! the application. Rust does not link a dependency that no source file mentions: write `use that_crate as _;`. The
-//! first log line lists the resources that were found. `#[lifecycle::main(resources = [Http, Metrics])]` turns
-//! discovery off: the application then consists of these resources and what they need.
+//! `#[lifecycle::main]` starts the resources of its own package, and whatever these name in `after`, from any package.
+//! With `resources = [Http, Metrics]` it starts these resources and what they need, and with `resources = linked` every
+//! resource that is linked into the program. Rust does not link a dependency that no source file mentions: write
+//! `use that_crate as _;`.
+//!
+//! [`App::builder`] has the same three: [`Builder::package`], [`Builder::resources`], and without either of them, every
+//! resource that is linked. The first line of the log lists what is started, and what is linked and left out.
 
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}

@@ -12,7 +12,7 @@ pub use std::{cfg, file, line, module_path, option::Option, option_env, panic, u
 pub use inventory;
 
 pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dependency, depth};
-pub use crate::declare::node::{Declaration, Node};
+pub use crate::declare::node::{Declaration, Node, Origin};
 pub use crate::declare::resource::Resource;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;

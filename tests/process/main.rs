@@ -25,6 +25,7 @@ mod panic_abort;
 mod payments;
 mod pid_1;
 mod restarts;
+mod roots;
 mod shutdown_script;
 mod signal_during_start;
 mod signals;

@@ -9,7 +9,7 @@ use super::handle::handle;
 use super::model::Declaration;
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::paths::{Path, generated_at, private};
+use crate::paths::{Path, generated_at, origin, private};
 
 /// In a cycle, rustc says little more than this name.
 const DEPTH: &str = "RESOURCES_THAT_COME_AFTER_EACH_OTHER";
@@ -83,6 +83,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
     let Declaration { optional, foundation, .. } = declaration;
+    let origin = origin(Span::call_site());
     // Not as generated code: these would name the line of the attribute.
     let at_name = self::private(name.span());
     let file = quote_spanned!(name.span()=> #at_name::file!());
@@ -92,6 +93,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
             name: #display_name,
             file: #file,
             line: #line,
+            origin: #origin,
             after: &[#(#nodes),*],
             acquire_timeout: #acquire_timeout,
             drain_timeout: #drain_timeout,

@@ -9,6 +9,24 @@ use crate::driver::Hooks;
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);
 
+/// The crate that an expansion is part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// `option_env!("CARGO_PKG_NAME")`: set by cargo.
+    pub package: Option<&'static str>,
+    /// `module_path!()`.
+    pub module: &'static str,
+}
+
+impl Origin {
+    /// The name of the package or, without cargo, that of the crate.
+    #[must_use]
+    pub fn package(self) -> &'static str {
+        let krate = self.module.split("::").next().unwrap_or(self.module);
+        self.package.unwrap_or(krate)
+    }
+}
+
 /// The options of one `#[resource]`, as they were written.
 #[derive(Debug)]
 pub struct Declaration {
@@ -18,6 +36,8 @@ pub struct Declaration {
     pub file: &'static str,
     /// The line of the struct.
     pub line: u32,
+    /// The crate of the struct.
+    pub origin: Origin,
     /// `after = …`; functions, since references between statics of a cycle would be reported twice.
     pub after: &'static [fn() -> &'static Node],
     /// `acquire_timeout = "…"`.

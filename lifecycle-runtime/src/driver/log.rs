@@ -12,6 +12,7 @@ use crate::engine::notice::{Acquiring, Cut, Ignored, Insistence, Killing, LastWo
 use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
+use crate::model::left_out::{LeftOut, LinkedAndLeftOut};
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
 use crate::model::report::Report;
@@ -71,7 +72,7 @@ pub(super) fn say(word: &Word) {
 
 fn say_notice(notice: &Notice) {
     match notice {
-        Notice::Plan(plan) => say_plan(plan),
+        Notice::Plan { plan, left_out } => say_plan(plan, left_out),
         Notice::GraceTooShort { timeout, grace, platform } => warn!(
             target: TARGET, timeout_ms = millis(*timeout), grace_ms = millis(*grace),
             "shutdown_timeout is {}, but {platform} kills the process after {}: what is not released by then is lost; \
@@ -201,17 +202,21 @@ fn say_notice(notice: &Notice) {
     }
 }
 
-fn say_plan(plan: &Plan) {
+fn say_plan(plan: &Plan, left_out: &[LeftOut]) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),
     };
     let resources: Vec<String> = plan.resources().map(described).collect();
-    match resources.len() {
-        0 => info!(target: TARGET, "starting: no resource is declared"),
-        1 => info!(target: TARGET, count = 1, "starting 1 resource: {}", resources[0]),
-        count => info!(target: TARGET, count, "starting {count} resources: {}", resources.join(", ")),
-    }
+    let starting = match &resources[..] {
+        [] if left_out.is_empty() => "starting: no resource is linked into the program".to_owned(),
+        [] => "starting no resource".to_owned(),
+        [resource] => format!("starting 1 resource: {resource}"),
+        resources => format!("starting {} resources: {}", resources.len(), resources.join(", ")),
+    };
+    let besides =
+        if left_out.is_empty() { String::new() } else { format!("; {}", LinkedAndLeftOut(left_out)) };
+    info!(target: TARGET, count = resources.len(), left_out = left_out.len(), "{starting}{besides}");
 }
 
 fn say_failure(failure: &Failure) {

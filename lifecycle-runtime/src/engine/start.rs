@@ -9,6 +9,7 @@ use super::slot::State;
 use super::timers::Timer;
 use super::{Engine, PROGRESS};
 use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::left_out::LinkedAndLeftOut;
 use crate::model::phase::Phase;
 use crate::model::plan::Id;
 use crate::model::report::Outcome;
@@ -18,7 +19,7 @@ impl Engine {
         if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
-        self.say(Notice::Plan(self.plan.clone()));
+        self.say(Notice::Plan { plan: self.plan.clone(), left_out: self.settings.left_out.clone() });
         for warning in std::mem::take(&mut self.settings.warnings) {
             self.say(warning);
         }
@@ -71,6 +72,21 @@ impl Engine {
         if self.body_is_alive {
             self.command(Command::RunMain);
         }
+    }
+
+    /// What is wrong with an application that has no body and has spawned nothing, and what to do.
+    pub(super) fn nothing_to_live_for(&self) -> String {
+        let left_out = &self.settings.left_out;
+        if self.plan.resources().is_empty() && !left_out.is_empty() {
+            return format!(
+                "it has no body and no resources; {}: name those that belong to it in `resources = […]`, or write \
+                 `resources = linked`",
+                LinkedAndLeftOut(left_out),
+            );
+        }
+        "it has no body, and no resource spawned a task that keeps the application alive: spawn servers and workers \
+         with `cx.spawn` in `acquire`, not with a bare `tokio::spawn`"
+            .to_owned()
     }
 
     fn startup_timeout_is_over(&self) -> Option<Duration> {

@@ -13,7 +13,7 @@ use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
-use crate::declare::roots::{self, Planned, Resources};
+use crate::declare::roots::{self, Planned, Resources, Selection};
 use crate::driver::{Driver, Instance, Parts, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
@@ -30,6 +30,9 @@ use crate::process::watchdog::Watchdog;
 
 impl App {
     /// Starts the configuration of an application, for programs that have their own `main`, and for tests.
+    ///
+    /// Unless [`Builder::package`] or [`Builder::resources`] selects some, the application consists of every resource that
+    /// is linked into the program, those of other packages included.
     ///
     /// ```no_run
     /// #[tokio::main]
@@ -55,7 +58,7 @@ impl App {
 #[must_use = "a builder does nothing until `start` or `run`"]
 pub struct Builder {
     options: Options,
-    roots: Option<Vec<&'static Node>>,
+    selection: Option<Selection>,
     supplied: Vec<(&'static Node, Instance)>,
     control: Option<io::Result<Control>>,
     #[cfg(feature = "testing")]
@@ -127,10 +130,31 @@ impl Builder {
         self
     }
 
-    /// Selects the resources of the application: these and what they need, instead of all that are declared in the
-    /// program. Further calls add to the selection.
+    /// Selects resources: the application consists of these and what they need, instead of all that are linked into the
+    /// program. Further calls, also of [`package`](Self::package), add to the selection.
+    ///
+    /// `resources::<()>()` selects none.
     pub fn resources<R: Resources>(mut self) -> Self {
-        R::nodes(self.roots.get_or_insert_default());
+        self.selection.get_or_insert_default().add::<R>();
+        self
+    }
+
+    /// Selects the resources that a package declares: the application consists of these and what they need, instead of
+    /// all that are linked into the program. Further calls, also of [`resources`](Self::resources), add to the selection.
+    ///
+    /// `#[lifecycle::main]` does this by itself, with its own package. It keeps a program that only calls a function of a
+    /// library from starting the library's resources too:
+    ///
+    /// ```no_run
+    /// # fn builder() {
+    /// lifecycle::App::builder().package(env!("CARGO_PKG_NAME"));
+    /// # }
+    /// ```
+    ///
+    /// All crates of the package count (its library, and the binary that is running) if they are linked. In a program
+    /// that is not built with cargo, each crate is a package, with the crate's name.
+    pub fn package(mut self, name: &str) -> Self {
+        self.selection.get_or_insert_default().add_package(name);
         self
     }
 
@@ -164,7 +188,7 @@ impl Builder {
         let timing = self.timing();
         let Self {
             options,
-            roots,
+            selection,
             supplied,
             control,
             #[cfg(feature = "testing")]
@@ -180,12 +204,12 @@ impl Builder {
             Timing::Runtime => Default::default(),
         };
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
-        let discovered = || roots::plan(roots.unwrap_or_else(roots::declared), supplied, main_reserve);
+        let discovered = || roots::plan(selection, supplied, main_reserve);
         #[cfg(feature = "testing")]
         let planned = synthetic.map_or_else(discovered, |edges| super::synthetic::plan(edges, main_reserve));
         #[cfg(not(feature = "testing"))]
         let planned = discovered();
-        let Planned { plan, hooks, supplied } = planned;
+        let Planned { plan, hooks, supplied, left_out } = planned;
         let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
         let mut warnings = circumstances;
         warnings.extend(warning);
@@ -199,6 +223,7 @@ impl Builder {
             ending,
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
+            left_out,
             warnings,
         };
         let no_thread =

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::declare::declared::Declared;
-use crate::declare::node::{Declaration, Node};
+use crate::declare::node::{Declaration, Node, Origin};
 use crate::declare::resource::Resource;
 use crate::declare::roots::Planned;
 use crate::driver::lock;
@@ -26,7 +26,12 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         is_supplied: false,
     });
     let (plan, _) = Plan::new(steps.collect(), main_reserve);
-    Planned { hooks: plan.resources().map(|_| &NODE.hooks).collect(), plan, supplied: Vec::new() }
+    Planned {
+        hooks: plan.resources().map(|_| &NODE.hooks).collect(),
+        plan,
+        supplied: Vec::new(),
+        left_out: Vec::new(),
+    }
 }
 
 /// Names are part of the program; these are made once, and stay.
@@ -45,6 +50,7 @@ static NODE: Node = Node::new::<Idle>(Declaration {
     name: "idle",
     file: file!(),
     line: line!(),
+    origin: Origin { package: option_env!("CARGO_PKG_NAME"), module: module_path!() },
     after: &[],
     acquire_timeout: None,
     drain_timeout: None,

@@ -210,6 +210,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             ending: Ending::Process,
             at_terminal,
             serves: false,
+            left_out: Vec::new(),
             warnings: Vec::new(),
         },
     )

@@ -118,6 +118,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
         ending: Ending::Application,
         at_terminal: false,
         serves: false,
+        left_out: Vec::new(),
         warnings: Vec::new(),
     }
 }
