@@ -76,7 +76,8 @@ mod tokens;
 /// | `acquire_timeout = "10s"` | the time limit of `acquire`; by default only `startup_timeout` applies. Zero is an error | `acquire_timeout: Some(Duration)` |
 /// | `drain_timeout = "15s"` | the time that tasks have to finish from the start of this resource's turn; by default until its cut-off | `drain_timeout: Some(Duration)` |
 /// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |
-/// | `optional` | a failure does not fail the application; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
+/// | `optional` | no failure of this resource fails the application, and `Skip` switches it off; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
+/// | `skippable` | `Err(lifecycle::Skip.into())` switches the resource off, and dependents get `Option<Arc<Self>>`; every other failure is fatal | `type Handle = Option<Arc<Self>>` |
 /// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///

@@ -128,7 +128,7 @@
 //! * **S3.** `acquire_timeout` limits one acquisition, `startup_timeout` (60 s) the whole start; slow ones are logged.
 //! * **S4.** If an acquisition fails, what was acquired is released in reverse, and the process exits with 1.
 //! * **S5.** A signal during the start does the same, but is not an error.
-//! * **S6.** An `optional` resource may fail: the application goes on, and its dependents get `None`.
+//! * **S6.** An `optional` resource may fail, and a `skippable` one be switched off: dependents get `None`.
 //! * **S7.** Settings and surroundings that will spoil a stop are warned about at the start.
 //!
 //! [Running](guarantees#running):
@@ -157,7 +157,7 @@
 //!
 //! [Ending](guarantees#ending):
 //!
-//! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 bad configuration.
+//! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 wrong configuration.
 //! * **E2.** The [`Report`] covers every resource, and is logged while the log is still there.
 //! * **E3.** No error is dropped.
 //!
@@ -253,6 +253,7 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
+pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;

@@ -12,6 +12,7 @@ pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
     check_dependencies(cx, declaration);
     check_name(cx, declaration);
     check_acquire_timeout(cx, declaration);
+    check_necessity(cx, declaration);
 }
 
 fn check_second(cx: &Ctxt, declaration: &Declaration) {
@@ -93,6 +94,15 @@ fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {
         cx.error(
             limit.span,
             "an `acquire_timeout` of zero leaves no time to acquire anything; for no limit, remove it",
+        );
+    }
+}
+
+fn check_necessity(cx: &Ctxt, declaration: &Declaration) {
+    if let (true, Some(span)) = (declaration.optional, declaration.skippable) {
+        cx.error(
+            span,
+            "an `optional` resource may skip, too: remove `skippable`, or remove `optional` if its failures are fatal",
         );
     }
 }

@@ -82,7 +82,12 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let acquire_timeout = optional_duration(declaration.acquire_timeout.as_ref());
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
-    let Declaration { optional, foundation, .. } = declaration;
+    let necessity = match (declaration.optional, declaration.skippable) {
+        (true, _) => quote!(Optional),
+        (false, Some(_)) => quote!(Skippable),
+        (false, None) => quote!(Required),
+    };
+    let foundation = declaration.foundation;
     let origin = origin(Span::call_site());
     // Not as generated code: these would name the line of the attribute.
     let at_name = self::private(name.span());
@@ -98,7 +103,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
             acquire_timeout: #acquire_timeout,
             drain_timeout: #drain_timeout,
             reserve: #reserve,
-            optional: #optional,
+            necessity: #private::Necessity::#necessity,
             foundation: #foundation,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::LitStr;
 
 use super::options::ResourceOption;
@@ -20,6 +20,8 @@ pub(super) struct Declaration {
     pub(super) drain_timeout: Option<Spanned<Duration>>,
     pub(super) reserve: Option<Spanned<Duration>>,
     pub(super) optional: bool,
+    /// The span of the flag, if it is set.
+    pub(super) skippable: Option<Span>,
     pub(super) foundation: bool,
     pub(super) runtime: Runtime,
 }
@@ -35,6 +37,7 @@ impl Declaration {
             drain_timeout: None,
             reserve: None,
             optional: false,
+            skippable: None,
             foundation: false,
             runtime: Runtime::default(),
         };
@@ -46,6 +49,9 @@ impl Declaration {
                 ResourceOption::DrainTimeout => declaration.drain_timeout = arg.duration(cx),
                 ResourceOption::Reserve => declaration.reserve = arg.duration(cx),
                 ResourceOption::Optional => declaration.optional = arg.flag(cx),
+                ResourceOption::Skippable => {
+                    declaration.skippable = arg.flag(cx).then(|| arg.span());
+                }
                 ResourceOption::Foundation => declaration.foundation = arg.flag(cx),
                 ResourceOption::Crate => declaration.runtime.path = arg.path(cx),
             }

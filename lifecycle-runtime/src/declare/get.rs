@@ -8,7 +8,7 @@ use crate::handles::acquire::Acquire;
 use crate::handles::app::App;
 
 impl<R> Acquire<R> {
-    /// The dependency `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional`.
+    /// The dependency `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional` or `skippable`.
     ///
     /// It compiles only if `D` is in this resource's `after`, and cannot fail. A handle that is still held when `D` has
     /// been released keeps the value from being dropped (rule D12).
@@ -26,7 +26,7 @@ impl<R> Acquire<R> {
 }
 
 impl App {
-    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional`.
+    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional` or `skippable`.
     ///
     /// # Panics
     ///
@@ -36,7 +36,7 @@ impl App {
     #[track_caller]
     pub fn get<R: Declared + Send + Sync>(&self) -> R::Handle {
         let instance = self.try_get::<R>();
-        let is_missing = instance.is_none() && !R::node().declaration.optional;
+        let is_missing = instance.is_none() && !R::node().declaration.necessity.may_be_missing();
         assert!(
             !is_missing,
             "the resource `{}` is not there: it is not part of this application, not acquired yet, or released",

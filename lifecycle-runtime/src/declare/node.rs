@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::driver::Hooks;
+use crate::model::plan::Necessity;
 
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);
@@ -46,8 +47,8 @@ pub struct Declaration {
     pub drain_timeout: Option<Duration>,
     /// `reserve = "…"`.
     pub reserve: Option<Duration>,
-    /// `optional`.
-    pub optional: bool,
+    /// `optional` or `skippable`.
+    pub necessity: Necessity,
     /// `foundation`.
     pub foundation: bool,
 }

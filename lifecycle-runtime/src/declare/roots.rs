@@ -135,7 +135,7 @@ pub(crate) fn plan(
             reserve: node.reserve(),
             acquire_timeout: declaration.acquire_timeout,
             drain_timeout: declaration.drain_timeout,
-            optional: declaration.optional,
+            necessity: declaration.necessity,
             foundation: declaration.foundation,
             is_supplied,
         }

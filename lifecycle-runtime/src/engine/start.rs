@@ -116,11 +116,11 @@ impl Engine {
         self.settle(id);
     }
 
-    /// Those that come after a resource need not wait for it any longer: it is there, or it is optional and will not
-    /// be. In the second case it has its turn at once, and the others go on (rule S6).
+    /// Those that come after a resource need not wait for it any longer: it is there, or the application does
+    /// without it. In the second case it has its turn at once, and the others go on (rule S6).
     fn settle(&mut self, id: Id) {
         let step = self.plan.step(id);
-        let gives_up = step.optional && !self.slots[id].has_instance;
+        let gives_up = step.necessity.may_be_missing() && !self.slots[id].has_instance;
         if !std::mem::replace(&mut self.slots[id].is_settled, true) {
             self.left.unsettled -= 1;
             self.left.unsettled_foundations -= usize::from(step.foundation);
@@ -190,8 +190,9 @@ impl Engine {
     }
 
     pub(super) fn acquire_skipped(&mut self, id: Id) {
-        if !self.plan.step(id).optional {
-            let why = "it returned `Skip`, but it is not `optional`: declare it `optional`, so that its dependents can do without it";
+        if !self.plan.step(id).necessity.may_be_missing() {
+            let why = "it returned `Skip`, but it is neither `skippable` nor `optional`: declare it `skippable`, so that its dependents \
+                       can do without it";
             return self.acquire_failed(id, Cause::Error(why.into()));
         }
         if self.acquisition_ended(id) {

@@ -16,6 +16,7 @@ impl Engine {
     pub(crate) fn exit_code(&self) -> u8 {
         let hurried = self.shutdown.as_ref().and_then(|shutdown| shutdown.hurried);
         let ending = Ending {
+            is_misconfigured: self.failures.iter().any(Failure::blames_configuration),
             interrupted_by: hurried.and_then(|hurry| hurry.by).or(self.interrupted_by),
             was_cut: self.was_cut,
             has_failed: self.failures.iter().any(|failure| !failure.is_tolerated()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::notice::Insistence;
 use super::settings::Delay;
 use super::*;
-use crate::model::plan::Step;
+use crate::model::plan::{Necessity, Step};
 use crate::model::signal::Signal;
 
 const DELAY: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         reserve: Duration::from_secs(1),
         acquire_timeout: None,
         drain_timeout: None,
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
     };

@@ -12,7 +12,7 @@ use crate::driver::lock;
 use crate::handles::acquire::Acquire;
 use crate::model::Name;
 use crate::model::failure::Result;
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::{Necessity, Plan, Step};
 
 pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     let steps = edges.into_iter().enumerate().map(|(position, after)| Step {
@@ -21,7 +21,7 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         reserve: NODE.reserve(),
         acquire_timeout: None,
         drain_timeout: None,
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
     });
@@ -55,7 +55,7 @@ static NODE: Node = Node::new::<Idle>(Declaration {
     acquire_timeout: None,
     drain_timeout: None,
     reserve: None,
-    optional: false,
+    necessity: Necessity::Required,
     foundation: false,
 });
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Plan, Step};
+use crate::model::plan::{Id, Necessity, Plan, Step};
 use crate::model::signal::Signal;
 use crate::simulation::scenario::NAMES;
 
@@ -31,7 +31,7 @@ pub(super) struct Application {
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
     pub(super) after: Vec<Id>,
-    pub(super) optional: bool,
+    pub(super) necessity: Necessity,
     pub(super) foundation: bool,
     pub(super) is_supplied: bool,
     pub(super) reserve: Duration,
@@ -94,7 +94,7 @@ pub(super) enum Outside {
 pub(super) fn plain(after: &[Id]) -> Spec {
     Spec {
         after: after.to_vec(),
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
         reserve: ms(400),
@@ -131,7 +131,7 @@ impl Application {
             reserve: spec.reserve,
             acquire_timeout: spec.acquire_timeout,
             drain_timeout: spec.drain_timeout,
-            optional: spec.optional,
+            necessity: spec.necessity,
             foundation: spec.foundation,
             is_supplied: spec.is_supplied,
         });
