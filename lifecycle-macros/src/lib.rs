@@ -79,6 +79,7 @@ mod tokens;
 /// | `optional` | no failure of this resource fails the application, and `Skip` switches it off; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
 /// | `skippable` | `Err(lifecycle::Skip.into())` switches the resource off, and dependents get `Option<Arc<Self>>`; every other failure is fatal | `type Handle = Option<Arc<Self>>` |
 /// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
+/// | `supplied` | never acquired: the instance is handed to `App::builder().supply(…)`. It implements `lifecycle::Supplied` in place of `Resource`. Without an instance, the application does not start | `Node::supplied::<Jobs>` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Errors of the compiler

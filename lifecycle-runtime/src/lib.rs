@@ -243,6 +243,7 @@ pub use lifecycle_macros::{main, resource};
 
 pub use crate::declare::resource::Resource;
 pub use crate::declare::roots::Resources;
+pub use crate::declare::supplied::Supplied;
 pub use crate::handles::acquire::Acquire;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;

@@ -14,6 +14,7 @@ pub use inventory;
 pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dependency, depth};
 pub use crate::declare::node::{Declaration, Node, Origin};
 pub use crate::declare::resource::Resource;
+pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, Threads, run};

@@ -70,7 +70,7 @@ impl Entry {
                 MainOption::StartupTimeout => entry.startup_timeout = StartupTimeout::read(cx, &arg),
                 MainOption::DrainDelay => entry.drain_delay = arg.duration(cx),
                 MainOption::Probe => entry.probe = Some(probe(cx, &arg)),
-                MainOption::Prestop => entry.prestop = arg.flag(cx).then(|| arg.span()),
+                MainOption::Prestop => entry.prestop = arg.flag_span(cx),
                 MainOption::Resources => entry.resources = Resources::read(cx, &arg),
                 MainOption::Flavor => entry.flavor = Flavor::read(cx, &arg),
                 MainOption::WorkerThreads => entry.worker_threads = arg.integer(cx),

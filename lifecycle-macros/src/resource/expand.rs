@@ -67,8 +67,9 @@ fn node(declaration: &Declaration, name: &Ident) -> TokenStream {
     let at = generated_at(name.span());
     let private = private(at);
     let data = data(declaration, name);
+    let new = if declaration.supplied.is_some() { quote!(supplied) } else { quote!(new) };
     quote_spanned! {at=>
-        static NODE: #private::Node = #private::Node::new::<#name>(#data);
+        static NODE: #private::Node = #private::Node::#new::<#name>(#data);
     }
 }
 
@@ -83,11 +84,12 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
     let necessity = match (declaration.optional, declaration.skippable) {
-        (true, _) => quote!(Optional),
-        (false, Some(_)) => quote!(Skippable),
-        (false, None) => quote!(Required),
+        (Some(_), _) => quote!(Optional),
+        (None, Some(_)) => quote!(Skippable),
+        (None, None) => quote!(Required),
     };
     let foundation = declaration.foundation;
+    let supplied = declaration.supplied.is_some();
     let origin = origin(Span::call_site());
     // Not as generated code: these would name the line of the attribute.
     let at_name = self::private(name.span());
@@ -105,6 +107,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
             reserve: #reserve,
             necessity: #private::Necessity::#necessity,
             foundation: #foundation,
+            supplied: #supplied,
         }
     }
 }

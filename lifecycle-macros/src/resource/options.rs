@@ -12,6 +12,7 @@ option_names! {
         Optional = "optional", "optional";
         Skippable = "skippable", "skippable";
         Foundation = "foundation", "foundation";
+        Supplied = "supplied", "supplied";
         Crate = "crate", "crate = path::to::lifecycle";
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::node::{Declaration, Node};
 use super::resource::Resource;
+use super::supplied::Supplied;
 use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
@@ -23,6 +24,27 @@ impl Node {
                 abort: abort::<R>,
                 #[cfg(feature = "probe")]
                 check: check::<R>,
+            },
+        }
+    }
+}
+
+impl Node {
+    /// The node of `R`, which is never acquired.
+    pub const fn supplied<R: Supplied>(declaration: Declaration) -> Self {
+        Self {
+            declaration,
+            type_name: type_name::<R>,
+            hooks: Hooks {
+                type_id: TypeId::of::<R>,
+                acquire: |_, _| Box::pin(async { Err("no instance was supplied".into()) }),
+                release: |instance, seat| {
+                    let context = Release::new(seat);
+                    Box::pin(async move { typed::<R>(&instance).release(&context).await })
+                },
+                abort: |instance| typed::<R>(instance).abort(),
+                #[cfg(feature = "probe")]
+                check: |instance| Box::pin(async move { typed::<R>(&instance).check().await }),
             },
         }
     }
@@ -47,6 +69,6 @@ fn check<R: Resource>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
     Box::pin(async move { typed::<R>(&instance).check().await })
 }
 
-fn typed<R: Resource>(instance: &Instance) -> &R {
+fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
     instance.downcast_ref().expect("a node is only called with instances of its own type")
 }

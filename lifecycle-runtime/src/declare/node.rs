@@ -51,6 +51,8 @@ pub struct Declaration {
     pub necessity: Necessity,
     /// `foundation`.
     pub foundation: bool,
+    /// `supplied`.
+    pub supplied: bool,
 }
 
 /// One resource's declaration together with its hooks.

@@ -93,6 +93,8 @@ pub(crate) struct Planned {
     pub(crate) supplied: Vec<(Id, Instance)>,
     /// What is linked besides.
     pub(crate) left_out: Vec<LeftOut>,
+    /// What should have been supplied, and was not.
+    pub(crate) not_supplied: Vec<Name>,
 }
 
 /// The plan of what was selected (or else everything that is linked), all that it needs, and what is supplied.
@@ -142,10 +144,13 @@ pub(crate) fn plan(
     });
     let (plan, order) = Plan::new(steps.collect(), main_reserve);
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
+    let is_not_supplied = |id: &Id| nodes[*id].declaration.supplied && !plan.step(*id).is_supplied;
+    let not_supplied = plan.names(plan.resources().filter(is_not_supplied));
     let instances = nodes.iter().enumerate();
     let instances = instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?)));
     let supplied = instances.collect();
-    Planned { plan, supplied, hooks: nodes.iter().map(|node| &node.hooks).collect(), left_out }
+    let hooks = nodes.iter().map(|node| &node.hooks).collect();
+    Planned { plan, hooks, supplied, left_out, not_supplied }
 }
 
 /// The names of `others` differ from one another, and from those of `nodes`.

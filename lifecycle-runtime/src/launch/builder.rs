@@ -19,9 +19,8 @@ use crate::engine::Engine;
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
 use crate::handles::app::App;
-use crate::model::failure::Failure;
-#[cfg(feature = "probe")]
-use crate::model::failure::{Cause, Operation};
+use crate::model::Name;
+use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
@@ -160,7 +159,9 @@ impl Builder {
 
     /// Uses an existing instance of `R`, such as a fake in a test, instead of acquiring one.
     ///
-    /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource.
+    /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource. One that
+    /// is declared `supplied` has to be supplied, or the start fails before anything is acquired: see
+    /// [`Supplied`](crate::Supplied).
     pub fn supply<R: Declared + Send + Sync>(mut self, instance: R) -> Self {
         self.supplied.push((R::node(), Arc::new(instance)));
         self
@@ -209,7 +210,10 @@ impl Builder {
         let planned = synthetic.map_or_else(discovered, |edges| super::synthetic::plan(edges, main_reserve));
         #[cfg(not(feature = "testing"))]
         let planned = discovered();
-        let Planned { plan, hooks, supplied, left_out } = planned;
+        let Planned { plan, hooks, supplied, left_out, not_supplied } = planned;
+        if !not_supplied.is_empty() {
+            return Err(not_supplied.into_iter().map(has_no_instance).collect());
+        }
         let Config { shutdown_timeout, startup_timeout, drain_delay, warning, .. } = config;
         let mut warnings = circumstances;
         warnings.extend(warning);
@@ -261,6 +265,13 @@ impl Builder {
     fn timing(&self) -> Timing {
         Timing::Thread
     }
+}
+
+/// The failure of a resource that is declared `supplied`, and was not.
+fn has_no_instance(resource: Name) -> Failure {
+    let why = "it is declared `supplied`, and no instance was supplied: call `supply` on the builder, which \
+               `#[lifecycle::main]` cannot, or do not select the resource";
+    Failure::new(resource, Operation::Acquire, Cause::Error(why.into()))
 }
 
 /// Opens what watches the application, and tells what is to be said about it.

@@ -31,6 +31,7 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         plan,
         supplied: Vec::new(),
         left_out: Vec::new(),
+        not_supplied: Vec::new(),
     }
 }
 
@@ -57,6 +58,7 @@ static NODE: Node = Node::new::<Idle>(Declaration {
     reserve: None,
     necessity: Necessity::Required,
     foundation: false,
+    supplied: false,
 });
 
 struct Idle;

@@ -108,7 +108,7 @@ pub(super) fn two() -> Vec<Application> {
         Bounds { outside: 1, from_outside: vec![TERM, INT], faults: 1, limits: Some(2), ..Bounds::default() };
     let wide = Bounds { outside: 2, pauses: 1, ..narrow.clone() };
     for graph in graphs(2) {
-        for variant in variants(&graph) {
+        for variant in variants(&graph).into_iter().chain(skippable(&graph)) {
             for body in BODIES {
                 let tasks = |counts: [usize; 2]| {
                     let with = |(spec, count): (&Spec, usize)| Spec {
@@ -227,7 +227,17 @@ fn graphs(count: usize) -> Vec<Vec<Vec<Id>>> {
     (0..1 << pairs.len()).map(graph).collect()
 }
 
-/// A graph of plain resources, and with one of them optional, skippable, supplied or a foundation.
+/// A graph of plain resources, with one of them skippable.
+fn skippable(graph: &[Vec<Id>]) -> impl Iterator<Item = Vec<Spec>> {
+    let specs = plain_ones(graph);
+    (0..specs.len()).map(move |id| {
+        let mut specs = specs.clone();
+        specs[id].necessity = Skippable;
+        specs
+    })
+}
+
+/// A graph of plain resources, and with one of them optional, supplied or a foundation.
 fn variants(graph: &[Vec<Id>]) -> Vec<Vec<Spec>> {
     let specs = plain_ones(graph);
     let mut variants = vec![specs.clone()];
@@ -238,7 +248,6 @@ fn variants(graph: &[Vec<Id>]) -> Vec<Vec<Spec>> {
             specs
         };
         variants.push(with(Spec { necessity: Optional, ..specs[id].clone() }));
-        variants.push(with(Spec { necessity: Skippable, ..specs[id].clone() }));
         variants.push(with(Spec { is_supplied: true, after: Vec::new(), ..specs[id].clone() }));
         // The plan puts foundations first.
         if id == 0 {
