@@ -166,7 +166,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `resources = [Http, Metrics]`, `resources = []` | these and what they need, instead of the resources of this package | `.resources::<Http>().resources::<Metrics>()` |
 /// | `resources = linked` | every resource that is linked into the program, instead of those of this package alone | no selection |
 /// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; by default `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
-/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides | `.worker_threads(4)` |
+/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides. `LIFECYCLE_WORKER_THREADS` overrides it, and is refused on one thread | `.worker_threads(4)` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Which resources are started

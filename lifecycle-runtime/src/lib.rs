@@ -182,6 +182,7 @@
 //! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60 s |
 //! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5 s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
+//! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features

@@ -17,7 +17,8 @@ pub use crate::declare::resource::Resource;
 pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
-pub use crate::launch::entry::{Body, Main, Place, Threads, run};
+pub use crate::launch::entry::{Body, Main, Place, run};
+pub use crate::launch::threads::Threads;
 pub use crate::model::plan::Necessity;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

@@ -31,3 +31,4 @@ mod signal_during_start;
 mod signals;
 mod stuck;
 mod words;
+mod workers;

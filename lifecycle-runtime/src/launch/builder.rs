@@ -187,8 +187,8 @@ impl Builder {
 
     pub(super) fn build(self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
+        let config = self.config()?;
         let Self {
-            options,
             selection,
             supplied,
             control,
@@ -197,9 +197,6 @@ impl Builder {
             ..
         } = self;
         let handles_signals = control.is_some();
-        let env = |variable: &str| env::var(variable);
-        let config =
-            options.resolve(env, platform::grace(|variable| env::var_os(variable), procfs::exists))?;
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),
@@ -254,6 +251,12 @@ impl Builder {
             }
         }
         Ok(driver)
+    }
+
+    /// The effective configuration, or everything that is wrong with it.
+    pub(super) fn config(&self) -> Result<Config, Vec<Failure>> {
+        let grace = platform::grace(|variable| env::var_os(variable), procfs::exists);
+        self.options.resolve(|variable| env::var(variable), grace)
     }
 
     #[cfg(feature = "testing")]

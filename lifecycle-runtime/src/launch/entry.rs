@@ -1,9 +1,11 @@
 //! What `#[lifecycle::main]` expands to: a runtime with an application on it.
 
+use std::env;
 use std::future::Future;
 
 use super::builder::Builder;
 use super::config::refuse;
+use super::threads::Threads;
 use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
@@ -21,18 +23,6 @@ pub struct Main {
     pub body: Body,
     /// The function is the program's own `main`: when it returns, the process ends.
     pub is_program: bool,
-}
-
-/// `flavor` and `worker_threads`.
-#[derive(Clone, Copy, Debug)]
-pub enum Threads {
-    /// `multi_thread`, with as many workers as there are cores unless a number is given.
-    Multi {
-        /// `worker_threads`.
-        workers: Option<usize>,
-    },
-    /// `current_thread`.
-    Current,
 }
 
 /// What the function's block holds.
@@ -80,6 +70,16 @@ where
     let Main { builder, threads, body: kind, is_program } = main;
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
+    let threads = match threads.resolve(|variable| env::var(variable)) {
+        Ok(threads) => threads,
+        Err(mistake) => {
+            // All mistakes are reported at once.
+            let others = builder.config().err().unwrap_or_default();
+            let report = Report::refused([refuse(mistake)].into_iter().chain(others).collect());
+            stderr::write(report.to_string());
+            return report;
+        }
+    };
     let runtime = match threads {
         Threads::Current => tokio::runtime::Builder::new_current_thread().enable_all().build(),
         Threads::Multi { workers } => {

@@ -6,3 +6,4 @@ pub(crate) mod entry;
 pub(crate) mod life;
 #[cfg(feature = "testing")]
 mod synthetic;
+pub(crate) mod threads;
