@@ -13,7 +13,9 @@ use super::node::Node;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared as a resource",
     label = "put `#[lifecycle::resource]` on `{Self}`",
-    note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`"
+    note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`",
+    note = "if it has the attribute, mend the error there first; where the runtime is a dependency under another name, \
+            write `crate = that_name` in the attribute"
 )]
 pub trait Declared: Sized + 'static {
     /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional or skippable.

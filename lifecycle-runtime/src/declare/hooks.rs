@@ -1,6 +1,6 @@
 //! The node of a type: its hooks without the type.
 
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
 use super::node::{Declaration, Node};
@@ -17,6 +17,7 @@ impl Node {
         Self {
             declaration,
             type_name: type_name::<R>,
+            downcast: downcast::<R>,
             hooks: Hooks {
                 type_id: TypeId::of::<R>,
                 acquire: acquire::<R>,
@@ -35,6 +36,7 @@ impl Node {
         Self {
             declaration,
             type_name: type_name::<R>,
+            downcast: downcast::<R>,
             hooks: Hooks {
                 type_id: TypeId::of::<R>,
                 acquire: |_, _| Box::pin(async { Err("no instance was supplied".into()) }),
@@ -71,4 +73,9 @@ fn check<R: Resource>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
 
 fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
     instance.downcast_ref().expect("a node is only called with instances of its own type")
+}
+
+fn downcast<R: Send + Sync + 'static>(instance: Instance, handle: &mut dyn Any) {
+    *handle.downcast_mut().expect("a node is only asked for handles to its own type") =
+        instance.downcast::<R>().ok();
 }
