@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use lifecycle::{Acquire, BoxError, Resource, Result, resource};
+use lifecycle::{Acquire, BoxError, Misconfigured, Resource, Result, resource};
 use reqwest::Url;
 use tracing::info;
 use uuid::Uuid;
@@ -34,7 +34,7 @@ impl Resource for Settings {
         let port = read("PORT", "a port")?.unwrap_or(8080);
         let settle_every = millis("SETTLE_MS")?.unwrap_or(Duration::from_secs(5));
         if settle_every.is_zero() {
-            return Err("SETTLE_MS must be at least 1".into());
+            return Err(Misconfigured::new("SETTLE_MS must be at least 1").into());
         }
         let settings = Self {
             instance: Uuid::new_v4(),
@@ -61,23 +61,25 @@ fn url(variable: &str) -> Result<Option<Url>> {
     let url: Option<Url> = read(variable, "a URL")?;
     match url {
         Some(url) if url.scheme() != "http" => {
-            Err(format!("{variable} is not of http; for https, give reqwest a feature for TLS").into())
+            let mistake = format!("{variable} is not of http; for https, give reqwest a feature for TLS");
+            Err(Misconfigured::new(mistake).into())
         }
         url => Ok(url),
     }
 }
 
-/// The value of the variable. An empty value counts as unset.
+/// The value of the variable. An empty value counts as unset. A wrong one ends the process with 78: a restart would find
+/// it as wrong as before.
 fn read<T: FromStr<Err: Into<BoxError>>>(variable: &str, what: &str) -> Result<Option<T>> {
     let value = match env::var(variable) {
         Ok(value) if value.is_empty() => return Ok(None),
         Ok(value) => value,
         Err(VarError::NotPresent) => return Ok(None),
         // A URL may hold a password, so the value is not repeated.
-        Err(VarError::NotUnicode(_)) => return Err(format!("{variable} is not UTF-8").into()),
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Misconfigured::new(format!("{variable} is not UTF-8")).into());
+        }
     };
-    value
-        .parse()
-        .map(Some)
-        .map_err(|error: T::Err| format!("{variable} is not {what}: {}", error.into()).into())
+    let mistake = |error: T::Err| Misconfigured::new(format!("{variable} is not {what}: {}", error.into()));
+    Ok(Some(value.parse().map_err(mistake)?))
 }

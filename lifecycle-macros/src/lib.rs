@@ -57,8 +57,8 @@ mod tokens;
 /// }
 /// ```
 ///
-/// A declared resource is part of every application in the program that does not name its resources (see `resources` of
-/// [`main`](macro@main)), if its crate is linked. A dependency that the source never mentions is not linked.
+/// A declared resource is part of an application if the application asks for it, or for something that comes after it.
+/// `#[lifecycle::main]` asks for the resources of its own package (see `resources` of [`main`](macro@main)).
 ///
 /// Each resource is one type: two databases are two newtypes, and a generic struct is an error.
 ///
@@ -76,8 +76,10 @@ mod tokens;
 /// | `acquire_timeout = "10s"` | the time limit of `acquire`; by default only `startup_timeout` applies. Zero is an error | `acquire_timeout: Some(Duration)` |
 /// | `drain_timeout = "15s"` | the time that tasks have to finish from the start of this resource's turn; by default until its cut-off | `drain_timeout: Some(Duration)` |
 /// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |
-/// | `optional` | a failure does not fail the application; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
+/// | `optional` | no failure of this resource fails the application, and `Skip` switches it off; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
+/// | `skippable` | `Err(lifecycle::Skip.into())` switches the resource off, and dependents get `Option<Arc<Self>>`; every other failure is fatal | `type Handle = Option<Arc<Self>>` |
 /// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
+/// | `supplied` | never acquired: the instance is handed to `App::builder().supply(…)`. It implements `lifecycle::Supplied` in place of `Resource`. Without an instance, the application does not start | `Node::supplied::<Jobs>` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
 ///
 /// # Errors of the compiler
@@ -89,7 +91,8 @@ mod tokens;
 /// | cycle detected … `RESOURCES_THAT_COME_AFTER_EACH_OTHER` | the resources that it points to come after each other; remove one of their `after` |
 /// | queries overflow the depth limit | a chain, or a cycle, of more than about 120 resources; for a chain, put `#![recursion_limit = "256"]` at the top of the crate |
 /// | conflicting implementations of trait `DependsOn<Db>` | `after` names `Db` twice, by two paths or under two names |
-/// | unresolved import `lifecycle` | the crate is a dependency under another name; write `crate = that_name` |
+/// | unresolved import `lifecycle`, cannot find `lifecycle` in the crate root | the runtime is a dependency under another name; write `crate = that_name` in every attribute. "Is not declared as a resource" follows from it |
+/// | unresolved import `that_name::private` | `that_name` in `crate = that_name` is not the runtime |
 ///
 /// # Expansion
 ///
@@ -161,10 +164,26 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
 /// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
 /// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
-/// | `resources = [Http, Metrics]` | these and what they need, instead of every declared resource | `.resources::<Http>().resources::<Metrics>()` |
+/// | `resources = [Http, Metrics]`, `resources = []` | these and what they need, instead of the resources of this package | `.resources::<Http>().resources::<Metrics>()` |
+/// | `resources = linked` | every resource that is linked into the program, instead of those of this package alone | no selection |
 /// | `flavor = "multi_thread"` or `"current_thread"` | the kind of tokio runtime; by default `"multi_thread"` | `tokio::runtime::Builder::new_multi_thread()` |
-/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides | `.worker_threads(4)` |
+/// | `worker_threads = 4` | the number of worker threads of the multi-threaded runtime; by default tokio decides. `LIFECYCLE_WORKER_THREADS` overrides it, and is refused on one thread | `.worker_threads(4)` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
+///
+/// # Which resources are started
+///
+/// By default, the application consists of the resources of the package in which the attribute stands, and of what these
+/// need in their `after`, from whatever package. All crates of the package count (its library, and the binary that is
+/// running). So a program that calls a function of a library does not start the library's resources with it.
+///
+/// `resources = [Http, Metrics]` names the resources instead, from any package; these and what they need are started, and
+/// `resources = []` starts none. `resources = linked` starts every resource that is linked into the program: write it
+/// where the resources of an application are in several packages, and all of them are wanted.
+///
+/// Rust does not link a crate that no source file mentions: write `use that_crate as _;`. Without cargo, which tells a
+/// crate the name of its package, each crate is a package.
+///
+/// The first line of the log lists the resources that are started, and those that are linked and left out.
 ///
 /// # Attributes
 ///

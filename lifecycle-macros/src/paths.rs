@@ -128,6 +128,17 @@ pub(crate) fn private(span: Span) -> TokenStream {
     Ident::new("__private", span).into_token_stream()
 }
 
+/// The crate that the expansion is part of.
+pub(crate) fn origin(span: Span) -> TokenStream {
+    let private = private(span);
+    quote_spanned! {span=>
+        #private::Origin {
+            package: #private::option_env!("CARGO_PKG_NAME"),
+            module: #private::module_path!(),
+        }
+    }
+}
+
 pub(crate) fn is_keyword(word: &Ident) -> bool {
     KEYWORDS.iter().any(|keyword| word == keyword)
 }

@@ -129,7 +129,7 @@
 //! * **S3.** `acquire_timeout` limits one acquisition, `startup_timeout` (60 s) the whole start; slow ones are logged.
 //! * **S4.** If an acquisition fails, what was acquired is released in reverse, and the process exits with 1.
 //! * **S5.** A signal during the start does the same, but is not an error.
-//! * **S6.** An `optional` resource may fail: the application goes on, and its dependents get `None`.
+//! * **S6.** An `optional` resource may fail, and a `skippable` one be switched off: dependents get `None`.
 //! * **S7.** Settings and surroundings that will spoil a stop are warned about at the start.
 //!
 //! [Running](guarantees#running):
@@ -158,7 +158,7 @@
 //!
 //! [Ending](guarantees#ending):
 //!
-//! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 bad configuration.
+//! * **E1.** Exit codes: 0 success, 1 failure, 124 cut off by the deadline, 128+n signal n, 78 wrong configuration.
 //! * **E2.** The [`Report`] covers every resource, and is logged while the log is still there; without a log, stderr
 //!   has it.
 //! * **E3.** No error is dropped.
@@ -185,6 +185,7 @@
 //! | `LIFECYCLE_STARTUP_TIMEOUT` | `startup_timeout` (`none` for no limit) | 60 s |
 //! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5 s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
+//! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
@@ -200,10 +201,13 @@
 //!
 //! # Resources in other crates
 //!
-//! A resource is found in any crate that is linked into the program, and whatever it names in `after` becomes part of
-//! the application. Rust does not link a dependency that no source file mentions: write `use that_crate as _;`. The
-//! first log line lists the resources that were found. `#[lifecycle::main(resources = [Http, Metrics])]` turns
-//! discovery off: the application then consists of these resources and what they need.
+//! `#[lifecycle::main]` starts the resources of its own package, and whatever these name in `after`, from any package.
+//! With `resources = [Http, Metrics]` it starts these resources and what they need, and with `resources = linked` every
+//! resource that is linked into the program. Rust does not link a dependency that no source file mentions: write
+//! `use that_crate as _;`.
+//!
+//! [`App::builder`] has the same three: [`Builder::package`], [`Builder::resources`], and without either of them, every
+//! resource that is linked. The first line of the log lists what is started, and what is linked and left out.
 
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
@@ -243,6 +247,7 @@ pub use lifecycle_macros::{main, resource};
 
 pub use crate::declare::resource::Resource;
 pub use crate::declare::roots::Resources;
+pub use crate::declare::supplied::Supplied;
 pub use crate::handles::acquire::Acquire;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
@@ -254,6 +259,7 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
+pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;

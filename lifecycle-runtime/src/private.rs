@@ -12,10 +12,13 @@ pub use std::{cfg, file, line, module_path, option::Option, option_env, panic, u
 pub use inventory;
 
 pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dependency, depth};
-pub use crate::declare::node::{Declaration, Node};
+pub use crate::declare::node::{Declaration, Node, Origin};
 pub use crate::declare::resource::Resource;
+pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
-pub use crate::launch::entry::{Body, Main, Place, Threads, run};
+pub use crate::launch::entry::{Body, Main, Place, run};
+pub use crate::launch::threads::Threads;
+pub use crate::model::plan::Necessity;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

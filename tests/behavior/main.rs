@@ -11,6 +11,7 @@ mod embedding;
 mod errors;
 mod escalation;
 mod logging;
+mod misconfigured;
 mod notices;
 mod optional;
 mod peers;

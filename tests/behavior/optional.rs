@@ -121,6 +121,7 @@ async fn skip_by_a_resource_that_is_not_optional_is_its_failure() {
     stage.acquire::<Strict>(skips());
     let report = stage.failed_start::<AfterStrict>().await;
     assert_eq!(failures(&report), ["`Strict` could not be acquired"]);
+    assert!(report.failures[0].cause().contains("declare it `skippable`"), "{report}");
     assert_eq!(report.resource("AfterStrict").unwrap().outcome, Outcome::NeverStarted);
     assert_eq!(report.exit_code, 1);
 }
@@ -250,4 +251,113 @@ async fn nothing_is_acquired_when_a_foundation_fails() {
     assert!(stage.log.has("released Telemetry"));
     assert!(!stage.log.has("acquiring Db"));
     assert_eq!(report.resource("Db").unwrap().outcome, Outcome::NeverStarted);
+}
+
+scripted! {
+    #[resource(after = Db, skippable)]
+    struct Mirror;
+    #[resource(after = [Db, Mirror])]
+    struct Reader;
+}
+
+/// Starts `Reader`, whose skippable `Mirror` does `act`.
+fn with_mirror(stage: &Stage, act: Act) {
+    stage.acquire::<Mirror>(act).task::<Reader>("reading", takes(0));
+    let log = stage.log.clone();
+    stage.setup(move |cx: &Acquire<Reader>| {
+        let mirror = if cx.get::<Mirror>().is_some() { "a" } else { "no" };
+        log.add(format!("Reader has {mirror} mirror"));
+    });
+}
+
+/// S6.
+#[tokio::test(start_paused = true)]
+async fn a_skippable_resource_may_be_switched_off() {
+    let stage = Stage::new();
+    with_mirror(&stage, skips().after(10));
+    let app = stage.start::<Reader>().await;
+    assert!(stage.log.has("Reader has no mirror"));
+    assert!(app.get::<Mirror>().is_none());
+    assert_eq!(app.phase(), Phase::Running);
+    app.shutdown("the test is over");
+    let report = app.run().await;
+    assert!(report.is_clean());
+    assert_eq!(report.resource("Mirror").unwrap().outcome, Outcome::Skipped);
+    assert_eq!(capture::only("Mirror is switched off").level, "INFO");
+}
+
+/// S6.
+#[tokio::test(start_paused = true)]
+async fn a_skippable_resource_that_is_there_is_handed_to_its_dependents() {
+    let stage = Stage::new();
+    with_mirror(&stage, takes(10));
+    let app = stage.start::<Reader>().await;
+    assert!(stage.log.has("Reader has a mirror"));
+    assert!(app.get::<Mirror>().is_some());
+    app.shutdown("the test is over");
+    assert!(app.run().await.is_clean());
+    stage.log.assert_order("released Mirror", "releasing Db");
+}
+
+/// S6: only `Skip` is tolerated.
+async fn check_fatal(act: Act, outcome: Outcome) {
+    let stage = Stage::new();
+    with_mirror(&stage, act);
+    let report = stage.builder::<Reader>().startup_timeout(secs(5)).start().await.unwrap_err();
+    assert_eq!(failures(&report), ["`Mirror` could not be acquired"]);
+    assert!(!report.failures[0].is_tolerated());
+    assert_eq!(report.resource("Mirror").unwrap().outcome, outcome);
+    assert_eq!(report.resource("Reader").unwrap().outcome, Outcome::NeverStarted);
+    assert_eq!(report.exit_code, 1);
+    assert!(stage.log.has("released Db"));
+}
+
+/// S6.
+#[tokio::test(start_paused = true)]
+async fn a_skippable_resource_may_not_fail() {
+    check_fatal(fails("no route to host").after(10), Outcome::Failed).await;
+}
+
+/// S6.
+#[tokio::test(start_paused = true)]
+async fn a_skippable_resource_may_not_panic() {
+    check_fatal(panics("out of bounds"), Outcome::Panicked).await;
+}
+
+/// S6.
+#[tokio::test(start_paused = true)]
+async fn a_skippable_resource_may_not_take_too_long() {
+    check_fatal(hangs(), Outcome::TimedOut).await;
+}
+
+/// S6, R1.
+#[tokio::test(start_paused = true)]
+async fn a_task_of_a_skippable_resource_may_not_fail() {
+    let stage = Stage::new();
+    stage.task::<Reader>("reading", takes(0));
+    stage.setup(|cx: &Acquire<Mirror>| {
+        cx.spawn("sync", async |_| {
+            sleep(secs(1)).await;
+            Err("lost connection")
+        });
+    });
+    let report = stage.start::<Reader>().await.run().await;
+    assert_eq!(failures(&report), ["task `sync` of `Mirror` failed"]);
+    assert_eq!(report.reason, Reason::Failed);
+    assert_eq!(report.exit_code, 1);
+}
+
+/// S6, S4: what a skipped acquisition had spawned stops at once.
+#[tokio::test(start_paused = true)]
+async fn tasks_of_a_skippable_resource_that_is_switched_off_stop_at_once() {
+    let stage = Stage::new();
+    with_mirror(&stage, skips());
+    stage.task::<Mirror>("sync", takes(100));
+    let _ = live(stage.start::<Reader>().await, async |app| {
+        sleep(secs(1)).await;
+        let timed = stage.log.timed();
+        assert!(timed.contains(&"100 ended sync".to_owned()), "{timed:?}");
+        app.shutdown("the test is over");
+    })
+    .await;
 }

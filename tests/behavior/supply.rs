@@ -1,7 +1,9 @@
 //! §2 and S4: an instance that was supplied is there from the beginning, and is released even if a foundation, which
 //! would come before it, never is.
 
-use lifecycle::{Acquire, App, Outcome, Phase, Reason, Release, Report, Resource, Result, Signal, resource};
+use lifecycle::{
+    Acquire, App, Outcome, Phase, Reason, Release, Report, Resource, Result, Signal, Supplied, resource,
+};
 use tokio::time::{sleep, timeout};
 
 use crate::stage::{Log, Stage, fails, failures, hangs, later, panics, scripted, secs};
@@ -150,4 +152,66 @@ async fn what_is_supplied_is_released_once_and_then_dropped() {
     assert_eq!(lines.iter().filter(|line| line.ends_with(" Pool")).count(), 2, "{lines:?}");
     stage.log.assert_order("released Pool", "dropped Pool");
     assert!(report.is_clean(), "{report}");
+}
+
+/// It is never acquired.
+#[resource(supplied)]
+struct Arguments(Log);
+
+impl Supplied for Arguments {
+    async fn release(&self, _: &Release) -> Result {
+        self.0.add("released Arguments");
+        Err("they are still in use".into())
+    }
+
+    fn abort(&self) {
+        self.0.add("aborted Arguments");
+    }
+}
+
+#[resource(supplied, foundation)]
+struct Clock;
+
+impl Supplied for Clock {}
+
+scripted! {
+    #[resource(after = [Arguments, Clock])]
+    struct Reader;
+    #[resource]
+    struct Beside;
+}
+
+/// §2.
+#[tokio::test(start_paused = true)]
+async fn what_is_only_ever_supplied_needs_no_acquire() {
+    let stage = Stage::new();
+    let log = stage.log.clone();
+    stage.setup(move |cx: &Acquire<Reader>| cx.get::<Arguments>().0.add("Reader has its arguments"));
+    let builder = stage.builder::<Reader>().supply(Arguments(log)).supply(Clock);
+    let report = builder.run(async |_: App| {}).await;
+    stage.log.assert_order("Reader has its arguments", "released Reader");
+    stage.log.assert_order("released Reader", "released Arguments");
+    stage.log.assert_order("released Arguments", "aborted Arguments");
+    assert_eq!(failures(&report), ["`Arguments` could not be released"]);
+    assert_eq!(report.resource("Clock").unwrap().outcome, Outcome::Clean);
+}
+
+/// S4: nothing is acquired when something is missing.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_supplied_is_told_before_anything_is_acquired() {
+    let stage = Stage::new();
+    let report = stage.failed_start::<(Beside, Reader)>().await;
+    assert!(stage.log.lines().is_empty(), "{:?}", stage.log.lines());
+    assert_eq!(failures(&report), ["`Clock` could not be acquired", "`Arguments` could not be acquired"]);
+    assert!(report.failures[0].cause().contains("call `supply` on the builder"), "{report}");
+    assert_eq!(report.exit_code, 1);
+}
+
+/// S4.
+#[tokio::test(start_paused = true)]
+async fn what_is_only_ever_supplied_is_not_taken_from_others() {
+    let stage = Stage::new();
+    let builder = stage.builder::<Reader>().supply(Clock);
+    let report = builder.start().await.expect_err("it does not start");
+    assert_eq!(failures(&report), ["`Arguments` could not be acquired"]);
 }

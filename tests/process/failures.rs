@@ -82,3 +82,14 @@ fn d7_after_a_release_that_fails_it_is_aborted_and_the_others_have_their_turns()
 fn d7_after_a_release_that_panics_it_is_aborted_and_the_others_have_their_turns() {
     release("release_panics", "`Middle` could not be released: panicked: the wheel came off");
 }
+
+#[test]
+fn e1_a_resource_that_finds_the_configuration_wrong_exits_78_and_what_was_acquired_is_released() {
+    let _machine = machine::shared();
+    for reading in [Reading::Log, Reading::Stderr] {
+        let exit = failing("misconfigured", reading).wait_for_exit();
+        assert_eq!(exit.code(), Some(78));
+        assert_tells(&exit, reading, "SPEED=\"fast\": not a number");
+        exit.assert_in_order(&["released bottom"]);
+    }
+}

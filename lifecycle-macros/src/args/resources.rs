@@ -2,7 +2,7 @@
 //!
 //! A path is kept whatever is wrong around it: its absence would make `cx.get` an error too.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::LitStr;
 
@@ -31,16 +31,11 @@ impl<O: OptionName> Arg<O> {
         paths
     }
 
-    /// Reports a list that is empty as written; mistakes inside a list have been reported already.
-    pub(crate) fn empty_list(&self, cx: &Ctxt) {
-        let Some([TokenTree::Group(list)]) = self.tokens() else { return };
-        if list.stream().is_empty() {
-            let option = self.option;
-            cx.error_spanned(
-                list,
-                format_args!("`{option}` is empty; remove it to run every declared resource"),
-            );
-        }
+    /// A value that is one word, and not written like the name of a type.
+    pub(crate) fn word(&self) -> Option<&Ident> {
+        let Some([TokenTree::Ident(word)]) = self.tokens() else { return None };
+        let is_type = word.to_string().starts_with(char::is_uppercase);
+        (!is_type && !is_keyword(word)).then_some(word)
     }
 
     fn resource(&self, cx: &Ctxt, element: &Element<'_>) -> Option<Path> {

@@ -56,6 +56,11 @@ impl<O: OptionName> Arg<O> {
         true
     }
 
+    /// The span of a flag that is set.
+    pub(crate) fn flag_span(&self, cx: &Ctxt) -> Option<Span> {
+        self.flag(cx).then(|| self.key.span())
+    }
+
     /// The tokens after `=`, if there is one.
     pub(super) fn tokens(&self) -> Option<&[TokenTree]> {
         match &self.value {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 
 use super::function::Function;
-use super::model::{Entry, Flavor, StartupTimeout};
+use super::model::{Entry, Flavor, Resources, StartupTimeout};
 use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
 
@@ -13,7 +13,9 @@ pub(super) fn check(cx: &Ctxt, entry: &mut Entry, function: &Function) {
     check_parameters(cx, function);
     check_limits(cx, entry);
     check_prestop(cx, entry);
-    remove_repeated(cx, &mut entry.resources);
+    if let Resources::Named(resources) = &mut entry.resources {
+        remove_repeated(cx, resources);
+    }
     check_threads(cx, entry);
 }
 

@@ -6,10 +6,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::function::Function;
-use super::model::{Entry, Flavor, StartupTimeout};
+use super::model::{Entry, Flavor, Resources, StartupTimeout};
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::paths::{generated_at, private};
+use crate::paths::{Path, generated_at, origin, private};
 
 pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
@@ -105,12 +105,22 @@ fn builder(entry: &Entry) -> TokenStream {
         };
         quote!(.probe(#argument))
     });
-    // One call for each, so that each type that is not a resource is an error under its own path.
-    let resources = entry.resources.iter().map(|path| {
-        let resources = quote_spanned!(path.first()=> .resources::<);
-        quote_spanned!(path.last()=> #resources #path>())
-    });
-    quote!(#private::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #(#resources)*)
+    let resources = match &entry.resources {
+        Resources::Linked => TokenStream::new(),
+        Resources::OfPackage => {
+            let origin = origin(Span::call_site());
+            quote!(.package(#origin.package()))
+        }
+        Resources::Named(paths) if paths.is_empty() => quote!(.resources::<()>()),
+        Resources::Named(paths) => paths.iter().map(select).collect(),
+    };
+    quote!(#private::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #resources)
+}
+
+/// One call for each resource, so that each type that is not one is an error under its own path.
+fn select(path: &Path) -> TokenStream {
+    let resources = quote_spanned!(path.first()=> .resources::<);
+    quote_spanned!(path.last()=> #resources #path>())
 }
 
 /// The address as data, with the span of its literal: rustc points there if the feature `probe` is not enabled.

@@ -13,6 +13,9 @@ use crate::paths::{Path, Runtime};
 
 type Arg = args::Arg<MainOption>;
 
+/// The value of `resources` that stands for every resource that is linked into the program.
+const LINKED: &str = "linked";
+
 pub(super) struct Entry {
     pub(super) shutdown_timeout: Option<Spanned<Duration>>,
     pub(super) startup_timeout: Option<StartupTimeout>,
@@ -20,10 +23,19 @@ pub(super) struct Entry {
     pub(super) probe: Option<Spanned<SocketAddr>>,
     /// The span of the flag, if it is set.
     pub(super) prestop: Option<Span>,
-    pub(super) resources: Vec<Path>,
+    pub(super) resources: Resources,
     pub(super) flavor: Flavor,
     pub(super) worker_threads: Option<Spanned<usize>>,
     pub(super) runtime: Runtime,
+}
+
+/// What the application consists of, besides what these need.
+pub(super) enum Resources {
+    /// The resources of the package.
+    OfPackage,
+    /// `linked`: every resource that is linked into the program.
+    Linked,
+    Named(Vec<Path>),
 }
 
 pub(super) enum StartupTimeout {
@@ -47,7 +59,7 @@ impl Entry {
             drain_delay: None,
             probe: None,
             prestop: None,
-            resources: Vec::new(),
+            resources: Resources::OfPackage,
             flavor: Flavor::MultiThread,
             worker_threads: None,
             runtime: Runtime::default(),
@@ -58,8 +70,8 @@ impl Entry {
                 MainOption::StartupTimeout => entry.startup_timeout = StartupTimeout::read(cx, &arg),
                 MainOption::DrainDelay => entry.drain_delay = arg.duration(cx),
                 MainOption::Probe => entry.probe = Some(probe(cx, &arg)),
-                MainOption::Prestop => entry.prestop = arg.flag(cx).then(|| arg.span()),
-                MainOption::Resources => entry.resources = resources(cx, &arg),
+                MainOption::Prestop => entry.prestop = arg.flag_span(cx),
+                MainOption::Resources => entry.resources = Resources::read(cx, &arg),
                 MainOption::Flavor => entry.flavor = Flavor::read(cx, &arg),
                 MainOption::WorkerThreads => entry.worker_threads = arg.integer(cx),
                 MainOption::Crate => entry.runtime.path = arg.path(cx),
@@ -75,12 +87,23 @@ fn probe(cx: &Ctxt, arg: &Arg) -> Spanned<SocketAddr> {
     arg.socket_address(cx).unwrap_or_else(any)
 }
 
-fn resources(cx: &Ctxt, arg: &Arg) -> Vec<Path> {
-    let resources = arg.paths(cx);
-    if resources.is_empty() {
-        arg.empty_list(cx);
+impl Resources {
+    fn read(cx: &Ctxt, arg: &Arg) -> Self {
+        match arg.word() {
+            Some(word) if word == LINKED => Self::Linked,
+            Some(word) => {
+                let advice = match option::nearest(&word.to_string(), [LINKED]) {
+                    Some(linked) => format!("did you mean `{linked}`?"),
+                    None => format!(
+                        "for every linked resource, write `resources = {LINKED}`; if it is one, `resources = [{word}]`"
+                    ),
+                };
+                cx.error(word.span(), format_args!("`{word}` does not look like a resource; {advice}"));
+                Self::Linked
+            }
+            None => Self::Named(arg.paths(cx)),
+        }
     }
-    resources
 }
 
 impl StartupTimeout {

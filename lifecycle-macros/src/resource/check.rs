@@ -2,6 +2,7 @@
 
 use super::model::Declaration;
 use super::name;
+use super::options::ResourceOption;
 use super::subject::Kind;
 use crate::ctxt::Ctxt;
 use crate::paths::remove_repeated;
@@ -12,6 +13,8 @@ pub(super) fn check(cx: &Ctxt, declaration: &mut Declaration) {
     check_dependencies(cx, declaration);
     check_name(cx, declaration);
     check_acquire_timeout(cx, declaration);
+    check_necessity(cx, declaration);
+    check_supplied(cx, declaration);
 }
 
 fn check_second(cx: &Ctxt, declaration: &Declaration) {
@@ -94,5 +97,40 @@ fn check_acquire_timeout(cx: &Ctxt, declaration: &mut Declaration) {
             limit.span,
             "an `acquire_timeout` of zero leaves no time to acquire anything; for no limit, remove it",
         );
+    }
+}
+
+fn check_necessity(cx: &Ctxt, declaration: &Declaration) {
+    if let (Some(_), Some(span)) = (declaration.optional, declaration.skippable) {
+        cx.error(
+            span,
+            "an `optional` resource may skip, too: remove `skippable`, or remove `optional` if its failures are fatal",
+        );
+    }
+}
+
+/// What is supplied exists before the application: nothing that is about its acquisition or its tasks has an effect.
+fn check_supplied(cx: &Ctxt, declaration: &Declaration) {
+    if declaration.supplied.is_none() {
+        return;
+    }
+    let Declaration { after, acquire_timeout, drain_timeout, optional, skippable, .. } = declaration;
+    let without_effect = [
+        (ResourceOption::After, after.first().map(|path| path.first)),
+        (ResourceOption::AcquireTimeout, acquire_timeout.as_ref().map(|timeout| timeout.span)),
+        (ResourceOption::DrainTimeout, drain_timeout.as_ref().map(|timeout| timeout.span)),
+        (ResourceOption::Optional, *optional),
+        (ResourceOption::Skippable, *skippable),
+    ];
+    for (option, span) in without_effect {
+        if let Some(span) = span {
+            cx.error(
+                span,
+                format_args!(
+                    "`{option}` has no effect on a `supplied` resource, whose instance is there from the beginning; \
+                     remove it"
+                ),
+            );
+        }
     }
 }

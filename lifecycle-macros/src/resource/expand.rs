@@ -9,7 +9,7 @@ use super::handle::handle;
 use super::model::Declaration;
 use crate::args::Spanned;
 use crate::duration::literal;
-use crate::paths::{Path, generated_at, private};
+use crate::paths::{Path, generated_at, origin, private};
 
 /// In a cycle, rustc says little more than this name.
 const DEPTH: &str = "RESOURCES_THAT_COME_AFTER_EACH_OTHER";
@@ -67,8 +67,9 @@ fn node(declaration: &Declaration, name: &Ident) -> TokenStream {
     let at = generated_at(name.span());
     let private = private(at);
     let data = data(declaration, name);
+    let new = if declaration.supplied.is_some() { quote!(supplied) } else { quote!(new) };
     quote_spanned! {at=>
-        static NODE: #private::Node = #private::Node::new::<#name>(#data);
+        static NODE: #private::Node = #private::Node::#new::<#name>(#data);
     }
 }
 
@@ -82,7 +83,14 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let acquire_timeout = optional_duration(declaration.acquire_timeout.as_ref());
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
     let reserve = optional_duration(declaration.reserve.as_ref());
-    let Declaration { optional, foundation, .. } = declaration;
+    let necessity = match (declaration.optional, declaration.skippable) {
+        (Some(_), _) => quote!(Optional),
+        (None, Some(_)) => quote!(Skippable),
+        (None, None) => quote!(Required),
+    };
+    let foundation = declaration.foundation;
+    let supplied = declaration.supplied.is_some();
+    let origin = origin(Span::call_site());
     // Not as generated code: these would name the line of the attribute.
     let at_name = self::private(name.span());
     let file = quote_spanned!(name.span()=> #at_name::file!());
@@ -92,12 +100,14 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
             name: #display_name,
             file: #file,
             line: #line,
+            origin: #origin,
             after: &[#(#nodes),*],
             acquire_timeout: #acquire_timeout,
             drain_timeout: #drain_timeout,
             reserve: #reserve,
-            optional: #optional,
+            necessity: #private::Necessity::#necessity,
             foundation: #foundation,
+            supplied: #supplied,
         }
     }
 }

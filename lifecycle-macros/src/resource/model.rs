@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::LitStr;
 
 use super::options::ResourceOption;
@@ -19,7 +19,10 @@ pub(super) struct Declaration {
     pub(super) acquire_timeout: Option<Spanned<Duration>>,
     pub(super) drain_timeout: Option<Spanned<Duration>>,
     pub(super) reserve: Option<Spanned<Duration>>,
-    pub(super) optional: bool,
+    /// The spans of flags that are set.
+    pub(super) optional: Option<Span>,
+    pub(super) skippable: Option<Span>,
+    pub(super) supplied: Option<Span>,
     pub(super) foundation: bool,
     pub(super) runtime: Runtime,
 }
@@ -34,7 +37,9 @@ impl Declaration {
             acquire_timeout: None,
             drain_timeout: None,
             reserve: None,
-            optional: false,
+            optional: None,
+            skippable: None,
+            supplied: None,
             foundation: false,
             runtime: Runtime::default(),
         };
@@ -45,7 +50,9 @@ impl Declaration {
                 ResourceOption::AcquireTimeout => declaration.acquire_timeout = arg.duration(cx),
                 ResourceOption::DrainTimeout => declaration.drain_timeout = arg.duration(cx),
                 ResourceOption::Reserve => declaration.reserve = arg.duration(cx),
-                ResourceOption::Optional => declaration.optional = arg.flag(cx),
+                ResourceOption::Optional => declaration.optional = arg.flag_span(cx),
+                ResourceOption::Skippable => declaration.skippable = arg.flag_span(cx),
+                ResourceOption::Supplied => declaration.supplied = arg.flag_span(cx),
                 ResourceOption::Foundation => declaration.foundation = arg.flag(cx),
                 ResourceOption::Crate => declaration.runtime.path = arg.path(cx),
             }

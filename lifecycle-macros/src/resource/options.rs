@@ -10,7 +10,9 @@ option_names! {
         DrainTimeout = "drain_timeout", "drain_timeout = \"15s\"";
         Reserve = "reserve", "reserve = \"2s\"";
         Optional = "optional", "optional";
+        Skippable = "skippable", "skippable";
         Foundation = "foundation", "foundation";
+        Supplied = "supplied", "supplied";
         Crate = "crate", "crate = path::to::lifecycle";
     }
 }

@@ -13,10 +13,12 @@ use super::node::Node;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared as a resource",
     label = "put `#[lifecycle::resource]` on `{Self}`",
-    note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`"
+    note = "a resource is a struct with `#[lifecycle::resource]` and an `impl lifecycle::Resource`",
+    note = "if it has the attribute, mend the error there first; where the runtime is a dependency under another name, \
+            write `crate = that_name` in the attribute"
 )]
 pub trait Declared: Sized + 'static {
-    /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional.
+    /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional or skippable.
     type Handle: Handle<Self>;
     /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391), and the error
     /// names this constant.
@@ -51,7 +53,7 @@ pub trait Handle<R>: Sized {
 
 impl<R> Handle<R> for Arc<R> {
     fn new(instance: Option<Self>) -> Self {
-        instance.expect("a resource that is not optional is there before its dependents")
+        instance.expect("a resource that is required is there before its dependents")
     }
 }
 

@@ -4,29 +4,28 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::declared::{Declared, DependsOn, Handle as _};
+use crate::driver::Instance;
 use crate::handles::acquire::Acquire;
 use crate::handles::app::App;
 
 impl<R> Acquire<R> {
-    /// The dependency `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional`.
+    /// The dependency `D`: `Arc<D>`, or `Option<Arc<D>>` if `D` is declared `optional` or `skippable`.
     ///
     /// It compiles only if `D` is in this resource's `after`, and cannot fail. A handle that is still held when `D` has
     /// been released keeps the value from being dropped (rule D12).
     #[must_use]
-    pub fn get<D: Declared + Send + Sync>(&self) -> D::Handle
+    pub fn get<D: Declared>(&self) -> D::Handle
     where
         R: DependsOn<D>,
     {
         let entry = self.dependencies.iter().find(|(id, _)| *id == TypeId::of::<D>());
         let instance = entry.and_then(|(_, instance)| instance.clone());
-        D::Handle::new(instance.map(|instance| {
-            instance.downcast().unwrap_or_else(|_| unreachable!("an instance is stored under its own type"))
-        }))
+        D::Handle::new(instance.and_then(typed))
     }
 }
 
 impl App {
-    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional`.
+    /// The resource `R`: `Arc<R>`, or `Option<Arc<R>>` if `R` is declared `optional` or `skippable`.
     ///
     /// # Panics
     ///
@@ -34,9 +33,9 @@ impl App {
     /// yet, or has been released. [`try_get`](Self::try_get) does not panic.
     #[must_use]
     #[track_caller]
-    pub fn get<R: Declared + Send + Sync>(&self) -> R::Handle {
+    pub fn get<R: Declared>(&self) -> R::Handle {
         let instance = self.try_get::<R>();
-        let is_missing = instance.is_none() && !R::node().declaration.optional;
+        let is_missing = instance.is_none() && !R::node().declaration.necessity.may_be_missing();
         assert!(
             !is_missing,
             "the resource `{}` is not there: it is not part of this application, not acquired yet, or released",
@@ -47,8 +46,16 @@ impl App {
 
     /// The resource `R`, or `None` if it is not available: see [`get`](Self::get).
     #[must_use]
-    pub fn try_get<R: Declared + Send + Sync>(&self) -> Option<Arc<R>> {
+    pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
         let place = self.driver().place(TypeId::of::<R>())?;
-        self.driver().hand_out(place)?.downcast().ok()
+        typed(self.driver().hand_out(place)?)
     }
+}
+
+/// Only the node knows that its type is `Send` and `Sync`. If `get` asked for it, a type that is not would be an error
+/// wherever it is used, and not at its `impl Resource` alone.
+fn typed<R: Declared>(instance: Instance) -> Option<Arc<R>> {
+    let mut handle: Option<Arc<R>> = None;
+    (R::node().downcast)(instance, &mut handle);
+    handle
 }

@@ -1,11 +1,12 @@
 //! The node of a type: its hooks without the type.
 
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::mem::needs_drop;
 use std::sync::Arc;
 
 use super::node::{Declaration, Node};
 use super::resource::Resource;
+use super::supplied::Supplied;
 use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
@@ -17,6 +18,7 @@ impl Node {
         Self {
             declaration,
             type_name: type_name::<R>,
+            downcast: downcast::<R>,
             hooks: Hooks {
                 type_id: TypeId::of::<R>,
                 acquire: acquire::<R>,
@@ -25,6 +27,29 @@ impl Node {
                 needs_drop: needs_drop::<R>(),
                 #[cfg(feature = "probe")]
                 check: check::<R>,
+            },
+        }
+    }
+}
+
+impl Node {
+    /// The node of `R`, which is never acquired.
+    pub const fn supplied<R: Supplied>(declaration: Declaration) -> Self {
+        Self {
+            declaration,
+            type_name: type_name::<R>,
+            downcast: downcast::<R>,
+            hooks: Hooks {
+                type_id: TypeId::of::<R>,
+                acquire: |_, _| Box::pin(async { Err("no instance was supplied".into()) }),
+                release: |instance, seat| {
+                    let context = Release::new(seat);
+                    Box::pin(async move { typed::<R>(&instance).release(&context).await })
+                },
+                abort: |instance| typed::<R>(instance).abort(),
+                needs_drop: needs_drop::<R>(),
+                #[cfg(feature = "probe")]
+                check: |instance| Box::pin(async move { typed::<R>(&instance).check().await }),
             },
         }
     }
@@ -49,6 +74,11 @@ fn check<R: Resource>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
     Box::pin(async move { typed::<R>(&instance).check().await })
 }
 
-fn typed<R: Resource>(instance: &Instance) -> &R {
+fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
     instance.downcast_ref().expect("a node is only called with instances of its own type")
+}
+
+fn downcast<R: Send + Sync + 'static>(instance: Instance, handle: &mut dyn Any) {
+    *handle.downcast_mut().expect("a node is only asked for handles to its own type") =
+        instance.downcast::<R>().ok();
 }

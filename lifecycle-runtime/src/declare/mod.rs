@@ -6,3 +6,4 @@ mod hooks;
 pub(crate) mod node;
 pub(crate) mod resource;
 pub(crate) mod roots;
+pub(crate) mod supplied;

@@ -1,13 +1,32 @@
 //! A declaration: written by `#[resource]`, constant, and known before the program starts.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::time::Duration;
 
-use crate::driver::Hooks;
+use crate::driver::{Hooks, Instance};
+use crate::model::plan::Necessity;
 
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);
+
+/// The crate that an expansion is part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// `option_env!("CARGO_PKG_NAME")`: set by cargo.
+    pub package: Option<&'static str>,
+    /// `module_path!()`.
+    pub module: &'static str,
+}
+
+impl Origin {
+    /// The name of the package or, without cargo, that of the crate.
+    #[must_use]
+    pub fn package(self) -> &'static str {
+        let krate = self.module.split("::").next().unwrap_or(self.module);
+        self.package.unwrap_or(krate)
+    }
+}
 
 /// The options of one `#[resource]`, as they were written.
 #[derive(Debug)]
@@ -18,6 +37,8 @@ pub struct Declaration {
     pub file: &'static str,
     /// The line of the struct.
     pub line: u32,
+    /// The crate of the struct.
+    pub origin: Origin,
     /// `after = …`; functions, since references between statics of a cycle would be reported twice.
     pub after: &'static [fn() -> &'static Node],
     /// `acquire_timeout = "…"`.
@@ -26,10 +47,12 @@ pub struct Declaration {
     pub drain_timeout: Option<Duration>,
     /// `reserve = "…"`.
     pub reserve: Option<Duration>,
-    /// `optional`.
-    pub optional: bool,
+    /// `optional` or `skippable`.
+    pub necessity: Necessity,
     /// `foundation`.
     pub foundation: bool,
+    /// `supplied`.
+    pub supplied: bool,
 }
 
 /// One resource's declaration together with its hooks.
@@ -37,6 +60,8 @@ pub struct Node {
     pub(crate) declaration: Declaration,
     pub(crate) type_name: fn() -> &'static str,
     pub(crate) hooks: Hooks,
+    /// Puts the instance into an `Option<Arc<R>>`.
+    pub(crate) downcast: fn(Instance, &mut dyn Any),
 }
 
 impl Node {

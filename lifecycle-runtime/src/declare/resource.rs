@@ -44,7 +44,9 @@ pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// # Errors
     ///
     /// An error, a panic or an exceeded `acquire_timeout` fails the start: what was acquired is released in reverse
-    /// order, and the process exits with 1 (rule S4).
+    /// order, and the process exits with 1 (rule S4), or with 78 if the error is [`Misconfigured`](crate::Misconfigured)
+    /// or has one among its sources. Of an `optional` resource every failure is tolerated (rule S6); a `skippable` or
+    /// `optional` one may return [`Skip`](crate::Skip).
     ///
     /// # Cancel safety
     ///

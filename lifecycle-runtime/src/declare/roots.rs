@@ -1,4 +1,4 @@
-//! Which resources an application consists of: all that are declared, or those that were named, and what they need.
+//! Which resources an application consists of: all that are linked, or those that were selected, and what they need.
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
@@ -8,6 +8,7 @@ use super::declared::{Declared, Registered};
 use super::node::{Declaration, Node};
 use crate::driver::{Hooks, Instance};
 use crate::model::Name;
+use crate::model::left_out::LeftOut;
 use crate::model::plan::{Id, Plan, Step};
 
 /// One or more resources, as a type argument of [`Builder::resources`](crate::Builder::resources): `Http`,
@@ -49,8 +50,33 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H I J K L);
 
+/// The resources that an application is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    /// Everything that is linked of these packages.
+    packages: Vec<String>,
+    nodes: Vec<&'static Node>,
+}
+
+impl Selection {
+    pub(crate) fn add<R: Resources>(&mut self) {
+        R::nodes(&mut self.nodes);
+    }
+
+    pub(crate) fn add_package(&mut self, package: &str) {
+        self.packages.push(package.to_owned());
+    }
+
+    fn roots(self, linked: &[&'static Node]) -> Vec<&'static Node> {
+        let Self { packages, nodes } = self;
+        let is_of_package =
+            |node: &&&Node| packages.iter().any(|package| package == node.declaration.origin.package());
+        nodes.into_iter().chain(linked.iter().filter(is_of_package).copied()).collect()
+    }
+}
+
 /// Every resource that is linked into the program.
-pub(crate) fn declared() -> Vec<&'static Node> {
+fn linked() -> Vec<&'static Node> {
     let mut nodes: Vec<_> =
         inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)()).collect();
     // The linker gives no order; sources do. What one call of a macro declares is all on the line of that call.
@@ -65,14 +91,23 @@ pub(crate) struct Planned {
     pub(crate) hooks: Vec<&'static Hooks>,
     /// The instances that are there already.
     pub(crate) supplied: Vec<(Id, Instance)>,
+    /// What is linked besides.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// What should have been supplied, and was not.
+    pub(crate) not_supplied: Vec<Name>,
 }
 
-/// The plan of `roots`, all that they need, and what is supplied.
+/// The plan of what was selected (or else everything that is linked), all that it needs, and what is supplied.
 pub(crate) fn plan(
-    roots: Vec<&'static Node>,
+    selection: Option<Selection>,
     supplied: Vec<(&'static Node, Instance)>,
     main_reserve: Duration,
 ) -> Planned {
+    let linked = linked();
+    let roots = match selection {
+        Some(selection) => selection.roots(&linked),
+        None => linked.clone(),
+    };
     let mut nodes: Vec<&'static Node> = Vec::new();
     let mut seen = HashSet::new();
     let supplied_nodes = supplied.iter().map(|(node, _)| *node);
@@ -89,6 +124,7 @@ pub(crate) fn plan(
             }
         }
     }
+    let left_out = left_out(&nodes, linked.into_iter().filter(|node| !seen.contains(&node.type_id())));
     let place: HashMap<TypeId, usize> =
         nodes.iter().enumerate().map(|(position, node)| (node.type_id(), position)).collect();
     let steps = nodes.iter().zip(names(&nodes)).map(|(node, name)| {
@@ -101,16 +137,27 @@ pub(crate) fn plan(
             reserve: node.reserve(),
             acquire_timeout: declaration.acquire_timeout,
             drain_timeout: declaration.drain_timeout,
-            optional: declaration.optional,
+            necessity: declaration.necessity,
             foundation: declaration.foundation,
             is_supplied,
         }
     });
     let (plan, order) = Plan::new(steps.collect(), main_reserve);
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
+    let is_not_supplied = |id: &Id| nodes[*id].declaration.supplied && !plan.step(*id).is_supplied;
+    let not_supplied = plan.names(plan.resources().filter(is_not_supplied));
     let instances = nodes.iter().enumerate();
     let instances = instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?)));
-    Planned { plan, supplied: instances.collect(), hooks: nodes.iter().map(|node| &node.hooks).collect() }
+    let supplied = instances.collect();
+    let hooks = nodes.iter().map(|node| &node.hooks).collect();
+    Planned { plan, hooks, supplied, left_out, not_supplied }
+}
+
+/// The names of `others` differ from one another, and from those of `nodes`.
+fn left_out(nodes: &[&'static Node], others: impl Iterator<Item = &'static Node>) -> Vec<LeftOut> {
+    let all: Vec<&'static Node> = nodes.iter().copied().chain(others).collect();
+    let named = all.iter().zip(names(&all)).skip(nodes.len());
+    named.map(|(node, name)| LeftOut { name, package: node.declaration.origin.package() }).collect()
 }
 
 /// A name for each of `nodes` that no other has: the declared one, or else the path of the type, or that and its place.

@@ -1,10 +1,12 @@
 //! The errors of hooks and tasks: put into words at once, and kept as values for the report.
 
 use std::error::Error;
+use std::iter;
 use std::sync::Mutex;
 
 use super::catch::{Panic, catch};
 use crate::model::failure::{BoxError, Cause, ErrorText, SharedError};
+use crate::model::misconfigured::Misconfigured;
 use crate::process::lock;
 
 /// An error has no more sources than this, unless it is its own.
@@ -27,14 +29,15 @@ impl Errors {
     pub(super) fn keep(&self, error: BoxError) -> Cause {
         let error = SharedError::new(error);
         let text = words(error.get());
+        let is_misconfiguration = catch(|| blames_configuration(error.get())).unwrap_or(false);
         let mut kept = lock(&self.0);
         if kept.is_closed {
-            return Cause::Error(text.into());
+            return Cause::Error(ErrorText { text, kept_as: None, is_misconfiguration });
         }
         let number = kept.next;
         kept.next += 1;
         kept.errors.push((number, error));
-        Cause::Error(ErrorText::new(text, Some(number)))
+        Cause::Error(ErrorText { text, kept_as: Some(number), is_misconfiguration })
     }
 
     pub(super) fn get(&self, number: u64) -> Option<SharedError> {
@@ -65,16 +68,23 @@ pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
 /// An error and its sources, outermost first, without the repetition of a wrapper that says what its source says.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    for _ in 0..MOST_SOURCES {
-        let Some(error) = source else { break };
+    for error in sources(error) {
         let words = error.to_string();
         if !text.ends_with(&words) {
             text = format!("{text}: {words}");
         }
-        source = error.source();
     }
     text
+}
+
+/// Whether the error, or one of its sources, says that the configuration is wrong.
+fn blames_configuration(error: &(dyn Error + 'static)) -> bool {
+    Misconfigured::is(error) || sources(error).any(Misconfigured::is)
+}
+
+/// The sources of an error, outermost first.
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(error.source(), |&error| error.source()).take(MOST_SOURCES)
 }
 
 #[cfg(test)]

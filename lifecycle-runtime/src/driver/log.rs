@@ -11,6 +11,7 @@ use crate::engine::notice::{
 use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
+use crate::model::left_out::{LeftOut, LinkedAndLeftOut};
 use crate::model::phase::Reason;
 use crate::model::plan::{Id, Plan};
 use crate::model::platform::Origin;
@@ -55,7 +56,7 @@ pub(super) fn say(word: &Word, ear: Ear) {
 
 fn say_notice(notice: &Notice, ear: Ear) {
     match notice {
-        Notice::Plan(plan) => say_plan(plan, ear),
+        Notice::Plan { plan, left_out } => say_plan(plan, left_out, ear),
         Notice::GraceTooShort { timeout, grace, platform } => say!(
             ear,
             WARN,
@@ -287,17 +288,21 @@ fn say_notice(notice: &Notice, ear: Ear) {
     }
 }
 
-fn say_plan(plan: &Plan, ear: Ear) {
+fn say_plan(plan: &Plan, left_out: &[LeftOut], ear: Ear) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),
     };
     let resources: Vec<String> = plan.resources().map(described).collect();
-    match resources.len() {
-        0 => say!(ear, INFO, "starting: no resource is declared"),
-        1 => say!(ear, INFO, count = 1, "starting 1 resource: {}", resources[0]),
-        count => say!(ear, INFO, count, "starting {count} resources: {}", resources.join(", ")),
-    }
+    let starting = match &resources[..] {
+        [] if left_out.is_empty() => "starting: no resource is linked into the program".to_owned(),
+        [] => "starting no resource".to_owned(),
+        [resource] => format!("starting 1 resource: {resource}"),
+        resources => format!("starting {} resources: {}", resources.len(), resources.join(", ")),
+    };
+    let besides =
+        if left_out.is_empty() { String::new() } else { format!("; {}", LinkedAndLeftOut(left_out)) };
+    say!(ear, INFO, count = resources.len(), left_out = left_out.len(), "{starting}{besides}");
 }
 
 fn say_failure(failure: &Failure, ear: Ear) {

@@ -370,9 +370,7 @@ impl Engine {
         }
         match self.settings.body {
             BodyKind::Empty if !self.has_spawned => {
-                let hint = "it has no body, and no resource spawned a task that keeps the application alive: \
-                            spawn servers and workers with `cx.spawn` in `acquire`, not with a bare `tokio::spawn`";
-                self.fail(self.plan.main(), Operation::Main, Cause::Error(hint.into()));
+                self.fail(self.plan.main(), Operation::Main, Cause::Error(self.nothing_to_live_for().into()));
             }
             // Only the host knows what it lives for, until it spawns a supervised task.
             BodyKind::Host if !self.has_spawned => return false,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use crate::model::failure::Failure;
+use crate::model::left_out::LeftOut;
 use crate::model::phase::Reason;
 use crate::model::plan::Plan;
 use crate::model::platform::{Origin, Platform};
@@ -16,8 +17,11 @@ use crate::model::{Name, TaskName};
 /// Something to be said.
 #[derive(Clone, Debug)]
 pub(crate) enum Notice {
-    /// The resources that were found, in the order in which they are acquired.
-    Plan(Arc<Plan>),
+    /// The resources of the application, in the order in which they are acquired, and what is linked besides.
+    Plan {
+        plan: Arc<Plan>,
+        left_out: Vec<LeftOut>,
+    },
     /// `shutdown_timeout` is more than the platform gives (rule S7).
     GraceTooShort {
         timeout: Duration,

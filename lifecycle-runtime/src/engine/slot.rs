@@ -48,7 +48,7 @@ pub(super) struct Slot {
     pub(super) has_instance: bool,
     /// Nothing is in flight, and nothing more can come.
     pub(super) is_drained: bool,
-    /// Its dependents wait no longer: it is acquired, or it is optional and will not be.
+    /// Its dependents wait no longer: it is acquired, or the application does without it.
     pub(super) is_settled: bool,
     /// Its turn waited, or waits, for nothing but units in flight that are not its tasks.
     pub(super) waits_for_units: bool,

@@ -9,6 +9,7 @@ use super::slot::State;
 use super::timers::Timer;
 use super::{Engine, PROGRESS};
 use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::left_out::LinkedAndLeftOut;
 use crate::model::phase::Phase;
 use crate::model::plan::Id;
 use crate::model::report::Outcome;
@@ -18,7 +19,7 @@ impl Engine {
         if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
-        self.say(Notice::Plan(self.plan.clone()));
+        self.say(Notice::Plan { plan: self.plan.clone(), left_out: self.settings.left_out.clone() });
         for warning in std::mem::take(&mut self.settings.warnings) {
             self.say(warning);
         }
@@ -73,6 +74,21 @@ impl Engine {
         }
     }
 
+    /// What is wrong with an application that has no body and has spawned nothing, and what to do.
+    pub(super) fn nothing_to_live_for(&self) -> String {
+        let left_out = &self.settings.left_out;
+        if self.plan.resources().is_empty() && !left_out.is_empty() {
+            return format!(
+                "it has no body and no resources; {}: name those that belong to it in `resources = […]`, or write \
+                 `resources = linked`",
+                LinkedAndLeftOut(left_out),
+            );
+        }
+        "it has no body, and no resource spawned a task that keeps the application alive: spawn servers and workers \
+         with `cx.spawn` in `acquire`, not with a bare `tokio::spawn`"
+            .to_owned()
+    }
+
     fn startup_timeout_is_over(&self) -> Option<Duration> {
         self.settings.startup_timeout.filter(|&limit| self.now >= limit)
     }
@@ -100,11 +116,11 @@ impl Engine {
         self.settle(id);
     }
 
-    /// Those that come after a resource need not wait for it any longer: it is there, or it is optional and will not
-    /// be. In the second case it has its turn at once, and the others go on (rule S6).
+    /// Those that come after a resource need not wait for it any longer: it is there, or the application does
+    /// without it. In the second case it has its turn at once, and the others go on (rule S6).
     fn settle(&mut self, id: Id) {
         let step = self.plan.step(id);
-        let gives_up = step.optional && !self.slots[id].has_instance;
+        let gives_up = step.necessity.may_be_missing() && !self.slots[id].has_instance;
         if !std::mem::replace(&mut self.slots[id].is_settled, true) {
             self.left.unsettled -= 1;
             self.left.unsettled_foundations -= usize::from(step.foundation);
@@ -174,8 +190,9 @@ impl Engine {
     }
 
     pub(super) fn acquire_skipped(&mut self, id: Id) {
-        if !self.plan.step(id).optional {
-            let why = "it returned `Skip`, but it is not `optional`: declare it `optional`, so that its dependents can do without it";
+        if !self.plan.step(id).necessity.may_be_missing() {
+            let why = "it returned `Skip`, but it is neither `skippable` nor `optional`: declare it `skippable`, so that its dependents \
+                       can do without it";
             return self.acquire_failed(id, Cause::Error(why.into()));
         }
         if self.acquisition_ended(id) {

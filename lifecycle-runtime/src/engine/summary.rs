@@ -16,6 +16,7 @@ use crate::model::signal::Signal;
 impl Engine {
     pub(crate) fn exit_code(&self) -> u8 {
         let ending = Ending {
+            is_misconfigured: self.failures.iter().any(Failure::blames_configuration),
             interrupted_by: self.hurried_by().or(self.interrupted_by),
             was_cut: self.was_cut,
             has_failed: self.has_failed(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::notice::Insistence;
 use super::settings::Delay;
 use super::*;
-use crate::model::plan::Step;
+use crate::model::plan::{Necessity, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
@@ -69,7 +69,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         reserve: Duration::from_secs(1),
         acquire_timeout: None,
         drain_timeout: None,
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
     };
@@ -82,6 +82,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         ending: Ending::Process,
         at_terminal,
         serves: false,
+        left_out: Vec::new(),
         warnings: Vec::new(),
     };
     let (plan, _) = Plan::new(graph.iter().map(step).collect(), Duration::ZERO);
@@ -339,7 +340,7 @@ fn what_comes_before_the_start_waits_for_it() {
     let mut engine = Engine::new(Arc::clone(starting(&[&[]]).plan()), starting(&[&[]]).settings.clone());
     assert!(tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate)).is_empty());
     let started = tell(&mut engine, Duration::ZERO, Event::Start);
-    assert!(matches!(started.first(), Some(Output::Say(Notice::Plan(_)))), "{started:?}");
+    assert!(matches!(started.first(), Some(Output::Say(Notice::Plan { .. }))), "{started:?}");
     let commands = commands(started);
     assert!(commands.contains(&Command::Enter(Phase::Draining)), "{commands:?}");
     assert!(!commands.contains(&Command::Acquire(0)), "{commands:?}");

@@ -18,11 +18,12 @@ use crate::model::report::Outcome;
 const MOMENT: Duration = Duration::from_millis(1);
 
 impl Engine {
-    /// A turn begins once everything that comes after the resource has had its own (rule D5); of an optional resource
-    /// that will not be there, at once (rule S6).
+    /// A turn begins once everything that comes after the resource has had its own (rule D5); of a resource that
+    /// the application does without, at once (rule S6).
     pub(super) fn begin_turn_if_due(&mut self, id: Id, counts: &dyn Counts) {
         let slot = &self.slots[id];
-        let has_given_up = slot.is_settled && !slot.has_instance && self.plan.step(id).optional;
+        let has_given_up =
+            slot.is_settled && !slot.has_instance && self.plan.step(id).necessity.may_be_missing();
         let is_due =
             self.phase == Phase::Stopping && slot.above == 0 || self.phase == Phase::Starting && has_given_up;
         if !is_due {

@@ -52,7 +52,8 @@ impl<R> Acquire<R> {
     /// }
     /// ```
     ///
-    /// The task cannot use `cx` ("lifetime may not live long enough"): take from it what the task needs, before. A block
+    /// The task cannot use `cx` ("lifetime may not live long enough", "`cx` escapes the associated function body"): take from
+    /// it what the task needs, before. A block
     /// with `?` must say what its error is ("type annotations needed").
     ///
     /// ```

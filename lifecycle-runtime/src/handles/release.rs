@@ -9,7 +9,34 @@ use crate::model::phase::Reason;
 
 /// The context passed to [`Resource::release`](crate::Resource::release): how much time there is, and why it happens.
 ///
-/// It has no `get`. What a release needs of another resource, `acquire` keeps in the struct.
+/// It has no `get`. What a release needs of another resource, `acquire` keeps in the struct; that resource is still there,
+/// since it is released later.
+///
+/// ```
+/// # use lifecycle::{Acquire, Release, Resource, Result, resource};
+/// # #[resource]
+/// # struct Db;
+/// # impl Resource for Db {
+/// #     async fn acquire(_: &Acquire<Self>) -> Result<Self> { Ok(Db) }
+/// # }
+/// # impl Db { async fn save(&self, _: &str) -> Result { Ok(()) } }
+/// use std::sync::Arc;
+///
+/// #[resource(after = Db)]
+/// struct Session {
+///     db: Arc<Db>,
+/// }
+///
+/// impl Resource for Session {
+///     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+///         Ok(Self { db: cx.get::<Db>() })
+///     }
+///
+///     async fn release(&self, _: &Release) -> Result {
+///         self.db.save("the session").await
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Release {
     pub(crate) seat: Seat,

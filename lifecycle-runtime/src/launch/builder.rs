@@ -13,15 +13,14 @@ use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
-use crate::declare::roots::{self, Planned, Resources};
+use crate::declare::roots::{self, Planned, Resources, Selection};
 use crate::driver::{Driver, Instance, Parts, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
 use crate::handles::app::App;
-use crate::model::failure::Failure;
-#[cfg(feature = "probe")]
-use crate::model::failure::{Cause, Operation};
+use crate::model::Name;
+use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
@@ -30,6 +29,9 @@ use crate::process::watchdog::Watchdog;
 
 impl App {
     /// Starts the configuration of an application, for programs that have their own `main`, and for tests.
+    ///
+    /// Unless [`Builder::package`] or [`Builder::resources`] selects some, the application consists of every resource that
+    /// is linked into the program, those of other packages included.
     ///
     /// ```no_run
     /// #[tokio::main]
@@ -55,7 +57,7 @@ impl App {
 #[must_use = "a builder does nothing until `start` or `run`"]
 pub struct Builder {
     options: Options,
-    roots: Option<Vec<&'static Node>>,
+    selection: Option<Selection>,
     supplied: Vec<(&'static Node, Instance)>,
     control: Option<io::Result<Control>>,
     #[cfg(feature = "testing")]
@@ -127,16 +129,39 @@ impl Builder {
         self
     }
 
-    /// Selects the resources of the application: these and what they need, instead of all that are declared in the
-    /// program. Further calls add to the selection.
+    /// Selects resources: the application consists of these and what they need, instead of all that are linked into the
+    /// program. Further calls, also of [`package`](Self::package), add to the selection.
+    ///
+    /// `resources::<()>()` selects none.
     pub fn resources<R: Resources>(mut self) -> Self {
-        R::nodes(self.roots.get_or_insert_default());
+        self.selection.get_or_insert_default().add::<R>();
+        self
+    }
+
+    /// Selects the resources that a package declares: the application consists of these and what they need, instead of
+    /// all that are linked into the program. Further calls, also of [`resources`](Self::resources), add to the selection.
+    ///
+    /// `#[lifecycle::main]` does this by itself, with its own package. It keeps a program that only calls a function of a
+    /// library from starting the library's resources too:
+    ///
+    /// ```no_run
+    /// # fn builder() {
+    /// lifecycle::App::builder().package(env!("CARGO_PKG_NAME"));
+    /// # }
+    /// ```
+    ///
+    /// All crates of the package count (its library, and the binary that is running) if they are linked. In a program
+    /// that is not built with cargo, each crate is a package, with the crate's name.
+    pub fn package(mut self, name: &str) -> Self {
+        self.selection.get_or_insert_default().add_package(name);
         self
     }
 
     /// Uses an existing instance of `R`, such as a fake in a test, instead of acquiring one.
     ///
-    /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource.
+    /// The dependencies of `R` are not acquired on its account. The instance is released like any other resource. One that
+    /// is declared `supplied` has to be supplied, or the start fails before anything is acquired: see
+    /// [`Supplied`](crate::Supplied).
     pub fn supply<R: Declared + Send + Sync>(mut self, instance: R) -> Self {
         self.supplied.push((R::node(), Arc::new(instance)));
         self
@@ -162,9 +187,9 @@ impl Builder {
 
     pub(super) fn build(self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
+        let config = self.config()?;
         let Self {
-            options,
-            roots,
+            selection,
             supplied,
             control,
             #[cfg(feature = "testing")]
@@ -172,20 +197,20 @@ impl Builder {
             ..
         } = self;
         let handles_signals = control.is_some();
-        let environment = Environment::of_this_process();
-        let platform = platform::grace(|variable| environment.get(variable), procfs::exists);
-        let config = options.resolve(&environment, platform)?;
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),
         };
         let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
-        let discovered = || roots::plan(roots.unwrap_or_else(roots::declared), supplied, main_reserve);
+        let discovered = || roots::plan(selection, supplied, main_reserve);
         #[cfg(feature = "testing")]
         let planned = synthetic.map_or_else(discovered, |edges| super::synthetic::plan(edges, main_reserve));
         #[cfg(not(feature = "testing"))]
         let planned = discovered();
-        let Planned { plan, hooks, supplied } = planned;
+        let Planned { plan, hooks, supplied, left_out, not_supplied } = planned;
+        if !not_supplied.is_empty() {
+            return Err(not_supplied.into_iter().map(has_no_instance).collect());
+        }
         let Config {
             shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings: doubts, ..
         } = config;
@@ -202,6 +227,7 @@ impl Builder {
             ending,
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
+            left_out,
             warnings,
         };
         let no_thread =
@@ -230,6 +256,13 @@ impl Builder {
         Ok(driver)
     }
 
+    /// The effective configuration, or everything that is wrong with it.
+    pub(super) fn config(&self) -> Result<Config, Vec<Failure>> {
+        let environment = Environment::of_this_process();
+        let platform = platform::grace(|variable| environment.get(variable), procfs::exists);
+        self.options.resolve(&environment, platform)
+    }
+
     #[cfg(feature = "testing")]
     fn timing(&self) -> Timing {
         if self.has_virtual_time { Timing::Runtime } else { Timing::Thread }
@@ -239,6 +272,13 @@ impl Builder {
     fn timing(&self) -> Timing {
         Timing::Thread
     }
+}
+
+/// The failure of a resource that is declared `supplied`, and was not.
+fn has_no_instance(resource: Name) -> Failure {
+    let why = "it is declared `supplied`, and no instance was supplied: call `supply` on the builder, which \
+               `#[lifecycle::main]` cannot, or do not select the resource";
+    Failure::new(resource, Operation::Acquire, Cause::Error(why.into()))
 }
 
 /// Opens what watches the application, and tells what is to be said about it.

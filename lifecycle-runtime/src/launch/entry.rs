@@ -3,8 +3,10 @@
 use std::future::Future;
 
 use super::builder::Builder;
-use super::config::lack;
+use super::config::{lack, refuse};
+use super::environment::Environment;
 use super::runtime;
+use super::threads::Threads;
 use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
@@ -22,18 +24,6 @@ pub struct Main {
     pub body: Body,
     /// The function is the program's own `main`: when it returns, the process ends.
     pub is_program: bool,
-}
-
-/// `flavor` and `worker_threads`.
-#[derive(Clone, Copy, Debug)]
-pub enum Threads {
-    /// `multi_thread`, with as many workers as there are cores unless a number is given.
-    Multi {
-        /// `worker_threads`.
-        workers: Option<usize>,
-    },
-    /// `current_thread`.
-    Current,
 }
 
 /// What the function's block holds.
@@ -81,6 +71,17 @@ where
     let Main { builder, threads, body: kind, is_program } = main;
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
+    let environment = Environment::of_this_process();
+    let threads = match threads.resolve(|variable| environment.var(variable)) {
+        Ok(threads) => threads,
+        Err(mistake) => {
+            // All mistakes are reported at once.
+            let others = builder.config().err().unwrap_or_default();
+            let report = Report::refused([refuse(mistake)].into_iter().chain(others).collect());
+            stderr::write(report.to_string());
+            return report;
+        }
+    };
     let runtime = match runtime::build(threads) {
         Ok(runtime) => runtime,
         Err(why) => {

@@ -8,3 +8,4 @@ pub(crate) mod life;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;
+pub(crate) mod threads;

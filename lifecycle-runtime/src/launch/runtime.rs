@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::entry::Threads;
+use super::threads::Threads;
 use crate::driver::{Panic, catch};
 use crate::process::headroom;
 

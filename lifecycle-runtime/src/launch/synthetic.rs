@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::declare::declared::Declared;
-use crate::declare::node::{Declaration, Node};
+use crate::declare::node::{Declaration, Node, Origin};
 use crate::declare::resource::Resource;
 use crate::declare::roots::Planned;
 use crate::driver::lock;
 use crate::handles::acquire::Acquire;
 use crate::model::Name;
 use crate::model::failure::Result;
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::{Necessity, Plan, Step};
 
 pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     let steps = edges.into_iter().enumerate().map(|(position, after)| Step {
@@ -21,12 +21,18 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         reserve: NODE.reserve(),
         acquire_timeout: None,
         drain_timeout: None,
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
     });
     let (plan, _) = Plan::new(steps.collect(), main_reserve);
-    Planned { hooks: plan.resources().map(|_| &NODE.hooks).collect(), plan, supplied: Vec::new() }
+    Planned {
+        hooks: plan.resources().map(|_| &NODE.hooks).collect(),
+        plan,
+        supplied: Vec::new(),
+        left_out: Vec::new(),
+        not_supplied: Vec::new(),
+    }
 }
 
 /// Names are part of the program; these are made once, and stay.
@@ -45,12 +51,14 @@ static NODE: Node = Node::new::<Idle>(Declaration {
     name: "idle",
     file: file!(),
     line: line!(),
+    origin: Origin { package: option_env!("CARGO_PKG_NAME"), module: module_path!() },
     after: &[],
     acquire_timeout: None,
     drain_timeout: None,
     reserve: None,
-    optional: false,
+    necessity: Necessity::Required,
     foundation: false,
+    supplied: false,
 });
 
 struct Idle;

@@ -16,8 +16,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// A `Result` whose error is [`BoxError`] by default, so that `?` takes any error, including `anyhow::Error`.
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
-/// The error by which an `optional` resource says that its configuration switches it off, which is not a failure:
-/// `return Err(lifecycle::Skip.into())`.
+/// The error by which a `skippable` or `optional` resource says that its configuration switches it off, which is not a
+/// failure: `return Err(lifecycle::Skip.into())`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skip;
 
@@ -104,26 +104,22 @@ impl Drop for SharedError {
 /// What an error said, with its sources.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ErrorText {
-    text: String,
+    pub(crate) text: String,
     /// The number under which the error itself is kept, if it is.
     pub(crate) kept_as: Option<u64>,
-}
-
-impl ErrorText {
-    pub(crate) fn new(text: String, kept_as: Option<u64>) -> Self {
-        Self { text, kept_as }
-    }
+    /// The error is a [`Misconfigured`](super::misconfigured::Misconfigured), or has one among its sources.
+    pub(crate) is_misconfiguration: bool,
 }
 
 impl From<&str> for ErrorText {
     fn from(text: &str) -> Self {
-        Self::new(text.to_owned(), None)
+        text.to_owned().into()
     }
 }
 
 impl From<String> for ErrorText {
     fn from(text: String) -> Self {
-        Self::new(text, None)
+        Self { text, kept_as: None, is_misconfiguration: false }
     }
 }
 
@@ -153,7 +149,7 @@ impl Failure {
     pub(crate) fn of(plan: &Arc<Plan>, id: Id, operation: Operation, cause: Cause) -> Self {
         Self {
             place: Some((Arc::clone(plan), id)),
-            is_tolerated: plan.step(id).optional,
+            is_tolerated: plan.step(id).necessity.may_fail(),
             ..Self::new(plan.name(id), operation, cause)
         }
     }
@@ -164,6 +160,15 @@ impl Failure {
             Cause::Error(error) => error.kept_as,
             Cause::Panic(_) | Cause::TimedOut(_) | Cause::Lost => None,
         }
+    }
+
+    /// Whether an error said that the configuration is wrong, and that is why the application fails (rule E1).
+    pub(crate) fn blames_configuration(&self) -> bool {
+        let is_misconfiguration = match &self.cause {
+            Cause::Error(error) => error.is_misconfiguration,
+            Cause::Panic(_) | Cause::TimedOut(_) | Cause::Lost => false,
+        };
+        is_misconfiguration && !self.is_tolerated
     }
 
     /// Adds the error itself.

@@ -8,6 +8,29 @@ use super::Name;
 /// The place of a resource in its plan. Dependencies have smaller numbers than their dependents.
 pub(crate) type Id = usize;
 
+/// Whether an application can do without a resource (rule S6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Necessity {
+    /// It cannot.
+    Required,
+    /// It can, if the resource is switched off by configuration.
+    Skippable,
+    /// It can, whatever goes wrong in the resource.
+    Optional,
+}
+
+impl Necessity {
+    /// Whether dependents have to reckon with its absence.
+    pub(crate) fn may_be_missing(self) -> bool {
+        self != Self::Required
+    }
+
+    /// Whether its failures are tolerated.
+    pub(crate) fn may_fail(self) -> bool {
+        self == Self::Optional
+    }
+}
+
 /// One resource in a plan, as it is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -16,7 +39,7 @@ pub(crate) struct Step {
     pub(crate) reserve: Duration,
     pub(crate) acquire_timeout: Option<Duration>,
     pub(crate) drain_timeout: Option<Duration>,
-    pub(crate) optional: bool,
+    pub(crate) necessity: Necessity,
     pub(crate) foundation: bool,
     /// Its instance is there from the beginning.
     pub(crate) is_supplied: bool,
@@ -107,7 +130,7 @@ impl Plan {
             reserve: main_reserve,
             acquire_timeout: None,
             drain_timeout: None,
-            optional: false,
+            necessity: Necessity::Required,
             foundation: false,
             is_supplied: false,
         });
@@ -263,7 +286,7 @@ pub(crate) mod tests {
             reserve: Duration::from_secs(1),
             acquire_timeout: None,
             drain_timeout: None,
-            optional: false,
+            necessity: Necessity::Required,
             foundation: false,
             is_supplied: false,
         }

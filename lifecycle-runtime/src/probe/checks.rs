@@ -121,7 +121,7 @@ impl Checks {
         let mut failed = Vec::new();
         for (id, check) in begun {
             let Some(checked) = self.end(id, check, until).await else { continue };
-            if checked.result != CheckResult::Passed && !plan.step(id).optional {
+            if checked.result != CheckResult::Passed && !plan.step(id).necessity.may_fail() {
                 failed.push(id);
             }
             self.remember(id, checked);

@@ -224,7 +224,7 @@ impl<'a> Book<'a> {
         // The failure that is itself the trigger may have its delay: it is for what still works.
         let is_failure = |entry: &Entry| match entry {
             Entry::Seen(Seen::AcquireFailed(id) | Seen::TaskEnded(id, How::Failed)) => {
-                !self.scenario.resources[*id].optional
+                !self.scenario.resources[*id].necessity.may_fail()
             }
             Entry::Seen(Seen::BodyEnded(How::Failed)) => true,
             _ => false,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Plan, Step};
+use crate::model::plan::{Id, Necessity, Plan, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
@@ -27,7 +27,7 @@ pub(super) struct Spec {
     pub(super) reserve: Duration,
     pub(super) acquire_timeout: Option<Duration>,
     pub(super) drain_timeout: Option<Duration>,
-    pub(super) optional: bool,
+    pub(super) necessity: Necessity,
     pub(super) foundation: bool,
     pub(super) acquire: (Duration, End),
     /// How it takes to being cancelled.
@@ -103,7 +103,7 @@ impl Scenario {
             reserve: spec.reserve,
             acquire_timeout: spec.acquire_timeout,
             drain_timeout: spec.drain_timeout,
-            optional: spec.optional,
+            necessity: spec.necessity,
             foundation: spec.foundation,
             is_supplied: false,
         });
@@ -163,9 +163,17 @@ fn tasks() -> impl Strategy<Value = Task> {
     (life, drain, dying(), tells).prop_map(|(life, drain, abort, tells)| Task { life, drain, abort, tells })
 }
 
+fn necessities() -> impl Strategy<Value = Necessity> {
+    prop_oneof![
+        15 => Just(Necessity::Required),
+        3 => Just(Necessity::Optional),
+        2 => Just(Necessity::Skippable),
+    ]
+}
+
 fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
     let edges = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
-    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+    let flags = (necessities(), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
     let limits = (
         prop_oneof![3 => Just(Duration::from_secs(1)), 1 => ms(0..6_000)],
         rarely(ms(1..5_000)),
@@ -173,7 +181,7 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
     );
     let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false), dying(), dying());
     (flags, limits, hooks, edges).prop_map(|(flags, limits, hooks, edges)| {
-        let (optional, foundation, abort_panics) = flags;
+        let (necessity, foundation, abort_panics) = flags;
         let (reserve, acquire_timeout, drain_timeout) = limits;
         let (acquire, cancel, tasks, release, cut, abort) = hooks;
         let after = Vec::new();
@@ -182,7 +190,7 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
             reserve,
             acquire_timeout,
             drain_timeout,
-            optional,
+            necessity,
             foundation,
             acquire,
             cancel,
@@ -212,6 +220,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             ending: Ending::Process,
             at_terminal,
             serves: false,
+            left_out: Vec::new(),
             warnings: Vec::new(),
         },
     )

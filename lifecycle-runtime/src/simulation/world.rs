@@ -305,7 +305,7 @@ impl World<'_> {
                     End::Ok => (Event::Acquired(id), Seen::Acquired(id)),
                     End::Error => (Event::AcquireFailed(id, error()), Seen::AcquireFailed(id)),
                     End::Panic => (Event::AcquireFailed(id, panic()), Seen::AcquireFailed(id)),
-                    End::Skip if self.scenario.resources[id].optional => {
+                    End::Skip if self.scenario.resources[id].necessity.may_be_missing() => {
                         (Event::AcquireSkipped(id), Seen::AcquireSkipped(id))
                     }
                     // Others count on it.

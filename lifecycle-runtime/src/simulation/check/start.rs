@@ -55,11 +55,11 @@ impl Book<'_> {
 
     /// From where in the log on the dependents of a resource may begin.
     pub(super) fn settled(&self, id: Id) -> Option<usize> {
-        let is_optional = self.scenario.resources[id].optional;
+        let may_fail = self.scenario.resources[id].necessity.may_fail();
         self.place(|entry| match entry {
             Entry::Seen(Seen::Acquired(of) | Seen::AcquireSkipped(of)) => *of == id,
-            Entry::Seen(Seen::AcquireFailed(of)) => is_optional && *of == id,
-            Entry::Done(Command::CancelAcquire(of)) => is_optional && *of == id,
+            Entry::Seen(Seen::AcquireFailed(of)) => may_fail && *of == id,
+            Entry::Done(Command::CancelAcquire(of)) => may_fail && *of == id,
             _ => false,
         })
     }

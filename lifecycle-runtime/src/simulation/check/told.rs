@@ -169,7 +169,7 @@ impl Book<'_> {
         let has_failed = self.log.report.failures.iter().any(|failure| !failure.is_tolerated());
         let should_have_failed = ids.clone().any(|id| {
             let spec = &self.scenario.resources[id];
-            !spec.optional
+            !spec.necessity.may_fail()
                 && (self.seen(&Seen::AcquireFailed(id)).is_some()
                     || self.seen(&Seen::TaskEnded(id, How::Failed)).is_some()
                     || self.has_failed_before_its_cut(id))

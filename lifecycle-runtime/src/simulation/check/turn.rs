@@ -35,13 +35,15 @@ impl Book<'_> {
     /// D5: a turn begins once everything that comes after the resource has had its own.
     pub(super) fn has_its_turn_after_its_dependents(&self, id: Id) -> Verdict {
         let Some(turn) = self.place(|entry| *entry == Entry::Done(Command::Drain(id))) else { return Ok(()) };
-        // An optional resource that is not there has its turn at once: nobody has it.
+        // A resource that the application does without has its turn at once: nobody has it.
         let is_early = self.log.entries[turn].0 < self.trigger.unwrap_or(Duration::MAX)
             || self
                 .place(|entry| *entry == Entry::Done(Command::Enter(Phase::Draining)))
                 .is_none_or(|t| t > turn);
         if is_early {
-            return if self.scenario.resources[id].optional && self.count(&Command::Release(id)) == 0
+            let is_done_without = self.scenario.resources[id].necessity.may_fail()
+                || self.seen(&Seen::AcquireSkipped(id)).is_some();
+            return if is_done_without && self.count(&Command::Release(id)) == 0
                 || self.seen(&Seen::Acquired(id)).is_some() && self.count(&Command::CancelAcquire(id)) == 1
             {
                 Ok(())

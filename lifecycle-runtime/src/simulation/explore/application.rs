@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Plan, Step};
+use crate::model::plan::{Id, Necessity, Plan, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 use crate::simulation::scenario::NAMES;
@@ -32,7 +32,7 @@ pub(super) struct Application {
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
     pub(super) after: Vec<Id>,
-    pub(super) optional: bool,
+    pub(super) necessity: Necessity,
     pub(super) foundation: bool,
     pub(super) is_supplied: bool,
     pub(super) reserve: Duration,
@@ -95,7 +95,7 @@ pub(super) enum Outside {
 pub(super) fn plain(after: &[Id]) -> Spec {
     Spec {
         after: after.to_vec(),
-        optional: false,
+        necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
         reserve: ms(400),
@@ -120,6 +120,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
         ending: Ending::Application,
         at_terminal: false,
         serves: false,
+        left_out: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -132,7 +133,7 @@ impl Application {
             reserve: spec.reserve,
             acquire_timeout: spec.acquire_timeout,
             drain_timeout: spec.drain_timeout,
-            optional: spec.optional,
+            necessity: spec.necessity,
             foundation: spec.foundation,
             is_supplied: spec.is_supplied,
         });

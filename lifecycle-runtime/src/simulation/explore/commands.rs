@@ -126,8 +126,9 @@ impl World<'_> {
     fn check_turn(&mut self, id: Id) -> Verdict {
         let thing = &self.things[id];
         ensure(thing.turn.is_none() && self.was_begun(id), || format!("no turn of r{id} is due"))?;
-        let is_optional = self.frame.app.resources.get(id).is_some_and(|spec| spec.optional);
-        if self.book.phase == Phase::Starting && is_optional {
+        let may_be_missing =
+            self.frame.app.resources.get(id).is_some_and(|spec| spec.necessity.may_be_missing());
+        if self.book.phase == Phase::Starting && may_be_missing {
             let has_given_up = thing.is_settled && !thing.has_instance;
             return ensure(has_given_up, || format!("the turn of r{id} came before there was a reason"));
         }

@@ -3,7 +3,7 @@
 use super::application::{Application, Bounds, Outside, Spawning, Spec, ms, plain, quick};
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::Id;
+use crate::model::plan::{Id, Necessity::*};
 use crate::model::signal::Signal;
 
 const TERM: Outside = Outside::Signal(Signal::Terminate);
@@ -41,9 +41,11 @@ pub(super) fn one() -> Vec<Application> {
     let foundation = || Spec { foundation: true, ..plain(&[]) };
     let kinds = [
         plain(&[]),
-        Spec { optional: true, ..plain(&[]) },
+        Spec { necessity: Optional, ..plain(&[]) },
+        Spec { necessity: Skippable, ..plain(&[]) },
         foundation(),
-        Spec { optional: true, ..foundation() },
+        Spec { necessity: Optional, ..foundation() },
+        Spec { necessity: Skippable, ..foundation() },
         Spec { is_supplied: true, ..plain(&[]) },
         Spec { is_supplied: true, ..foundation() },
     ];
@@ -61,8 +63,8 @@ pub(super) fn one() -> Vec<Application> {
     // Every fault by itself, and whatever comes, comes at the time of a limit or before.
     let every_fault =
         Bounds { every_fault: true, at_limits: true, from_outside: vec![TERM], pauses: 0, ..wide.clone() };
-    for optional in [false, true] {
-        let spec = Spec { optional, tasks: supervised(1), acquire_timeout: Some(ms(900)), ..plain(&[]) };
+    for necessity in [Required, Skippable, Optional] {
+        let spec = Spec { necessity, tasks: supervised(1), acquire_timeout: Some(ms(900)), ..plain(&[]) };
         apps.push(app([spec], quick(BodyKind::Written), &every_fault));
     }
     // Two signals and one more, and the end of the process.
@@ -80,8 +82,8 @@ pub(super) fn one() -> Vec<Application> {
     }
     // Tasks and guards that come and go at any time, two steps each.
     let busy = Bounds { outside: 1, from_outside: vec![TERM, Outside::Insist], pauses: 0, ..wide.clone() };
-    for optional in [false, true] {
-        let free = Spec { spawning: Spawning::AnyTime, optional, ..plain(&[]) };
+    for necessity in [Required, Optional] {
+        let free = Spec { spawning: Spawning::AnyTime, necessity, ..plain(&[]) };
         let kinds = vec![TaskKind::Supervised, TaskKind::Background];
         apps.push(app([Spec { tasks: kinds, ..free.clone() }], quick(BodyKind::Empty), &busy));
         let drain_timeout = Some(ms(300));
@@ -106,7 +108,7 @@ pub(super) fn two() -> Vec<Application> {
         Bounds { outside: 1, from_outside: vec![TERM, INT], faults: 1, limits: Some(2), ..Bounds::default() };
     let wide = Bounds { outside: 2, pauses: 1, ..narrow.clone() };
     for graph in graphs(2) {
-        for variant in variants(&graph) {
+        for variant in variants(&graph).into_iter().chain(skippable(&graph)) {
             for body in BODIES {
                 let tasks = |counts: [usize; 2]| {
                     let with = |(spec, count): (&Spec, usize)| Spec {
@@ -195,7 +197,7 @@ pub(super) fn four() -> Vec<Application> {
             let mut busy = plain_ones(&graph);
             busy[id].tasks = supervised(1);
             apps.push(app(busy.clone(), quick(BodyKind::Empty), &signal));
-            busy[id].optional = true;
+            busy[id].necessity = Optional;
             apps.push(app(busy, quick(BodyKind::Empty), &fault));
         }
     }
@@ -225,6 +227,16 @@ fn graphs(count: usize) -> Vec<Vec<Vec<Id>>> {
     (0..1 << pairs.len()).map(graph).collect()
 }
 
+/// A graph of plain resources, with one of them skippable.
+fn skippable(graph: &[Vec<Id>]) -> impl Iterator<Item = Vec<Spec>> {
+    let specs = plain_ones(graph);
+    (0..specs.len()).map(move |id| {
+        let mut specs = specs.clone();
+        specs[id].necessity = Skippable;
+        specs
+    })
+}
+
 /// A graph of plain resources, and with one of them optional, supplied or a foundation.
 fn variants(graph: &[Vec<Id>]) -> Vec<Vec<Spec>> {
     let specs = plain_ones(graph);
@@ -235,12 +247,12 @@ fn variants(graph: &[Vec<Id>]) -> Vec<Vec<Spec>> {
             specs[id] = spec;
             specs
         };
-        variants.push(with(Spec { optional: true, ..specs[id].clone() }));
+        variants.push(with(Spec { necessity: Optional, ..specs[id].clone() }));
         variants.push(with(Spec { is_supplied: true, after: Vec::new(), ..specs[id].clone() }));
         // The plan puts foundations first.
         if id == 0 {
             variants.push(with(Spec { foundation: true, ..specs[id].clone() }));
-            variants.push(with(Spec { foundation: true, optional: true, ..specs[id].clone() }));
+            variants.push(with(Spec { foundation: true, necessity: Optional, ..specs[id].clone() }));
         }
     }
     variants

@@ -72,7 +72,7 @@ impl World<'_> {
         let may_fail = self.left.faults > 0;
         if thing.acquisition.is_alive() && !is_spawning {
             steps.add(Move::Acquired(id));
-            if spec.optional || every_fault && may_fail {
+            if spec.necessity.may_be_missing() || every_fault && may_fail {
                 steps.add(Move::Skips(id));
             }
             if thing.acquisition == Acquisition::CalledBack {

@@ -38,7 +38,7 @@ impl World<'_> {
             return;
         }
         self.book.must_fail[id] += 1;
-        let is_tolerated = self.frame.app.resources.get(id).is_some_and(|spec| spec.optional);
+        let is_tolerated = self.frame.app.resources.get(id).is_some_and(|spec| spec.necessity.may_fail());
         if !is_tolerated {
             self.book.has_failed = true;
             // D4: the delay is for what still works. The failure that is itself the trigger may have it.
@@ -49,7 +49,7 @@ impl World<'_> {
     /// An acquisition fails. If the resource is optional, the others go on without it (rule S6).
     pub(super) fn gives_up(&mut self, id: Id) {
         self.fails(id);
-        self.things[id].is_settled |= self.frame.app.resources[id].optional;
+        self.things[id].is_settled |= self.frame.app.resources[id].necessity.may_fail();
     }
 
     /// D1, D2, D4: why it stops, and by when.

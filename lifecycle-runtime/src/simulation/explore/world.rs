@@ -248,7 +248,7 @@ impl<'a> World<'a> {
             Move::TaskTellsEnd(id, number, How::Dropped) => {
                 !matches!(self.things[id].tasks[number], Task::Left { may_be_dropped: true, .. })
             }
-            Move::Skips(id) => !self.frame.app.resources[id].optional,
+            Move::Skips(id) => !self.frame.app.resources[id].necessity.may_be_missing(),
             _ => false,
         }
     }
@@ -293,7 +293,7 @@ impl<'a> World<'a> {
             }
             Move::Skips(id) => {
                 self.things[id].acquisition = Acquisition::Over;
-                if self.frame.app.resources[id].optional {
+                if self.frame.app.resources[id].necessity.may_be_missing() {
                     self.things[id].is_settled = true;
                 } else {
                     // Others count on it.

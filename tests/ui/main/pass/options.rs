@@ -23,6 +23,12 @@ async fn others() {}
 #[lifecycle::main()]
 async fn none() {}
 
+#[lifecycle::main(resources = linked)]
+async fn linked() {}
+
+#[lifecycle::main(resources = [])]
+async fn without_resources() {}
+
 fn main() {
-    let _entries: [fn() -> Report; 3] = [all, others, none];
+    let _entries: [fn() -> Report; 5] = [all, others, none, linked, without_resources];
 }

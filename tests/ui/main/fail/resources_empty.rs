@@ -1,2 +1,0 @@
-#[lifecycle::main(resources = [])]
-async fn main() {}

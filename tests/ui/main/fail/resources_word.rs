@@ -1,0 +1,2 @@
+#[lifecycle::main(resources = all)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(resources = linkd)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[lifecycle::main(crate = std)]
+async fn main() {}

@@ -1,0 +1,6 @@
+use lifecycle::resource;
+
+#[resource(supplied)]
+struct Arguments;
+
+fn main() {}
