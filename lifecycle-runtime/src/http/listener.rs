@@ -3,11 +3,13 @@
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::net::SocketAddr as UnixAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream, unix};
+use tokio::net::{UnixListener, UnixStream};
 
 /// A listening socket, from which [`serve_http`](crate::Acquire::serve_http) accepts connections.
 ///
@@ -99,20 +101,20 @@ impl Listener for TcpListener {
 #[cfg(unix)]
 impl Listener for UnixListener {
     type Io = UnixStream;
-    type Addr = unix::SocketAddr;
+    type Addr = UnixAddr;
     type Handshake = Ready<io::Result<UnixStream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Handshake, unix::SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, UnixAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((ready(Ok(stream)), peer))
+        Ok((ready(Ok(stream)), peer.into()))
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, unix::SocketAddr)> + Send {
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, UnixAddr)> + Send {
         let listener = self.into_std().ok();
         let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
         accepted(accept).filter_map(|(stream, peer)| {
             stream.set_nonblocking(true).ok()?;
-            Some((ready(UnixStream::from_std(stream)), peer.into()))
+            Some((ready(UnixStream::from_std(stream)), peer))
         })
     }
 }
