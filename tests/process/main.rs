@@ -24,6 +24,7 @@ mod not_main;
 mod panic_abort;
 mod payments;
 mod pid_1;
+mod reader_gone;
 mod restarts;
 mod shutdown_script;
 mod signal_during_start;
