@@ -9,6 +9,7 @@ mod arguments;
 mod broker;
 mod connect_info;
 mod grpc_health;
+mod log;
 mod page;
 mod periodic;
 mod queue;
