@@ -20,7 +20,7 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        tracing_subscriber::fmt().with_target(false).init();
+        tracing_subscriber::fmt().with_target(false).log_internal_errors(false).init();
         Ok(Self)
     }
 }

@@ -19,7 +19,12 @@ impl Resource for Telemetry {
         let colours = stdout.is_terminal();
         let (lines, writer) = NonBlocking::new(stdout);
         let dropped = lines.error_counter();
-        tracing_subscriber::fmt().with_target(false).with_ansi(colours).with_writer(lines).try_init()?;
+        tracing_subscriber::fmt()
+            .with_target(false)
+            .with_ansi(colours)
+            .with_writer(lines)
+            .log_internal_errors(false)
+            .try_init()?;
         Ok(Self { writer: Mutex::new(Some(writer)), dropped })
     }
 

@@ -53,12 +53,16 @@
 //! cargo add lifecycle-runtime --features http
 //! cargo add tokio --features net
 //! cargo add axum
+//! cargo add tracing-subscriber # to see the log
 //! ```
 //!
 //! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber for
 //! them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released after,
 //! everything else. Without a subscriber they go to the logger of [`log`](https://docs.rs/log), and without that, in
 //! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger.
+//!
+//! Resources are acquired before the body of `main` runs. What they need from the arguments, the environment or a file
+//! is therefore read in a foundation too, not in `main`: see [`adoption`](adoption#what-every-program-needs).
 //!
 //! The items that you meet first:
 //!
@@ -111,6 +115,8 @@
 //!
 //! * [`adoption`]: how to move an existing service to this crate, step by step: from a `select!` with a signal,
 //!   tokio-util, axum, tokio-graceful-shutdown or Go.
+//! * [`recipes`]: actix-web, warp, a queue with acknowledgements, retries, periodic jobs, command lines and more, as code
+//!   that is tested.
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to keep serving for each load
 //!   balancer, which exit codes to restart on, and how to test all of it.
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
@@ -219,6 +225,8 @@ pub mod glossary {}
 pub mod guarantees {}
 #[doc = include_str!("../docs/kubernetes.md")]
 pub mod kubernetes {}
+#[doc = include_str!("../docs/recipes.md")]
+pub mod recipes {}
 #[doc = include_str!("../docs/systemd.md")]
 pub mod systemd_units {}
 #[doc = include_str!("../docs/timeouts.md")]

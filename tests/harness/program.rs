@@ -90,9 +90,14 @@ impl Program {
     }
 
     /// Both output streams into one pipe, whose other end is the caller's.
-    pub fn with_output(mut self, writer: &PipeWriter) -> Self {
-        let writer = || writer.try_clone().expect("a pipe can be had twice");
-        self.command.stdout(writer()).stderr(writer());
+    pub fn with_output(self, writer: &PipeWriter) -> Self {
+        self.with_outputs(writer, writer)
+    }
+
+    /// Each output stream into a pipe whose other end is the caller's.
+    pub fn with_outputs(mut self, stdout: &PipeWriter, stderr: &PipeWriter) -> Self {
+        let again = |writer: &PipeWriter| writer.try_clone().expect("a pipe can be had twice");
+        self.command.stdout(again(stdout)).stderr(again(stderr));
         self
     }
 

@@ -1,4 +1,4 @@
-//! An application with a `main` of its own, that took the library in.
+//! An application that existed before it adopted the library.
 
 use rustix::process::Signal;
 
@@ -14,6 +14,25 @@ fn sigterm_ends_the_server_then_releases_and_exits_0() {
 #[test]
 fn sigint_ends_the_server_then_releases_and_exits_0() {
     ends_in_order(Signal::INT, "SIGINT");
+}
+
+/// Step 1 of the adoption guide: a read of stdin blocks a thread of the runtime for ever. Under `#[tokio::main]`, the
+/// process would stay.
+#[test]
+fn d10_a_task_that_reads_an_open_stdin_does_not_keep_the_process() {
+    let _machine = machine::shared();
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Program::example("existing_app").env("PORT", "0").with_open_stdin().spawn();
+        let address = server.address();
+        assert_eq!(answered(connect(address).get("/")).body, "hit 1\n");
+        server.write_line("");
+        server.wait_for_line("1 hits so far");
+        server.signal(signal);
+        let exit = server.wait_for_exit();
+        assert_eq!(exit.code(), Some(0));
+        exit.assert_in_order(&["released Hits", "exit code 0"]);
+        assert_eq!(exit.stderr(), "");
+    }
 }
 
 fn ends_in_order(signal: Signal, name: &str) {

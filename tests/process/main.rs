@@ -26,6 +26,7 @@ mod not_main;
 mod panic_abort;
 mod payments;
 mod pid_1;
+mod reader_gone;
 mod restarts;
 mod roots;
 mod shortage;

@@ -5,12 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::AsFd;
+use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream, unix};
+use tokio::net::{UnixListener, UnixStream};
 
 /// A listening socket, from which [`serve_http`](crate::Acquire::serve_http) accepts connections.
 ///
@@ -115,12 +116,12 @@ impl Listener for TcpListener {
 #[cfg(unix)]
 impl Listener for UnixListener {
     type Io = UnixStream;
-    type Addr = unix::SocketAddr;
+    type Addr = UnixAddr;
     type Handshake = Ready<io::Result<UnixStream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Handshake, unix::SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, UnixAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((ready(Ok(stream)), peer))
+        Ok((ready(Ok(stream)), peer.into()))
     }
 
     fn file(&self) -> Option<PathBuf> {
@@ -130,12 +131,12 @@ impl Listener for UnixListener {
         is_our_own(self).then_some(path)
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, unix::SocketAddr)> + Send {
+    fn close(self) -> impl Iterator<Item = (Self::Handshake, UnixAddr)> + Send {
         let listener = self.into_std().ok();
         let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
         accepted(accept).filter_map(|(stream, peer)| {
             stream.set_nonblocking(true).ok()?;
-            Some((ready(UnixStream::from_std(stream)), peer.into()))
+            Some((ready(UnixStream::from_std(stream)), peer))
         })
     }
 }

@@ -44,6 +44,10 @@ impl App {
     ///     app.run().await
     /// }
     /// ```
+    ///
+    /// At its end, `#[tokio::main]` waits without limit for blocking work, such as a read of stdin, whatever the report
+    /// says. `#[lifecycle::main]` does not (rule D10). With a runtime of your own, `shutdown_background` does the same:
+    /// see [`adoption`](crate::adoption#a-program-that-makes-its-own-runtime).
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -87,6 +87,8 @@ impl Builder {
     /// }
     /// ```
     ///
+    /// What happens to the runtime afterwards is the caller's: see [`App::builder`] for blocking work that never returns.
+    ///
     /// # Panics
     ///
     /// If called outside a tokio runtime.
