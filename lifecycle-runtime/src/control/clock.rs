@@ -22,7 +22,7 @@ pub(super) fn start(driver: &Arc<Driver>) -> io::Result<()> {
 
 fn control(driver: &Arc<Driver>) {
     let mut wake = driver.wake();
-    let mut ended = pin!(driver.milestones().ended.cancelled());
+    let mut ended = pin!(driver.milestones().ended.raised());
     loop {
         let at = *wake.borrow_and_update();
         let until = at.map(|at| (driver.origin() + at).into_std());
@@ -40,7 +40,7 @@ fn control(driver: &Arc<Driver>) {
         }
     }
     // Those that wait for the end conclude it themselves, as soon as everything is said. There may be nobody.
-    let finished = driver.milestones().finished.cancelled();
+    let finished = driver.milestones().finished.raised();
     if wait(Some(Instant::now() + PATIENCE), finished).is_none() && driver.may_conclude() {
         driver.conclude();
     }

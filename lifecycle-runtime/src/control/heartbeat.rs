@@ -34,7 +34,7 @@ impl Heartbeat {
         self.0.started.call_once(|| {
             tokio::spawn(async move {
                 let ended = driver.milestones().ended.clone();
-                ended.run_until_cancelled(shared.ask(&driver)).await;
+                ended.run_until(shared.ask(&driver)).await;
                 *lock(&shared.unanswered_since) = None;
             });
         });

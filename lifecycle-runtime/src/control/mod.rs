@@ -155,7 +155,7 @@ pub(crate) fn control_from_its_runtime(driver: &Arc<Driver>) {
 pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut wake = driver.wake();
     let ended = driver.milestones().ended.clone();
-    let mut ended = pin!(ended.cancelled());
+    let mut ended = pin!(ended.raised());
     let mut taken = pin!(signals.are_caught().then(|| signals_are_taken(driver)));
     loop {
         let at = *wake.borrow_and_update();
@@ -171,7 +171,7 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
             }
         }
     }
-    let _ = timeout(PATIENCE, driver.milestones().spoken.cancelled()).await;
+    let _ = timeout(PATIENCE, driver.milestones().spoken.raised()).await;
 }
 
 /// Ready if signals were taken by the time when everything is acquired. It looks again a little later: a thread that has

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tokio_util::sync::CancellationToken;
-
 use super::counter::Counter;
+use super::token::Token;
 use crate::process::lock;
 
 /// An acquired resource without its type.
@@ -61,7 +60,7 @@ pub(super) struct Flag(Mutex<FlagState>);
 enum FlagState {
     #[default]
     Down,
-    AwaitedBy(CancellationToken),
+    AwaitedBy(Token),
     Up,
 }
 
@@ -70,7 +69,7 @@ impl Flag {
     pub(super) fn raise(&self) {
         let before = std::mem::replace(&mut *lock(&self.0), FlagState::Up);
         if let FlagState::AwaitedBy(token) = before {
-            token.cancel();
+            token.raise();
         }
     }
 
@@ -83,18 +82,18 @@ impl Flag {
         matches!(*lock(&self.0), FlagState::AwaitedBy(_))
     }
 
-    pub(super) fn token(&self) -> CancellationToken {
+    pub(super) fn token(&self) -> Token {
         let mut state = lock(&self.0);
         match &*state {
             FlagState::AwaitedBy(token) => token.clone(),
             FlagState::Down => {
-                let token = CancellationToken::new();
+                let token = Token::default();
                 *state = FlagState::AwaitedBy(token.clone());
                 token
             }
             FlagState::Up => {
-                let token = CancellationToken::new();
-                token.cancel();
+                let token = Token::default();
+                token.raise();
                 token
             }
         }
@@ -152,10 +151,10 @@ mod tests {
     fn a_token_knows_of_the_flag_whenever_it_is_made() {
         let flag = Flag::default();
         let early = flag.token();
-        assert!(!early.is_cancelled());
+        assert!(!early.is_raised());
         flag.raise();
-        assert!(early.is_cancelled());
-        assert!(flag.token().is_cancelled());
+        assert!(early.is_raised());
+        assert!(flag.token().is_raised());
     }
 
     #[test]

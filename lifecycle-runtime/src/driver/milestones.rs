@@ -1,20 +1,20 @@
 //! What happens once in the life of an application, for those that wait for it.
 
-use tokio_util::sync::CancellationToken;
+use super::token::Token;
 
 #[derive(Debug, Default)]
 pub(crate) struct Milestones {
     /// The process-wide notice: shutdown has begun.
-    pub(crate) draining: CancellationToken,
+    pub(crate) draining: Token,
     /// Everything is acquired: the body of `main` may run.
-    pub(crate) run_main: CancellationToken,
+    pub(crate) run_main: Token,
     /// Every resource has had its turn.
-    pub(crate) ended: CancellationToken,
+    pub(crate) ended: Token,
     /// All notices are logged.
-    pub(crate) spoken: CancellationToken,
+    pub(crate) spoken: Token,
     /// Logging is done or timed out: waiters may go.
-    pub(crate) finished: CancellationToken,
+    pub(crate) finished: Token,
     /// The process would have been ended by a signal.
     #[cfg(test)]
-    pub(crate) exited: CancellationToken,
+    pub(crate) exited: Token,
 }

@@ -25,6 +25,7 @@ mod said;
 mod seat;
 mod speaker;
 mod task;
+mod token;
 mod unit;
 
 use std::any::TypeId;
@@ -53,6 +54,7 @@ pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
 pub(crate) use self::seat::Seat;
+pub(crate) use self::token::Token;
 pub(crate) use self::unit::Unit;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
@@ -327,20 +329,20 @@ impl Driver {
             }
             Command::Acquire(id) => self.acquire(id),
             Command::CancelAcquire(id) => self.cell(id).acquisition.call_back(),
-            Command::RunMain => self.milestones.run_main.cancel(),
+            Command::RunMain => self.milestones.run_main.raise(),
             Command::Deadline(deadline) => {
                 if let Some(watchdog) = &self.watchdog {
                     self.arm(watchdog, deadline);
                 }
             }
-            Command::FireDraining => self.milestones.draining.cancel(),
+            Command::FireDraining => self.milestones.draining.raise(),
             Command::Drain(id) => self.fire_stopping(id),
             Command::AbortTasks(id) => self.cell(id).abort.raise(),
             Command::Release(id) => self.release(id),
             Command::CutRelease(id) => self.cell(id).release.call_back(),
             Command::Abort(id) => self.abort(id),
             Command::ForgetErrors => self.forget_errors(),
-            Command::End => self.milestones.ended.cancel(),
+            Command::End => self.milestones.ended.raise(),
             Command::Exit(signal) => self.exit(signal),
         }
     }
@@ -373,7 +375,7 @@ impl Driver {
         #[cfg(test)]
         {
             let _ = (text, code);
-            self.milestones.exited.cancel();
+            self.milestones.exited.raise();
         }
         #[cfg(not(test))]
         {
@@ -412,7 +414,7 @@ impl Driver {
     /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
     pub(crate) fn conclude(&self) {
         self.say_on_stderr();
-        self.milestones.finished.cancel();
+        self.milestones.finished.raise();
     }
 
     /// Whether the caller, and no other, is to conclude an application that is controlled by time alone.
@@ -424,13 +426,13 @@ impl Driver {
     pub(crate) async fn end(&self) {
         let Milestones { ended, spoken, finished, .. } = &self.milestones;
         if self.concludes_itself {
-            ended.cancelled().await;
-            let _ = timeout(PATIENCE, spoken.cancelled()).await;
+            ended.raised().await;
+            let _ = timeout(PATIENCE, spoken.raised()).await;
             if self.may_conclude() {
                 self.conclude();
             }
         }
-        finished.cancelled().await;
+        finished.raised().await;
     }
 
     /// What happened so far.

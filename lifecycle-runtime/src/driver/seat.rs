@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::token::Token;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
@@ -57,7 +57,7 @@ impl Seat {
     }
 
     /// The notice of the turn.
-    pub(crate) fn stopping(&self) -> CancellationToken {
+    pub(crate) fn stopping(&self) -> Token {
         self.cell().stopping.token()
     }
 
@@ -67,12 +67,12 @@ impl Seat {
     }
 
     /// Tasks are dropped.
-    pub(crate) fn abort(&self) -> CancellationToken {
+    pub(crate) fn abort(&self) -> Token {
         self.cell().abort.token()
     }
 
     /// The process-wide notice.
-    pub(crate) fn draining(&self) -> &CancellationToken {
+    pub(crate) fn draining(&self) -> &Token {
         &self.driver.milestones.draining
     }
 

@@ -45,7 +45,7 @@ impl Driver {
                     let _ = catch(|| self.say_one(&word));
                     self.said.add_one();
                     if let Word::Last = word {
-                        self.milestones.spoken.cancel();
+                        self.milestones.spoken.raise();
                     }
                 }
             }

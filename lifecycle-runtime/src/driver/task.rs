@@ -2,12 +2,11 @@
 
 use std::future::Future;
 
-use tokio_util::sync::CancellationToken;
-
 use super::Seat;
 use super::catch::{CatchPanic, Panic, Witness, Witnessed};
 #[cfg(feature = "http")]
 use super::counter::Standing;
+use super::token::Token;
 use super::unit::Unit;
 use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
 use crate::model::TaskName;
@@ -80,12 +79,12 @@ impl Seat {
         self.spawn_task(name, TaskKind::Background, self.stopping(), future);
     }
 
-    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, abort: CancellationToken, future: F)
+    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, abort: Token, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         let Some(task) = TaskWitness::start(self, name, kind) else { return };
-        let future = abort.run_until_cancelled_owned(CatchPanic::new(future));
+        let future = abort.run_until_owned(CatchPanic::new(future));
         self.driver.runtime().spawn(Witnessed::new(future, task));
     }
 

@@ -42,7 +42,7 @@ impl Drop for Owner {
         if self.driver.ending() == Ending::Application {
             self.driver.retire_watchdog();
         }
-        if !self.driver.milestones().ended.is_cancelled() {
+        if !self.driver.milestones().ended.is_raised() {
             self.driver.call(Event::OwnerDropped);
         }
         self.driver.close_errors();

@@ -9,9 +9,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::driver::Seat;
+use crate::driver::{Seat, Token};
 
 /// A notice that work should come to an end: a future that becomes ready once, and stays ready.
 ///
@@ -33,9 +32,9 @@ use crate::driver::Seat;
 ///
 /// Dropping it at any time loses nothing: the notice is a state, not an event.
 pub struct Stopping {
-    token: CancellationToken,
+    token: Token,
     /// Made at the first poll: most clones are never awaited.
-    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     seat: Seat,
     scope: Scope,
 }
@@ -61,14 +60,15 @@ impl Stopping {
     /// Whether the notice has fired.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.token.is_cancelled()
+        self.token.is_raised()
     }
 
     /// Until when work may go on, once the notice has fired; `None` before that.
     ///
     /// For the notice of a turn, this is when the tasks of the resource are aborted (rule D6): half of its reserve before
     /// its cut-off, or after its `drain_timeout` if that is earlier. For the notice that the stop has begun, it is the
-    /// deadline of the application (rule D2). It becomes earlier when somebody insists (rule D8), and never later.
+    /// deadline of the application (rule D2). It becomes earlier when somebody insists (rule D8), and later only if the
+    /// process was frozen (rule D13).
     ///
     /// Compare [`Release::deadline`](crate::Release::deadline), which is for the time after that. Outside of tokio,
     /// `into_std` converts it.
@@ -109,7 +109,7 @@ impl Stopping {
     ///
     /// If the notice fires first, `future` is dropped and the result is `None`. If both are ready, the notice wins.
     pub async fn run_until<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.token.run_until_cancelled(future).await
+        self.token.run_until(future).await
     }
 
     /// Blocks the thread until the notice fires.
@@ -129,11 +129,11 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.token.is_cancelled() {
+        if self.token.is_raised() {
             return Poll::Ready(());
         }
         let Self { token, waiting, .. } = &mut *self;
-        waiting.get_or_insert_with(|| Box::pin(token.clone().cancelled_owned())).as_mut().poll(cx)
+        waiting.get_or_insert_with(|| Box::pin(token.clone().raised_owned())).as_mut().poll(cx)
     }
 }
 

@@ -93,7 +93,7 @@ impl Tasks {
         let Some(guard) = self.guard() else {
             return self.seat.warn_of_late_task();
         };
-        let future = self.seat.abort().run_until_cancelled_owned(CatchPanic::new(future));
+        let future = self.seat.abort().run_until_owned(CatchPanic::new(future));
         self.seat.spawn(Witnessed::new(future, guard));
     }
 

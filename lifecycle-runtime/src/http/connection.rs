@@ -61,7 +61,7 @@ impl Server {
         let abort = self.seat.abort();
         self.seat.spawn(async move {
             let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
-            if let Some(Err(panic)) = abort.run_until_cancelled(CatchPanic::new(serve)).await {
+            if let Some(Err(panic)) = abort.run_until(CatchPanic::new(serve)).await {
                 server.seat.warn_of_panic(panic);
             }
             socket.close();
@@ -233,7 +233,7 @@ where
         let Self { seat, connection } = self.clone();
         let abort = seat.abort();
         self.seat.spawn(async move {
-            if let Some(Err(panic)) = abort.run_until_cancelled_owned(CatchPanic::new(stream)).await {
+            if let Some(Err(panic)) = abort.run_until_owned(CatchPanic::new(stream)).await {
                 seat.warn_of_panic(panic);
             }
             drop(connection);

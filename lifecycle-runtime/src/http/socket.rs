@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::sync::CancellationToken;
 
 use super::ledger::Connection;
+use crate::driver::Token;
 use crate::driver::lock;
 
 /// Holds the I/O of a connection. The handler of an upgraded connection runs in a task of its own; at the cut-off the
@@ -17,7 +17,7 @@ use crate::driver::lock;
 pub(super) struct Socket<Io> {
     state: Mutex<State<Io>>,
     /// Cancelled when the stream was dropped.
-    is_gone: CancellationToken,
+    is_gone: Token,
 }
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Open<Io> {
 impl<Io> Socket<Io> {
     pub(super) fn new() -> Arc<Self> {
         let state = State { open: None, reader: None, writer: None };
-        Arc::new(Self { state: Mutex::new(state), is_gone: CancellationToken::new() })
+        Arc::new(Self { state: Mutex::new(state), is_gone: Token::default() })
     }
 
     /// Keeps `io`, and gives the stream to work with it.
@@ -48,7 +48,7 @@ impl<Io> Socket<Io> {
 
     /// Until the stream was dropped, by hyper or by the handler that it was upgraded for.
     pub(super) async fn is_gone(&self) {
-        self.is_gone.cancelled().await;
+        self.is_gone.raised().await;
     }
 
     /// Closes the connection, even if something else still holds the stream.
@@ -73,7 +73,7 @@ pub(super) struct Stream<Io>(Arc<Socket<Io>>);
 impl<Io> Drop for Stream<Io> {
     fn drop(&mut self) {
         self.0.close();
-        self.0.is_gone.cancel();
+        self.0.is_gone.raise();
     }
 }
 

@@ -59,8 +59,8 @@ impl Builder {
         driver.send(Event::Start);
         tokio::select! {
             biased;
-            () = driver.milestones().run_main.cancelled() => Ok(app),
-            () = driver.milestones().finished.cancelled() => Err(app.run().await),
+            () = driver.milestones().run_main.raised() => Ok(app),
+            () = driver.milestones().finished.raised() => Err(app.run().await),
         }
     }
 
@@ -128,11 +128,11 @@ where
         let app = App::body(driver);
         let run_main = milestones.run_main.clone();
         let body = async move {
-            run_main.cancelled().await;
+            run_main.raised().await;
             body(app).await
         };
         let abort = driver.main_seat().abort();
-        Witnessed::new(abort.run_until_cancelled_owned(CatchPanic::new(body)), guard)
+        Witnessed::new(abort.run_until_owned(CatchPanic::new(body)), guard)
     });
     // Declared before the owner, and so dropped after it: a body that is dropped with its application has not failed.
     let mut living = pin!(async {
@@ -144,7 +144,7 @@ where
     driver.send(Event::Start);
     tokio::select! {
         biased;
-        () = milestones.ended.cancelled() => {}
+        () = milestones.ended.raised() => {}
         () = &mut living => {}
     }
     owner.end().await

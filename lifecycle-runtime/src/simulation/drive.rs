@@ -87,7 +87,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
         control(&controlled, &mut Signals::none()).await;
-        controlled.milestones().finished.cancel();
+        controlled.milestones().finished.raise();
     });
     tokio::spawn(outside(Arc::clone(&driver), scenario.outside.clone()));
     let body = scenario.body;
@@ -97,7 +97,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
     });
     tokio::select! {
         _ = live => {}
-        () = driver.milestones().exited.cancelled() => {}
+        () = driver.milestones().exited.raised() => {}
     }
     driver.record()
 }
