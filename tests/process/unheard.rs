@@ -32,7 +32,7 @@ fn hurry(program: Program) -> Exit {
     process.wait_for_line("hanging");
     // The time that passes here is the time within which a signal counts as the same one.
     thread::sleep(Duration::from_millis(600));
-    process.signal(Signal::QUIT);
+    process.signal(Signal::INT);
     process.wait_for_exit()
 }
 
@@ -99,6 +99,20 @@ fn e2_without_a_log_a_server_that_cannot_accept_is_told_on_stderr() {
 }
 
 #[test]
+fn e2_a_host_that_keeps_its_signals_has_its_stderr_to_itself() {
+    let _machine = machine::shared();
+    let guest = |mode| program(mode).env("HOST", "no signals").spawn().wait_for_exit();
+    let exit = guest("none");
+    assert_eq!((exit.code(), exit.stderr().as_str()), (Some(0), ""));
+    let exit = guest("fails");
+    assert_eq!(exit.code(), Some(1));
+    assert_lines(
+        &exit.stderr(),
+        &["exit code 1", "  failed: task `serving` of `Service` failed: out of paper"],
+    );
+}
+
+#[test]
 fn e2_without_a_log_a_failed_start_is_told_once() {
     let _machine = machine::shared();
     let exit = program("does_not_start").spawn().wait_for_exit();
@@ -147,8 +161,8 @@ fn e2_a_log_of_errors_alone_leaves_the_exit_codes_of_the_deadline_and_of_signals
         assert_only_line(&exit, 124, "lifecycle: exit code 124: the deadline cut off Service");
         assert_eq!(exit.stderr().lines().count(), 1);
         let exit = hurry(log("hangs"));
-        assert_only_line(&exit, 131, "lifecycle: exit code 131: SIGQUIT hurried the end");
-        let body = |mode| log(mode).env("RUNTIME", "own");
+        assert_only_line(&exit, 130, "lifecycle: exit code 130: SIGINT hurried the end");
+        let body = |mode| log(mode).env("HOST", "signals");
         let exit = stop(body("body_loops"), Signal::TERM);
         assert_only_line(&exit, 143, "lifecycle: exit code 143: interrupted by SIGTERM");
         let exit = stop(body("body_hangs").env("LIFECYCLE_SHUTDOWN_TIMEOUT", "3s"), Signal::TERM);
@@ -178,7 +192,7 @@ fn e2_what_the_log_says_is_not_on_stderr_too() {
     assert_eq!(exit.code(), Some(1));
     assert_eq!(exit.stderr(), "");
     let exit = hurry(program("hangs").env("LOG", "info"));
-    assert_eq!(exit.code(), Some(131));
+    assert_eq!(exit.code(), Some(130));
     assert_eq!(exit.stderr(), "");
 }
 
@@ -216,7 +230,7 @@ fn e2_an_stderr_that_is_full_does_not_hold_up_the_end_of_a_runtime() {
     let _machine = machine::shared();
     let (_reader, writer) = io::pipe().expect("a pipe can be had");
     fill(&writer);
-    let process = program("none").env("RUNTIME", "own").with_stderr(&writer).spawn();
+    let process = program("none").env("HOST", "signals").with_stderr(&writer).spawn();
     process.wait_for_line("serving");
     process.signal(Signal::INT);
     assert_eq!(process.wait_for_exit().code(), Some(0));

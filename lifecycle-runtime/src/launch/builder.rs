@@ -75,6 +75,9 @@ impl Builder {
     ///
     /// Without it, signals are left alone: call [`App::shutdown`] and [`App::insist`] yourself. After the application
     /// has ended, or if the builder is dropped, a signal ends the process again.
+    ///
+    /// An application that handles the signals says on stderr what it does, if there is neither a subscriber of
+    /// `tracing` nor a logger of `log` (rule E2). One that does not is silent then, except about trouble at its end.
     pub fn handle_signals(mut self) -> Self {
         self.control.get_or_insert_with(|| Control::start(Handling::Ours));
         self

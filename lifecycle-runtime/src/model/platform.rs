@@ -82,10 +82,11 @@ impl Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unread = match self {
+            Self::Told => return f.write_str("the platform (LIFECYCLE_GRACE_PERIOD)"),
             Self::Pm2 => return f.write_str("PM2 (kill_timeout)"),
             Self::Railway => return f.write_str("Railway (RAILWAY_DEPLOYMENT_DRAINING_SECONDS)"),
             Self::Container => return f.write_str("this container's engine (`docker stop`)"),
-            Self::Told | Self::CloudRun | Self::CloudFoundry | Self::Heroku => {
+            Self::CloudRun | Self::CloudFoundry | Self::Heroku => {
                 return f.write_str(self.name());
             }
             Self::Supervisord => "stopwaitsecs",
@@ -256,6 +257,15 @@ mod tests {
         check(&[pm2, supervisord], &[], Some((Platform::Pm2, 1_600)));
         let patient = ("kill_timeout", "20000");
         check(&[pm2, patient, supervisord], &[], Some((Platform::Supervisord, 10_000)));
+    }
+
+    #[test]
+    fn a_platform_that_kills_is_named_with_the_setting_that_decides() {
+        let check = |platform: Platform, expected: &str| assert_eq!(platform.to_string(), expected);
+        check(Platform::Told, "the platform (LIFECYCLE_GRACE_PERIOD)");
+        check(Platform::CloudRun, "Cloud Run");
+        check(Platform::Nomad, "Nomad (kill_timeout, if it is the default)");
+        check(Platform::Railway, "Railway (RAILWAY_DEPLOYMENT_DRAINING_SECONDS)");
     }
 
     #[test]
