@@ -7,7 +7,7 @@
 //!   nothing of the user's (`Display`, `Drop`, a waker, a subscriber) is ever called under a lock of ours;
 //! * commands, carried out one after the other in the engine's order. A thread that finds nobody at it carries out all
 //!   there are; they only spawn, wake and store, so that this does not block;
-//! * what is to be said, likewise in order, but after the commands and on a thread of the runtime's blocking pool: a
+//! * what is to be said, likewise in order, but after the commands and on a thread of its own: a
 //!   log that blocks, even for ever, holds up its own lines and nothing else. So that a log that does not block can be
 //!   read, a hook lets it finish what was to be said before: for a moment, and only if it is quick.
 
