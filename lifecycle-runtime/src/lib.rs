@@ -258,7 +258,7 @@ pub use crate::declare::roots::Resources;
 pub use crate::declare::supplied::Supplied;
 pub use crate::handles::acquire::Acquire;
 pub use crate::handles::app::App;
-pub use crate::handles::body::Output;
+pub use crate::handles::body::{Interrupted, Output};
 pub use crate::handles::release::Release;
 pub use crate::handles::spawner::Spawner;
 pub use crate::handles::stopping::Stopping;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::process::ExitCode;
 
-use lifecycle::{Acquire, App, Operation, Outcome, Reason, Report, Result, Signal, resource};
+use lifecycle::{Acquire, App, Interrupted, Operation, Outcome, Reason, Report, Result, Signal, resource};
 use tokio::time::sleep;
 
 use crate::stage::{Stage, fails, failures, hangs, later, live, ms, scripted, secs, takes};
@@ -144,6 +144,79 @@ async fn a_body_that_hears_of_its_turn_from_elsewhere_and_ends_was_not_interrupt
     })
     .await;
     assert_eq!(stage.log.timed(), ["1000 the body is done", "1000 releasing Db", "1000 released Db"]);
+    assert!(report.is_clean(), "{report}");
+}
+
+/// Stops a body that heeds its notice and leaves something undone.
+async fn given_up(stage: &Stage, stop: impl FnOnce(&App)) -> Report {
+    stage
+        .builder::<Db>()
+        .run(async |app: App| -> Result<()> {
+            stop(&app);
+            app.stopping().run_until(sleep(secs(1))).await.ok_or(Interrupted)?;
+            Ok(Err(Interrupted)?)
+        })
+        .await
+}
+
+/// E1.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_heeds_its_notice_may_say_that_a_signal_interrupted_it() {
+    for signal in [Signal::Terminate, Signal::Interrupt] {
+        let stage = Stage::new();
+        let report = given_up(&stage, |app| app.deliver(signal)).await;
+        assert_eq!(failures(&report), [""; 0]);
+        assert_eq!(report.resource("Db").unwrap().outcome, Outcome::Clean);
+        assert_eq!(report.exit_code, signal.exit_code());
+        assert_eq!(ExitCode::from(report), ExitCode::from(128 + signal.number()));
+    }
+}
+
+/// E1: the gravest code wins, as when the body is dropped.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_gives_up_and_a_release_that_fails_exit_with_the_code_of_the_signal() {
+    let stage = Stage::new();
+    stage.release::<Db>(fails("disk full"));
+    let report = given_up(&stage, |app| app.deliver(Signal::Terminate)).await;
+    assert_eq!(failures(&report), ["`Db` could not be released"]);
+    assert_eq!(report.exit_code, 128 + 15);
+}
+
+/// E1: where no signal asked, none interrupted it.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_gives_up_at_a_request_exits_with_0() {
+    let stage = Stage::new();
+    let report = given_up(&stage, |app| app.shutdown("the test is over")).await;
+    assert!(report.is_clean(), "{report}");
+    let stage = Stage::new();
+    let report = given_up(&stage, |app| app.fail("the old server is gone")).await;
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(report.exit_code, 1);
+}
+
+/// E1, E3.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_gives_up_for_nothing_has_failed() {
+    let stage = Stage::new();
+    let report = given_up(&stage, |_| {}).await;
+    assert_eq!(failures(&report), ["`main` failed"]);
+    assert!(report.failures[0].cause().contains("nothing has asked the application to stop"), "{report}");
+    assert_eq!(report.exit_code, 1);
+}
+
+/// E2: the value of a batch comes back beside the report.
+#[tokio::test(start_paused = true)]
+async fn a_body_may_hand_back_a_value() {
+    let stage = Stage::new();
+    let mut value = None;
+    let report = stage
+        .builder::<Db>()
+        .run(async |_| {
+            sleep(secs(1)).await;
+            value = Some(7);
+        })
+        .await;
+    assert_eq!(value, Some(7));
     assert!(report.is_clean(), "{report}");
 }
 

@@ -51,6 +51,15 @@ fn r5_a_body_that_asks_for_notice_finishes_and_exits_0() {
 }
 
 #[test]
+fn e1_a_body_that_heeds_its_notice_and_gives_up_exits_143() {
+    let _machine = machine::shared();
+    let exit = interrupt(batch("gives_up"), Signal::TERM);
+    assert_eq!(exit.code(), Some(143));
+    exit.assert_in_order(&["gave up", "released store: SIGTERM received"]);
+    assert_eq!(exit.stderr(), "", "it is not a failure");
+}
+
+#[test]
 fn r5_a_body_that_ends_before_it_can_be_dropped_was_not_interrupted_and_exits_0() {
     let _machine = machine::shared();
     let exit = interrupt(batch("computes"), Signal::TERM);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Application;
 use crate::engine::shutdown::SAME_SIGNAL;
-use crate::model::exit_code::interrupted;
+
 use crate::model::signal::Signal;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr;
@@ -89,7 +89,7 @@ async fn due(kept: Option<&Kept>) {
 }
 
 fn end(signal: Signal) -> ! {
-    let code = interrupted(signal);
+    let code = signal.exit_code();
     stderr::write(format!(
         "lifecycle: {signal}: the application has not been started: ending the process now\n  exit code: {code}\n"
     ));

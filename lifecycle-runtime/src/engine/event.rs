@@ -93,6 +93,8 @@ pub(crate) enum BodyEnd {
     Done,
     /// It returned an exit code of its own.
     Code(u8),
+    /// It gave up because the application stops, and says so.
+    Interrupted,
     Failed(Cause),
     /// Dropped before it was done.
     Dropped,

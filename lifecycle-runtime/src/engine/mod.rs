@@ -428,6 +428,7 @@ impl Engine {
         match end {
             BodyEnd::Done => {}
             BodyEnd::Code(code) => self.body_code = Some(code),
+            BodyEnd::Interrupted => self.body_gave_up(),
             BodyEnd::Failed(cause) => self.fail(main, Operation::Main, cause),
             BodyEnd::Dropped if self.slots[main].turn_has_begun() => self.body_was_interrupted(),
             BodyEnd::Dropped => self.fail(main, Operation::Main, Cause::Lost),

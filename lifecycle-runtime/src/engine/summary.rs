@@ -6,7 +6,7 @@ use super::notice::{Blame, Killing, LastWords};
 use super::shutdown::Shutdown;
 use super::{Counts, Engine};
 use crate::model::TaskName;
-use crate::model::exit_code::{self, Ending};
+use crate::model::exit_code::Ending;
 use crate::model::failure::Failure;
 use crate::model::phase::{Phase, Reason};
 use crate::model::plan::Id;
@@ -63,7 +63,7 @@ impl Engine {
             left_behind: left_behind.map(|id| (self.name(id), self.slots[id].stuck_tasks.clone())).collect(),
             never_released: self.names(self.plan.resources().filter(is_untouched).collect()),
             exit_code: match why {
-                Killing::Insisted(signal) => exit_code::interrupted(signal),
+                Killing::Insisted(signal) => signal.exit_code(),
                 Killing::TimeIsUp => self.exit_code(),
             },
         }

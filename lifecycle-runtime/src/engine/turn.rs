@@ -119,9 +119,22 @@ impl Engine {
     /// A body that never asked for a notice was dropped, which is an interruption (rules R5 and E1). One that did ask
     /// was cut off, if anything.
     pub(super) fn body_was_interrupted(&mut self) {
-        if self.body_listens {
-            return;
+        if !self.body_listens {
+            self.signal_interrupts();
         }
+    }
+
+    /// A body heeded its notice, and says that it left something undone (rule E1).
+    pub(super) fn body_gave_up(&mut self) {
+        if self.shutdown.is_some() {
+            self.signal_interrupts();
+        } else {
+            let why = "it returned `Interrupted`, but nothing has asked the application to stop";
+            self.fail(self.plan.main(), Operation::Main, Cause::Error(why.into()));
+        }
+    }
+
+    fn signal_interrupts(&mut self) {
         if let Some(Shutdown { reason: Reason::Signal(signal), .. }) = &self.shutdown {
             self.interrupted_by = Some(*signal);
         }

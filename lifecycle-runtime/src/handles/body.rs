@@ -1,5 +1,7 @@
 //! The body of `main`: what it may return, and how its end is told.
 
+use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +23,45 @@ pub trait Output {
     #[doc(hidden)]
     fn end(self) -> End;
 }
+
+/// The error by which the body of `main` says that it gave up its work because the application stops:
+/// `return Err(lifecycle::Interrupted.into())`.
+///
+/// It is for a batch that heeds its notice and leaves something undone. If a signal requested the stop, the process exits
+/// with 128+n, just as if the body had been dropped (rule E1); after a request or a failure, the exit code is that of the
+/// stop. It is not a failure, unless nothing has asked the application to stop. A body that returns `Ok` has finished, and
+/// the exit code is 0.
+///
+/// ```no_run
+/// use lifecycle::{App, Interrupted, Result};
+/// # async fn copy(_: &str) -> Result { Ok(()) }
+///
+/// #[lifecycle::main]
+/// async fn main(app: App) -> Result {
+///     let stopping = app.stopping();
+///     for table in ["customers", "orders", "payments"] {
+///         if stopping.is_stopping() {
+///             println!("continue with {table}");
+///             return Err(Interrupted.into());
+///         }
+///         copy(table).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// For an exit code of your own, return an `ExitCode`; [`Signal::exit_code`](crate::Signal::exit_code) is that of a
+/// signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl Error for Interrupted {}
 
 /// How a body ended, without naming it in public.
 #[derive(Debug)]
@@ -93,6 +134,7 @@ impl<T: Output> Witness<Option<Result<T, Panic>>> for Body {
             Some(Ok(output)) => match output.end().0 {
                 Ended::Done => BodyEnd::Done,
                 Ended::Code(code) => BodyEnd::Code(code),
+                Ended::Failed(error) if error.is::<Interrupted>() => BodyEnd::Interrupted,
                 Ended::Failed(error) => BodyEnd::Failed(self.unit.seat().driver.cause(error)),
             },
             Some(Err(Panic(words))) => BodyEnd::Failed(Cause::Panic(words)),

@@ -87,6 +87,25 @@ impl Builder {
     /// }
     /// ```
     ///
+    /// The body may borrow, and so hand back a value beside the report. There is none if the body failed or was dropped:
+    ///
+    /// ```no_run
+    /// use lifecycle::{App, Result};
+    /// # async fn count(_: App) -> Result<u64> { Ok(0) }
+    ///
+    /// # async fn run() -> std::process::ExitCode {
+    /// let mut counted = None;
+    /// let report = App::builder()
+    ///     .run(async |app| {
+    ///         counted = Some(count(app).await?);
+    ///         Result::<()>::Ok(())
+    ///     })
+    ///     .await;
+    /// println!("counted {counted:?}, {}", report.reason);
+    /// report.into()
+    /// # }
+    /// ```
+    ///
     /// What happens to the runtime afterwards is the caller's: see [`App::builder`] for blocking work that never returns.
     ///
     /// # Panics

@@ -11,11 +11,6 @@ pub(crate) const CONFIGURATION: u8 = 78;
 /// The deadline cut something off; as with `timeout(1)`.
 pub(crate) const CUT_OFF: u8 = 124;
 
-/// A signal interrupted the application; as with a shell.
-pub(crate) const fn interrupted(signal: Signal) -> u8 {
-    128 + signal.number()
-}
-
 /// Everything that decides about the exit code of an application that was started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
@@ -34,7 +29,7 @@ impl Ending {
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self { is_misconfigured: true, .. } => CONFIGURATION,
-            Self { interrupted_by: Some(signal), .. } => interrupted(signal),
+            Self { interrupted_by: Some(signal), .. } => signal.exit_code(),
             Self { was_cut: true, .. } => CUT_OFF,
             Self { has_failed: true, .. } => FAILED,
             Self { body, .. } => body.unwrap_or(0),

@@ -183,6 +183,14 @@ impl Report {
     }
 }
 
+/// The exit code alone, for a program that has something left to do. If there is nothing, return the report itself from
+/// `main`: the end of the process is then guarded as well (rule D9).
+impl From<Report> for ExitCode {
+    fn from(report: Report) -> Self {
+        Self::from(report.exit_code)
+    }
+}
+
 impl Termination for Report {
     fn report(self) -> ExitCode {
         if let Some(exit) = &self.exit {

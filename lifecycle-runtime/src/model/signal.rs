@@ -40,6 +40,15 @@ impl Signal {
         }
     }
 
+    /// The exit code of a process that the signal interrupted, as a shell counts it: 128+n (rule E1).
+    ///
+    /// A body of `main` that heeds its notice returns [`Interrupted`](crate::Interrupted). This is for a program that
+    /// makes its own exit code: of [`Report::reason`](crate::Report::reason), if that is a signal.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        128 + self.number()
+    }
+
     /// Whether the signal insists when it arrives during a stop (rule D8).
     pub(crate) const fn insists(self) -> bool {
         matches!(self, Self::Interrupt | Self::Quit)
