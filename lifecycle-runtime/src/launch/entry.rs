@@ -61,18 +61,6 @@ impl Place {
     }
 }
 
-/// The block of an entry point, in which this crate's `private` has a name.
-///
-/// It is a macro so that a runtime that is not found is one error: the block is then gone with everything in it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __lifecycle_entry {
-    ($private:ident $($block:tt)*) => {{
-        use $crate::private as $private;
-        $($block)*
-    }};
-}
-
 /// Runs an application from its first signal handler to its end.
 pub fn run<F, Fut>(main: Main, body: F) -> Report
 where
