@@ -92,7 +92,7 @@ mod tokens;
 /// | queries overflow the depth limit | a chain, or a cycle, of more than about 120 resources; for a chain, put `#![recursion_limit = "256"]` at the top of the crate |
 /// | conflicting implementations of trait `DependsOn<Db>` | `after` names `Db` twice, by two paths or under two names |
 /// | unresolved import `lifecycle`, cannot find `lifecycle` in the crate root | the runtime is a dependency under another name; write `crate = that_name` in every attribute. "Is not declared as a resource" follows from it |
-/// | unresolved import `that_name::private` | `that_name` in `crate = that_name` is not the runtime |
+/// | unresolved import `that_name::private`, cannot find `private` in `that_name` | `that_name` in `crate = that_name` is not the runtime |
 ///
 /// # Expansion
 ///

@@ -11,6 +11,8 @@ pub use std::{cfg, file, line, module_path, option::Option, option_env, panic, u
 
 pub use inventory;
 
+pub use crate::__lifecycle_entry as entry;
+
 pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dependency, depth};
 pub use crate::declare::node::{Declaration, Node, Origin};
 pub use crate::declare::resource::Resource;
@@ -20,5 +22,18 @@ pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, run};
 pub use crate::launch::threads::Threads;
 pub use crate::model::plan::Necessity;
+pub use crate::model::report::Report;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;
+
+/// The block of an entry point, in which this module has a name.
+///
+/// It is a macro so that a runtime that is not found is one error: the block is then gone with everything in it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lifecycle_entry {
+    ($private:ident $($block:tt)*) => {{
+        use $crate::private as $private;
+        $($block)*
+    }};
+}

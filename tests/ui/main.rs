@@ -1,6 +1,7 @@
 //! What the macros accept, and what they say when they do not.
 
 mod missing_feature;
+mod renamed_package;
 mod two_versions;
 
 /// The macros read the durations of attributes, the runtime those of the environment.

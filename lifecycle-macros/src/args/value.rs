@@ -10,8 +10,11 @@ use syn::{Lit, LitInt, LitStr};
 use crate::ctxt::Ctxt;
 use crate::duration;
 use crate::option::OptionName;
-use crate::paths::{Path, is_keyword};
+use crate::paths::{Path, Runtime, is_keyword};
 use crate::tokens::collect;
+
+/// Crates that may be taken for the runtime, as it is named in `crate = …`.
+const OTHER_CRATES: [&str; 5] = ["std", "core", "alloc", "tokio", "lifecycle_macros"];
 
 /// One option as it was written; its value is read by the method for the expected type.
 pub(crate) struct Arg<O> {
@@ -124,6 +127,24 @@ impl<O: OptionName> Arg<O> {
     pub(crate) fn path(&self, cx: &Ctxt) -> Option<Path> {
         let value = self.value(cx)?;
         self.path_from(cx, value)
+    }
+
+    /// The path of the runtime crate. One that certainly is not counts as not written.
+    pub(crate) fn runtime(&self, cx: &Ctxt) -> Runtime {
+        let path = self.path(cx);
+        let is_other = |path: &Path| OTHER_CRATES.contains(&path.text().trim_start_matches("::"));
+        if let Some(other) = path.as_ref().filter(|path| is_other(path)) {
+            let name = other.text();
+            cx.error_spanned(
+                other,
+                format_args!(
+                    "`{name}` is not the runtime; write the name under which `lifecycle-runtime` is a dependency, or \
+                     remove `crate` if that is `lifecycle`"
+                ),
+            );
+            return Runtime::default();
+        }
+        Runtime { path }
     }
 
     pub(super) fn path_from(&self, cx: &Ctxt, value: &[TokenTree]) -> Option<Path> {

@@ -14,7 +14,6 @@ use crate::paths::{Path, generated_at, origin, private};
 pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
     let krate = entry.runtime.at(Span::call_site());
-    let import = entry.runtime.import(Span::call_site());
     let private = private(Span::call_site());
     let builder = builder(entry);
     let threads = threads(entry);
@@ -32,11 +31,13 @@ pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let call = call(function, &quote!(#main, #start));
     quote! {
         #(#outer_attributes)*
-        #visibility fn #name() -> #krate::Report {
-            #import
-            #(#inner_attributes)*
-            #definition
-            #call
+        #visibility fn #name() -> #krate::private::Report {
+            #krate::private::entry! {
+                #private
+                #(#inner_attributes)*
+                #definition
+                #call
+            }
         }
     }
 }

@@ -74,7 +74,7 @@ impl Entry {
                 MainOption::Resources => entry.resources = Resources::read(cx, &arg),
                 MainOption::Flavor => entry.flavor = Flavor::read(cx, &arg),
                 MainOption::WorkerThreads => entry.worker_threads = arg.integer(cx),
-                MainOption::Crate => entry.runtime.path = arg.path(cx),
+                MainOption::Crate => entry.runtime = arg.runtime(cx),
             }
         }
         entry

@@ -54,7 +54,7 @@ impl Declaration {
                 ResourceOption::Skippable => declaration.skippable = arg.flag_span(cx),
                 ResourceOption::Supplied => declaration.supplied = arg.flag_span(cx),
                 ResourceOption::Foundation => declaration.foundation = arg.flag(cx),
-                ResourceOption::Crate => declaration.runtime.path = arg.path(cx),
+                ResourceOption::Crate => declaration.runtime = arg.runtime(cx),
             }
         }
         declaration

@@ -1,0 +1,2 @@
+#[lifecycle::main(crate = remote)]
+async fn main() {}

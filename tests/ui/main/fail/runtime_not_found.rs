@@ -1,0 +1,2 @@
+#[lifecycle::main(crate = nowhere)]
+async fn main() {}
