@@ -14,7 +14,7 @@ const ENDLESS: u32 = 100;
 
 async fn perform(job: &u32) -> Result {
     if *job == ENDLESS {
-        pending().await
+        pending::<()>().await;
     }
     WORK.run().await;
     Ok(())
