@@ -98,3 +98,18 @@ fn d9_a_program_that_gives_up_on_run_lives_on() {
 fn d9_a_program_that_gives_up_on_run_with_a_body_lives_on() {
     lives_on("gives_up_on_a_body");
 }
+
+/// The last chapter of the adoption guide: the program does not wait for a read of stdin, and `Result<Report>` ends it
+/// with the exit code of the report.
+#[test]
+fn d10_a_program_with_its_own_runtime_does_not_wait_for_a_read_of_stdin() {
+    let _machine = machine::shared();
+    let program = || Program::new(env!("CARGO_BIN_EXE_own_runtime"));
+    for (program, code) in [(program(), 0), (program().env("FAIL", "the service failed"), 1)] {
+        let process = program.with_open_stdin().spawn();
+        process.write_line("a line");
+        process.wait_for_line("read a line");
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait_for_exit().code(), Some(code));
+    }
+}
