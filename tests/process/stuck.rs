@@ -99,6 +99,12 @@ fn d7_an_abort_that_hangs_holds_nobody_up() {
     });
 }
 
+/// D7: it has a thread of its own, and keeps none of the runtime.
+#[test]
+fn d6_a_drop_that_blocks_is_left_behind() {
+    is_cut_off_and_the_rest_released("drop");
+}
+
 #[test]
 fn s4_an_acquisition_that_hangs_is_dropped_at_once() {
     on_every_runtime("acquire", |flavor, exit, took| {
@@ -128,11 +134,6 @@ fn blocks_a_thread(hang: &str) {
 #[test]
 fn d9_a_release_that_blocks_its_thread() {
     blocks_a_thread("blocking_release");
-}
-
-#[test]
-fn d9_a_drop_that_blocks_its_thread() {
-    blocks_a_thread("drop");
 }
 
 #[test]
