@@ -130,7 +130,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an `async fn` the entry point of an application: starts it, runs it, and stops it.
 ///
-/// First, signal handlers are installed. Then a tokio runtime is built, every resource is acquired, and the body runs.
+/// First, signal handlers are installed. Then a tokio runtime is built, the resources are acquired, and the body runs.
 /// The application ends when a signal arrives, something asks for shutdown, something fails, or the body has returned
 /// and no supervised task is alive.
 ///

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::capture;
 use crate::stage::{Log, Stage, fails, failures, hangs, later, live, ms, scripted, secs, takes, until};
+use crate::supply::{Arguments, Clock};
 
 scripted! {
     #[resource]
@@ -108,9 +109,10 @@ async fn an_application_is_what_was_named_and_what_that_needs() {
 /// §3: without names, an application is everything that is declared in the program, each under a name of its own.
 #[tokio::test(start_paused = true)]
 async fn an_application_is_everything_that_is_declared() {
-    let _stage = Stage::new();
+    let stage = Stage::new();
+    let builder = App::builder().supply(Arguments(stage.log.clone())).supply(Clock);
     // Some of what these tests declare fails to start, so that the report of a failed start tells what was found.
-    let report = App::builder().virtual_time().shutdown_timeout(secs(25)).start().await.unwrap_err();
+    let report = builder.virtual_time().shutdown_timeout(secs(25)).start().await.unwrap_err();
     for name in ["behavior::embedding::Http", "behavior::tasks::Http", "Fake", "AfterRed"] {
         assert!(report.resource(name).is_some(), "{name} is not among {} resources", report.resources.len());
     }

@@ -156,7 +156,7 @@ async fn what_is_supplied_is_released_once_and_then_dropped() {
 
 /// It is never acquired.
 #[resource(supplied)]
-struct Arguments(Log);
+pub(crate) struct Arguments(pub(crate) Log);
 
 impl Supplied for Arguments {
     async fn release(&self, _: &Release) -> Result {
@@ -170,7 +170,7 @@ impl Supplied for Arguments {
 }
 
 #[resource(supplied, foundation)]
-struct Clock;
+pub(crate) struct Clock;
 
 impl Supplied for Clock {}
 

@@ -79,3 +79,16 @@ impl fmt::Debug for Node {
         f.debug_struct("Node").field("declaration", &self.declaration).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Origin;
+
+    #[test]
+    fn without_cargo_a_crate_is_a_package() {
+        let with_cargo = Origin { package: Some("shop-suite"), module: "shop::store" };
+        assert_eq!(with_cargo.package(), "shop-suite");
+        assert_eq!(Origin { package: None, ..with_cargo }.package(), "shop");
+        assert_eq!(Origin { package: None, module: "shop" }.package(), "shop");
+    }
+}
