@@ -47,9 +47,10 @@ impl Token {
         self.raised().await;
     }
 
-    /// Runs `future` until it completes or the state is raised: then there is no output. If both happen, the state wins.
+    /// Runs `future` until it completes or the flag is raised: then there is no output. A future that completes in the
+    /// very moment has completed; one that has not begun does not begin. Either way it is dropped before this is ready.
     pub(crate) fn run_until<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
-        RunUntil { raised: self.raised(), future }
+        RunUntil { raised: self.raised(), future: Some(future), has_begun: false }
     }
 
     /// The same, for a future that outlives the handle.
@@ -57,7 +58,7 @@ impl Token {
         self,
         future: F,
     ) -> impl Future<Output = Option<F::Output>> + use<F> {
-        RunUntil { raised: self.raised_owned(), future }
+        RunUntil { raised: self.raised_owned(), future: Some(future), has_begun: false }
     }
 }
 
@@ -68,23 +69,34 @@ impl fmt::Debug for Token {
 }
 
 pin_project! {
-    struct RunUntil<E, F> {
+    struct RunUntil<R, F> {
         #[pin]
-        raised: E,
+        raised: R,
+        // Until it is over.
         #[pin]
-        future: F,
+        future: Option<F>,
+        has_begun: bool,
     }
 }
 
-impl<E: Future<Output = ()>, F: Future> Future for RunUntil<E, F> {
+impl<R: Future<Output = ()>, F: Future> Future for RunUntil<R, F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.raised.poll(cx) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => this.future.poll(cx).map(Some),
+        let mut this = self.project();
+        let has_begun = std::mem::replace(this.has_begun, true);
+        if !has_begun && this.raised.as_mut().poll(cx).is_ready() {
+            this.future.set(None);
+            return Poll::Ready(None);
         }
+        let polled = this.future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+        let output = match polled {
+            Some(Poll::Ready(output)) => Some(output),
+            _ if has_begun && this.raised.poll(cx).is_ready() => None,
+            _ => return Poll::Pending,
+        };
+        this.future.set(None);
+        Poll::Ready(output)
     }
 }
 
@@ -114,7 +126,7 @@ mod tests {
         let waiting = tokio::spawn(token.clone().run_until_owned(pending::<()>()));
         token.raise();
         assert_eq!(waiting.await.unwrap(), None);
-        assert_eq!(token.run_until(ready(1)).await, None, "the flag wins");
+        assert_eq!(token.run_until(ready(1)).await, None, "it does not begin");
     }
 
     /// However the two meet, nobody waits for ever.

@@ -107,7 +107,8 @@ impl Stopping {
 
     /// Runs `future` until it completes or the notice fires.
     ///
-    /// If the notice fires first, `future` is dropped and the result is `None`. If both are ready, the notice wins.
+    /// If the notice fires first, `future` is dropped, and the result is `None`. If it had fired before, `future` is not
+    /// even polled. A `future` that completes in the very moment has completed: what it received is not lost.
     pub async fn run_until<F: Future>(&self, future: F) -> Option<F::Output> {
         self.token.run_until(future).await
     }
