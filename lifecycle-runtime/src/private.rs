@@ -26,14 +26,12 @@ pub use crate::model::report::Report;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;
 
-/// The block of an entry point, in which this module has a name.
+/// The block of an entry point, as it is.
 ///
-/// It is a macro so that a runtime that is not found is one error: the block is then gone with everything in it.
+/// It passes through a macro so that a runtime that is not found is one error: the block is then gone with everything in
+/// it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __lifecycle_entry {
-    ($private:ident $($block:tt)*) => {{
-        use $crate::private as $private;
-        $($block)*
-    }};
+    ($($block:tt)*) => {{ $($block)* }};
 }

@@ -14,6 +14,7 @@ use crate::paths::{Path, generated_at, origin, private};
 pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
     let Function { outer_attributes, inner_attributes, visibility, name, definition, .. } = function;
     let krate = entry.runtime.at(Span::call_site());
+    let import = entry.runtime.import(Span::call_site());
     let private = private(Span::call_site());
     let builder = builder(entry);
     let threads = threads(entry);
@@ -33,7 +34,7 @@ pub(super) fn expand(entry: &Entry, function: &Function) -> TokenStream {
         #(#outer_attributes)*
         #visibility fn #name() -> #krate::private::Report {
             #krate::private::entry! {
-                #private
+                #import
                 #(#inner_attributes)*
                 #definition
                 #call

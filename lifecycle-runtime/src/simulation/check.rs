@@ -6,7 +6,7 @@ mod turn;
 
 use std::time::Duration;
 
-use super::scenario::{Dying, Outside, Scenario};
+use super::scenario::{Dying, End, Outside, Scenario};
 use super::world::{Entry, How, Log, Seen};
 use crate::engine::command::{Command, Output};
 use crate::engine::notice::Notice;

@@ -20,6 +20,7 @@ use crate::handles::app::App;
 use crate::handles::stopping::Stopping;
 use crate::launch::life::live;
 use crate::model::failure::{BoxError, Result, Skip};
+use crate::model::misconfigured::Misconfigured;
 use crate::model::plan::Id;
 use crate::process::signals::Signals;
 
@@ -166,6 +167,7 @@ async fn end((takes, end): (Duration, End)) -> Result {
     match end {
         End::Ok => Ok(()),
         End::Error => Err(BoxError::from("it broke")),
+        End::Misconfigured => Err(Misconfigured::new("it is wrong").into()),
         // Without the hook of `panic!`, which writes to stderr.
         End::Panic => std::panic::resume_unwind(Box::new("it broke")),
         End::Skip => Err(Skip.into()),

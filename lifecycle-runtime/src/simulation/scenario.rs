@@ -57,6 +57,8 @@ pub(super) struct Task {
 pub(super) enum End {
     Ok,
     Error,
+    /// The configuration is wrong; of an acquisition only.
+    Misconfigured,
     Panic,
     /// Switched off by configuration; of an acquisition only.
     Skip,
@@ -127,14 +129,15 @@ fn times() -> impl Strategy<Value = Duration> {
     prop_oneof![4 => ms(0..50), 2 => ms(50..3_000), 1 => ms(3_000..40_000)]
 }
 
-fn ends(skip: bool) -> impl Strategy<Value = (Duration, End)> {
-    let skip = u32::from(skip);
+fn ends(of_acquisition: bool) -> impl Strategy<Value = (Duration, End)> {
+    let rarely = u32::from(of_acquisition);
     let end = prop_oneof![
         24 => Just(End::Ok),
         2 => Just(End::Error),
         1 => Just(End::Panic),
         1 => Just(End::Hang),
-        skip => Just(End::Skip),
+        rarely => Just(End::Skip),
+        rarely => Just(End::Misconfigured),
     ];
     (times(), end)
 }

@@ -13,7 +13,7 @@ use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use crate::engine::notice::Cut;
 use crate::engine::settings::BodyKind;
 use crate::engine::{Counts, Engine};
-use crate::model::failure::Cause;
+use crate::model::failure::{Cause, ErrorText};
 use crate::model::plan::Id;
 use crate::model::report::Report;
 use crate::model::signal::Signal;
@@ -304,6 +304,7 @@ impl World<'_> {
                 let (event, seen) = match end {
                     End::Ok => (Event::Acquired(id), Seen::Acquired(id)),
                     End::Error => (Event::AcquireFailed(id, error()), Seen::AcquireFailed(id)),
+                    End::Misconfigured => (Event::AcquireFailed(id, mistake()), Seen::AcquireFailed(id)),
                     End::Panic => (Event::AcquireFailed(id, panic()), Seen::AcquireFailed(id)),
                     End::Skip if self.scenario.resources[id].necessity.may_be_missing() => {
                         (Event::AcquireSkipped(id), Seen::AcquireSkipped(id))
@@ -355,7 +356,7 @@ impl World<'_> {
                     return false;
                 }
                 let result = match end {
-                    End::Error => Err(error()),
+                    End::Error | End::Misconfigured => Err(error()),
                     End::Panic => Err(panic()),
                     End::Ok | End::Skip | End::Hang => Ok(()),
                 };
@@ -511,12 +512,17 @@ impl World<'_> {
 fn how(end: End) -> How {
     match end {
         End::Ok | End::Skip | End::Hang => How::Done,
-        End::Error | End::Panic => How::Failed,
+        End::Error | End::Misconfigured | End::Panic => How::Failed,
     }
 }
 
 fn error() -> Cause {
     Cause::Error("it broke".into())
+}
+
+fn mistake() -> Cause {
+    let text = "it is wrong".to_owned();
+    Cause::Error(ErrorText { text, kept_as: None, is_misconfiguration: true })
 }
 
 fn panic() -> Cause {

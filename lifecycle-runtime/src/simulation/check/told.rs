@@ -177,8 +177,14 @@ impl Book<'_> {
         if should_have_failed && !has_failed {
             return Err("a failure is missing from the report".to_owned());
         }
+        let is_misconfigured = ids.clone().any(|id| {
+            let spec = &self.scenario.resources[id];
+            let is_mistake = spec.acquire.1 == End::Misconfigured && !spec.necessity.may_fail();
+            is_mistake && self.seen(&Seen::AcquireFailed(id)).is_some()
+        });
         let code = self.log.report.exit_code;
         let expected = match (hurried_by, signal.filter(|_| was_interrupted)) {
+            _ if is_misconfigured => 78,
             (Some(signal), _) | (None, Some(signal)) => 128 + signal.number(),
             (None, None) if was_cut => 124,
             (None, None) if may_be_cut && code == 124 => 124,

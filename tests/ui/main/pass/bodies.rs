@@ -6,10 +6,10 @@ use recorder::Body;
 mod recorder {
     pub use lifecycle::private::Body;
 
-    pub type Report = Body;
-
     pub mod private {
         pub use lifecycle::private::*;
+
+        pub type Report = Body;
 
         pub fn run<F>(main: Main, _: impl FnOnce(lifecycle::App) -> F) -> Body {
             main.body

@@ -2,13 +2,12 @@
 
 /// Stands in for the runtime, and shows what an expansion passes to it.
 mod recorder {
-
-    pub type Report = ();
-
     pub mod private {
         use std::sync::Mutex;
 
         pub use lifecycle::private::*;
+
+        pub type Report = ();
 
         static PROGRAMS: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 

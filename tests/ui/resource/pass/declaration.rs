@@ -31,7 +31,7 @@ impl Resource for Jobs {
 
 fn main() {
     let db = format!("{:?}", Db::node());
-    for part in ["name: \"Db\"", "declaration.rs\"", "line: 7", "after: []", "None", "optional: false"] {
+    for part in ["name: \"Db\"", "declaration.rs\"", "line: 7", "after: []", "None", "necessity: Required"] {
         assert!(db.contains(part), "{part} is not in {db}");
     }
     let jobs = format!("{:?}", Jobs::node());
@@ -41,7 +41,7 @@ fn main() {
         "acquire_timeout: Some(120s)",
         "drain_timeout: Some(0ns)",
         "reserve: Some(61.5s)",
-        "optional: true",
+        "necessity: Optional",
         "foundation: false",
     ] {
         assert!(jobs.contains(part), "{part} is not in {jobs}");
