@@ -45,6 +45,8 @@ impl Resource for Hits {
 
 #[lifecycle::main]
 async fn main(app: App) -> Result {
+    // New: with a notice, the body is waited for. Ask for it first: one that has not asked is dropped at a signal.
+    let stopping = app.stopping();
     let hits: Arc<Hits> = app.get::<Hits>();
     // As before. It is never told to stop, and the read of stdin cannot be: neither keeps the process.
     tokio::spawn(show(Arc::clone(&hits)));
@@ -54,7 +56,7 @@ async fn main(app: App) -> Result {
     let hit = move || async move { format!("hit {}\n", hits.0.fetch_add(1, Ordering::Relaxed) + 1) };
     let routes = Router::new().route("/", get(hit)).route("/slow", get(slow));
     // As before, except for the graceful shutdown. The server ends before any resource is released.
-    axum::serve(listener, routes).with_graceful_shutdown(app.stopping()).await?;
+    axum::serve(listener, routes).with_graceful_shutdown(stopping).await?;
     Ok(())
 }
 

@@ -56,7 +56,7 @@ fn e1_a_body_that_heeds_its_notice_and_gives_up_exits_143() {
     let exit = interrupt(batch("gives_up"), Signal::TERM);
     assert_eq!(exit.code(), Some(143));
     exit.assert_in_order(&["gave up", "released store: SIGTERM received"]);
-    assert_eq!(exit.stderr(), "", "it is not a failure");
+    assert!(!exit.stderr().contains("failed"), "{}", exit.stderr());
 }
 
 #[test]

@@ -42,10 +42,11 @@ fn end_well(with_pipes: impl Fn(Program) -> (Program, Vec<PipeReader>) + Sync) {
                 let program = program.env("TMPDIR", scratch.path());
                 let (program, readers) = with_pipes(program);
                 let process = program.spawn();
-                // The log is on stdout.
+                // The log is on stdout. This one has a body, which must have asked for its notice.
+                let ready = if name == "existing_app" { "listening on" } else { "running:" };
                 let has_started = BufReader::new(&readers[0])
                     .lines()
-                    .any(|line| line.is_ok_and(|line| line.contains("running:")));
+                    .any(|line| line.is_ok_and(|line| line.contains(ready)));
                 assert!(has_started, "{name} ended early");
                 drop(readers);
                 process.signal(Signal::INT);

@@ -57,6 +57,18 @@ enum Application {
 impl Control {
     /// Starts the thread. Signals are caught when this returns (rule S1), if they are to be.
     pub(crate) fn start(handling: Handling) -> io::Result<Self> {
+        if handling == Handling::Theirs {
+            return Self::start_thread(handling);
+        }
+        // What comes meanwhile waits: until every handler is complete, on the new thread; and then here as well. The
+        // threads that are started from here inherit it that nothing is blocked.
+        signals::block();
+        let control = Self::start_thread(handling);
+        signals::unblock();
+        control
+    }
+
+    fn start_thread(handling: Handling) -> io::Result<Self> {
         let (application, arrives) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
         thread::Builder::new().name("lifecycle-control".to_owned()).spawn(move || {
@@ -81,10 +93,6 @@ impl Control {
         is_ready
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it was ready")))?;
-        if handling == Handling::Ours {
-            // The threads that are started from here, and what they start in turn, inherit this.
-            signals::unblock();
-        }
         Ok(Self { application })
     }
 

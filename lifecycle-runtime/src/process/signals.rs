@@ -80,8 +80,15 @@ pub(crate) fn taken() -> Option<Taken> {
     (!lost.is_empty()).then_some(Taken::Lost(lost))
 }
 
-/// Takes the signals out of the mask of this thread, in which the parent of the process may have left them (rule S1).
-/// Threads that it starts afterwards inherit that. Their handlers must be there.
+/// Puts the signals into the mask of this thread, and so into that of threads that it starts: they wait until they are
+/// [unblocked](unblock). While a handler is being installed for the first time, there is a moment in which it does not
+/// know yet what to do, and a signal would be lost (rule S1).
+pub(crate) fn block() {
+    platform::block();
+}
+
+/// Takes the signals out of the mask of this thread, in which the parent of the process may have left them too (rule
+/// S1). Threads that it starts afterwards inherit that. Their handlers must be there.
 pub(crate) fn unblock() {
     platform::unblock();
 }
@@ -177,10 +184,17 @@ mod platform {
         signals.zip(caught).filter_map(|(signal, is_caught)| (!is_caught).then_some(signal)).collect()
     }
 
-    pub(super) fn unblock() {
-        let signals = [Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM];
+    pub(super) fn block() {
         // Nothing can be wrong with a set of signals.
-        let _ = SigSet::from_iter(signals).thread_unblock();
+        let _ = signals().thread_block();
+    }
+
+    pub(super) fn unblock() {
+        let _ = signals().thread_unblock();
+    }
+
+    fn signals() -> SigSet {
+        SigSet::from_iter([Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM])
     }
 
     /// Makes signals wait for a listener.
@@ -265,6 +279,8 @@ mod platform {
     }
 
     /// There is no mask.
+    pub(super) fn block() {}
+
     pub(super) fn unblock() {}
 
     pub(super) fn claim() {}
