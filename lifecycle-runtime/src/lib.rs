@@ -161,6 +161,7 @@
 //! * **D10.** With `#[lifecycle::main]`, blocking work outside the library cannot keep the process alive.
 //! * **D11.** Every 5 s of the stop, the log says what is being waited for, and how much time is left.
 //! * **D12.** A handle that is still held after its resource was released is reported, with the resource's name.
+//! * **D13.** A process that was frozen in the middle of a stop still gives every resource its reserve when it goes on.
 //!
 //! [Ending](guarantees#ending):
 //!
