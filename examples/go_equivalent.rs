@@ -45,7 +45,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use lifecycle::{Acquire, BoxError, Release, Resource, Result, Stopping, resource};
+use lifecycle::{Acquire, BoxError, Misconfigured, Release, Resource, Result, Stopping, resource};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use tokio::net::TcpListener;
@@ -215,7 +215,9 @@ struct Http;
 impl Resource for Http {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
         let port: u16 = match env::var("PORT") {
-            Ok(port) => port.parse().map_err(|error| format!("PORT={port:?} is no port: {error}"))?,
+            Ok(port) => port
+                .parse()
+                .map_err(|error| Misconfigured::new(format!("PORT={port:?} is not a port: {error}")))?,
             Err(_) => 8080,
         };
         let service =
@@ -312,8 +314,9 @@ impl IntoResponse for Error {
 fn millis(variable: &str) -> Result<Duration> {
     match env::var(variable) {
         Ok(value) => {
-            let millis =
-                value.parse().map_err(|error| format!("{variable}={value:?} is no number of ms: {error}"))?;
+            let millis = value.parse().map_err(|error| {
+                Misconfigured::new(format!("{variable}={value:?} is not a number of ms: {error}"))
+            })?;
             Ok(Duration::from_millis(millis))
         }
         Err(_) => Ok(Duration::ZERO),

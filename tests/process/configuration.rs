@@ -156,8 +156,8 @@ fn malformed_port_exits_1_and_names_the_variable() {
         .env("TMPDIR", scratch.path())
         .spawn()
         .wait_for_exit();
-    // S4: an acquisition that fails.
-    assert_eq!(exit.code(), Some(1));
+    // S4: an acquisition that fails; E1: for the configuration, which a restart does not mend.
+    assert_eq!(exit.code(), Some(78));
     let stderr = exit.stderr();
     assert!(stderr.contains("`Http` could not be acquired"), "{stderr}");
     assert!(stderr.contains("PORT=\"abc\""), "{stderr}");
