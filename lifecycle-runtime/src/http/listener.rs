@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::AsFd;
+#[cfg(unix)]
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::PathBuf;
 

@@ -11,12 +11,14 @@ use super::lock;
 
 /// Whether a signal was ignored when the process began, as SIGHUP is under nohup. Ask before handlers are set: they
 /// hide the answer.
+#[cfg(unix)]
 pub(crate) fn ignores(signal: i32) -> bool {
     in_mask(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "SigIgn:", signal).unwrap_or(false)
 }
 
 /// Whether the process has a handler for each of these signals, whoever's that is. `None` where the system does not
 /// tell.
+#[cfg(unix)]
 pub(crate) fn catches(signals: &[i32]) -> Option<Vec<bool>> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     signals.iter().map(|signal| in_mask(&status, "SigCgt:", *signal)).collect()
@@ -32,6 +34,7 @@ pub(crate) fn has_thread(name: &str) -> bool {
 }
 
 /// Bit n-1 of a mask, which is in hexadecimal.
+#[cfg(unix)]
 fn in_mask(status: &str, mask: &str, signal: i32) -> Option<bool> {
     let mask = u64::from_str_radix(field(status, mask)?, 16).ok()?;
     Some(mask >> (signal - 1) & 1 == 1)
@@ -88,6 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(unix)]
     fn a_signal_is_a_bit_of_the_mask() {
         let status =
             "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n";
