@@ -198,7 +198,8 @@ impl End {
     /// Asserts that the start failed at this resource for this cause, and that what was acquired was released.
     #[track_caller]
     pub(crate) fn assert_did_not_start(&self, resource: &str, cause: &str) {
-        assert_eq!(self.exit.code(), Some(1));
+        // What the settings refuse is the configuration's fault (rule E1).
+        assert_eq!(self.exit.code(), Some(if resource == "Settings" { 78 } else { 1 }));
         let first = self.told("lifecycle: the application did not start:");
         assert_eq!(first, format!("`{resource}` could not be acquired"));
         let told = self.told("cause:");
