@@ -24,8 +24,17 @@ pub(crate) struct Watchdog {
 type LastWords = Box<dyn FnOnce() -> Option<(String, u8)> + Send>;
 
 enum Order {
-    Arm(Instant, LastWords),
+    Arm(Armed),
     Retire,
+}
+
+/// When the process is to be ended.
+struct Armed {
+    at: Instant,
+    words: LastWords,
+    /// When somebody looked at the clock last. There is no time between two looks in which the process could be frozen
+    /// without being noticed (rule D13).
+    looked: Instant,
 }
 
 impl Watchdog {
@@ -38,7 +47,7 @@ impl Watchdog {
     /// Ends the process at `at`, with these last words. Arming again changes the time.
     pub(crate) fn arm(&self, at: Instant, words: impl FnOnce() -> Option<(String, u8)> + Send + 'static) {
         // The thread listens until it is retired; then it is not to be armed again.
-        let _ = self.orders.send(Order::Arm(at, Box::new(words)));
+        let _ = self.orders.send(Order::Arm(Armed { at, words: Box::new(words), looked: Instant::now() }));
     }
 
     /// Ends the thread: from now on it never ends the process, whatever it is told.
@@ -48,29 +57,24 @@ impl Watchdog {
 }
 
 fn watch(orders: &Receiver<Order>) {
-    let mut armed: Option<(Instant, LastWords)> = None;
+    let Ok(Order::Arm(mut armed)) = orders.recv() else { return };
     loop {
-        let looked = Instant::now();
-        let left = armed.as_ref().map(|(at, _)| at.saturating_duration_since(looked));
-        let order = match left {
-            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(left) => orders.recv_timeout(left.min(PULSE)),
-        };
-        match (order, left) {
-            (Ok(Order::Arm(at, words)), _) => armed = Some((at, words)),
-            (Ok(Order::Retire), _) | (Err(_), None) => return,
+        let pulse = armed.at.saturating_duration_since(armed.looked).min(PULSE);
+        match orders.recv_timeout(pulse) {
+            Ok(Order::Arm(again)) => armed = again,
+            Ok(Order::Retire) => return,
+            Err(RecvTimeoutError::Timeout) => {}
             // Nobody can retire it any more.
-            (Err(RecvTimeoutError::Disconnected), Some(left)) => thread::sleep(left.min(PULSE)),
-            (Err(RecvTimeoutError::Timeout), Some(_)) => {}
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(pulse),
         }
         let now = Instant::now();
-        armed = match armed {
-            // The application has a moment to see it too, and to arm this for later (rule D13).
-            Some((at, words)) if left.is_some() && was_frozen(now - looked) => {
-                Some((at.max(now + AFTER_DEADLINE), words))
-            }
-            Some((at, words)) if at <= now => end(words),
-            armed => armed,
+        if was_frozen(now - armed.looked) {
+            // The application has a moment to see it too, and to arm this for later.
+            armed.at = armed.at.max(now + AFTER_DEADLINE);
+        }
+        armed.looked = now;
+        if armed.at <= now {
+            end(armed.words);
         }
     }
 }
