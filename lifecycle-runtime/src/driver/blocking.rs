@@ -33,7 +33,7 @@ impl Seat {
     /// Runs `f` on a blocking thread, and waits for its output. If the future is dropped before that, `f` goes on as a
     /// task of the resource.
     ///
-    /// The future never ends if `f` comes too late to begin: then whoever waits is being dropped, too.
+    /// The future never ends if `f` comes too late to begin: then its caller is being dropped, too.
     pub(crate) async fn run_blocking<F, T>(&self, name: TaskName, f: F) -> T
     where
         F: FnOnce() -> T + Send + 'static,
@@ -77,7 +77,7 @@ struct Finished<T> {
 }
 
 impl<T> Finished<T> {
-    /// Hands the output to whoever waits for it. A panic is theirs, too.
+    /// Hands the output to the caller that waits for it. A panic is theirs, too.
     fn hand_over(self) -> T {
         let Self { output, mut task } = self;
         task.saw(Ok(Ok(())));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Whoever wants to know sleeps no longer than this.
+/// A thread that needs to know sleeps no longer than this.
 pub(crate) const PULSE: Duration = Duration::from_millis(250);
 
 /// A processor that is busy with others can make a thread late, too; not often as late as that, and then more time does

@@ -13,7 +13,7 @@ use super::{lock, procfs};
 /// What a runtime takes, and a little more.
 const OF_A_RUNTIME: usize = 8;
 
-/// Whether `count` more threads can be had, all at once.
+/// Checks that `count` more threads are available, all at once.
 pub(crate) fn threads(count: usize) -> io::Result<()> {
     let before = procfs::threads();
     let gate = Mutex::new(());
@@ -30,12 +30,12 @@ pub(crate) fn threads(count: usize) -> io::Result<()> {
     result
 }
 
-/// Whether there are descriptors for one runtime with I/O, and for the pipe that tokio makes for signals.
+/// Checks that there are descriptors for one runtime with I/O, and for the pipe that tokio makes for signals.
 pub(crate) fn descriptors_of_a_runtime() -> io::Result<()> {
     descriptors(OF_A_RUNTIME)
 }
 
-/// Whether `count` more descriptors can be had, all at once.
+/// Checks that `count` more descriptors are available, all at once.
 #[cfg(unix)]
 fn descriptors(count: usize) -> io::Result<()> {
     use std::os::unix::net::UnixStream;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_had_is_given_back() {
+    fn what_is_available_is_given_back() {
         for _ in 0..1_000 {
             threads(8).unwrap();
             descriptors(64).unwrap();
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_an_error() {
+    fn what_is_not_available_is_an_error() {
         assert!(descriptors(10_000_000).is_err());
     }
 }

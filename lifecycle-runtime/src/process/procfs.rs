@@ -16,8 +16,8 @@ pub(crate) fn ignores(signal: i32) -> bool {
     in_mask(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "SigIgn:", signal).unwrap_or(false)
 }
 
-/// Whether the process has a handler for each of these signals, whoever's that is. `None` where the system does not
-/// tell.
+/// Whether the process has a handler for each of these signals, no matter who installed it. `None` where the system does
+/// not tell.
 #[cfg(unix)]
 pub(crate) fn catches(signals: &[i32]) -> Option<Vec<bool>> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

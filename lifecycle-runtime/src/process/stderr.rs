@@ -25,7 +25,7 @@ pub(crate) fn write_here(text: &str) {
 /// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
 /// hand over a value first, which is returned even if it then hangs.
 ///
-/// If no thread can be had, this one finds them, and writes as much as can be written without blocking.
+/// If no thread is available, this one finds them, and writes as much as can be written without blocking.
 pub(crate) fn write_last<T: Send + 'static>(
     words: impl FnOnce(&dyn Fn(T)) -> String + Send + 'static,
 ) -> Option<T> {
