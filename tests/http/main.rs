@@ -3,6 +3,7 @@
 
 mod accept;
 mod delay;
+mod endless;
 mod grpc;
 mod http1;
 mod http2;
