@@ -21,8 +21,9 @@ fn begun() -> Body {
 /// Whether a response that does not end is excused, by our server and by the layer on another one.
 async fn check(response: fn() -> Response, is_excused: bool) {
     let routes = || Router::new().route("/", get(move || async move { response() }));
-    bounded(cut_off(serve(impatient(), routes()).await, is_excused)).await;
-    bounded(cut_off(own_server(impatient(), routes()).await, is_excused)).await;
+    let ours = async { cut_off(serve(impatient(), routes()).await, is_excused).await };
+    let another = async { cut_off(own_server(impatient(), routes()).await, is_excused).await };
+    bounded(async { tokio::join!(ours, another) }).await;
 }
 
 async fn cut_off(running: Running, is_excused: bool) {

@@ -10,6 +10,7 @@ mod http2;
 mod in_flight;
 mod inherited;
 mod limits;
+mod make_service;
 mod support;
 mod tls;
 mod websocket;

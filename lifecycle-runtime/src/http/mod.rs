@@ -105,6 +105,7 @@ mod layer;
 mod ledger;
 mod limits;
 mod listener;
+mod make_service;
 mod request_body;
 mod response;
 mod server;
@@ -140,7 +141,9 @@ impl<R> Acquire<R> {
     /// cloned for each request. The application runs for as long as the server does, and a server that ends before its
     /// turn has failed (rule R1). How connections end is described in [`lifecycle::http`](crate::http).
     ///
-    /// To set options, use [`http`](Self::http). To keep your own server, use [`in_flight`](Self::in_flight).
+    /// For an axum application that asks for `ConnectInfo`, use
+    /// [`serve_make_service`](HttpServer::serve_make_service). To set options, use [`http`](Self::http). To keep your
+    /// own server, use [`in_flight`](Self::in_flight).
     ///
     /// ```
     /// use axum::{Router, routing::get};
