@@ -1,7 +1,7 @@
 //! An axum application that keeps its own `axum::serve`. The layer [`InFlight`](lifecycle::InFlight) counts its
-//! requests. At its turn, the resource waits for them and refuses new ones with 503; while the application is draining,
-//! clients are asked to connect elsewhere. The maximum number of requests is set with tower's own layers: a concurrency
-//! limit and load shedding, mapped to 429.
+//! requests. At its turn, the resource waits for them, and for what comes meanwhile; what comes later is answered with
+//! 503. While the application is draining, clients are asked to connect elsewhere. The maximum number of requests is set
+//! with tower's own layers: a concurrency limit and load shedding, mapped to 429.
 //!
 //! Run it with `cargo run --example in_flight`, request <http://127.0.0.1:8080/slow?ms=5000> three times at once to see
 //! the 429, and press Ctrl-C while a request is under way.

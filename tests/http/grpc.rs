@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::support::{Gate, Running, begin, bounded, impatient, patient};
+use super::support::{Gate, Running, begin, bounded, impatient, opens_a_stream_after_goaway, patient};
 
 /// A call that passes a gate, and streams that go on until the notice, or past it.
 struct Service {
@@ -125,6 +125,16 @@ async fn so_do_those_of_tonics_own_server() {
     bounded(async {
         let gate = Gate::new();
         all_end_well(layered(patient(), &gate).await, &gate).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_crosses_the_goaway_of_tonics_own_server_is_served() {
+    bounded(async {
+        let running = layered(patient(), &Gate::new()).await;
+        opens_a_stream_after_goaway(&running).await;
+        running.ends_clean().await;
     })
     .await;
 }

@@ -245,26 +245,6 @@ async fn a_chunked_response_goes_on_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_chunked_response_without_an_end_is_cut_off_and_does_not_count() {
-    bounded(async {
-        let (routes, chunks) = chunks();
-        let running = serve(impatient(), routes).await;
-        let mut peer = running.connect().await;
-        peer.get("/chunks").await;
-        chunks.send(Ok("one".to_owned())).await.unwrap();
-        peer.until("3\r\none\r\n").await;
-        running.stop().await;
-        peer.sees_end().await;
-        let report = running.ends_cut(1, 1).await;
-        assert!(
-            report.contains("2, 1 cut off (1 not counted: notified streams or idle connections)"),
-            "{report}"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn server_sent_events_end_with_the_notice_that_is_in_the_request() {
     bounded(async {
         let events = |Extension(stopping): Extension<Stopping>| async move {

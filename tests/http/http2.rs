@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use lifecycle::http::Endless;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::support::{Gate, Running, bounded, impatient, patient, serve};
+use super::support::{Gate, Running, begin, bounded, impatient, opens_a_stream_after_goaway, patient, serve};
 
 type Client = SendRequest<Empty<Bytes>>;
 
@@ -103,20 +106,40 @@ async fn a_large_response_that_is_not_read_is_cut_off_and_counts() {
     .await;
 }
 
-fn endless() -> (Router, mpsc::Sender<Result<String, std::io::Error>>) {
+fn chunks() -> (Router, mpsc::Sender<Result<String, std::io::Error>>) {
     let (sender, receiver) = mpsc::channel(1);
     let body = Arc::new(Mutex::new(Some(Body::from_stream(ReceiverStream::new(receiver)))));
     let handler = get(move || async move { body.lock().unwrap().take().unwrap() });
-    (Router::new().route("/", get("OK")).route("/endless", handler), sender)
+    (Router::new().route("/", get("OK")).route("/chunks", handler), sender)
 }
 
 #[tokio::test]
-async fn a_response_without_an_end_is_cut_off_and_does_not_count() {
+async fn a_response_of_unknown_length_is_cut_off_and_counts() {
     bounded(async {
-        let (routes, sender) = endless();
+        let (routes, sender) = chunks();
         let running = serve(impatient(), routes).await;
         let (mut client, connection) = client(&running).await;
-        let mut answer = client.send_request(request("/endless")).await.unwrap();
+        let mut answer = client.send_request(request("/chunks")).await.unwrap();
+        sender.send(Ok("one".to_owned())).await.unwrap();
+        assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+        running.stop().await;
+        running.ends_cut(1, 0).await;
+        let _ = connection.await.unwrap();
+    })
+    .await;
+}
+
+async fn endless(response: Response) -> impl IntoResponse {
+    (Extension(Endless), response)
+}
+
+#[tokio::test]
+async fn a_response_that_is_marked_as_endless_is_cut_off_and_does_not_count() {
+    bounded(async {
+        let (routes, sender) = chunks();
+        let running = serve(impatient(), routes.layer(map_response(endless))).await;
+        let (mut client, connection) = client(&running).await;
+        let mut answer = client.send_request(request("/chunks")).await.unwrap();
         sender.send(Ok("one".to_owned())).await.unwrap();
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
         running.stop().await;
@@ -129,11 +152,12 @@ async fn a_response_without_an_end_is_cut_off_and_does_not_count() {
 #[tokio::test]
 async fn a_response_that_the_client_gave_up_is_not_owed_any_more() {
     bounded(async {
-        let (routes, sender) = endless();
+        let (routes, sender) = chunks();
+        let routes = routes.layer(map_response(endless));
         let large = get(|| async { Bytes::from(vec![b'x'; 32 << 20]) });
         let running = serve(impatient(), routes.route("/large", large)).await;
         let (mut client, connection) = client(&running).await;
-        let mut answer = client.send_request(request("/endless")).await.unwrap();
+        let mut answer = client.send_request(request("/chunks")).await.unwrap();
         sender.send(Ok("one".to_owned())).await.unwrap();
         answer.frame().await.unwrap().unwrap();
         drop(client.send_request(request("/large")).await.unwrap());
@@ -141,6 +165,48 @@ async fn a_response_that_the_client_gave_up_is_not_owed_any_more() {
         running.stop().await;
         running.ends_cut(1, 1).await;
         let _ = connection.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn none_of_many_streams_that_begin_around_the_turn_is_refused() {
+    bounded(async {
+        let running = begin(patient(), |cx, listener| {
+            cx.serve_http(listener, Router::new().route("/", get("OK")).layer(cx.in_flight()));
+        })
+        .await;
+        let (mut client, connection) = client(&running).await;
+        let mut answers = Vec::new();
+        for stream in 0..100 {
+            if stream == 50 {
+                running.app.shutdown("the test says so");
+            }
+            answers.push(tokio::spawn(client.send_request(request("/"))));
+            tokio::task::yield_now().await;
+        }
+        for answer in answers {
+            // What comes after the last GOAWAY fails in the client, which asks elsewhere.
+            if let Ok(answer) = answer.await.unwrap() {
+                assert_eq!(answer.status(), StatusCode::OK);
+            }
+        }
+        let _ = connection.await.unwrap();
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// A client that opens a stream when it has read GOAWAY: it had sent it before, over a long path.
+#[tokio::test]
+async fn a_stream_that_crosses_goaway_is_served_by_a_service_with_the_layer() {
+    bounded(async {
+        let running = begin(patient(), |cx, listener| {
+            cx.serve_http(listener, Router::new().route("/", get("OK")).layer(cx.in_flight()));
+        })
+        .await;
+        opens_a_stream_after_goaway(&running).await;
+        running.ends_clean().await;
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! The layer counts exactly, whatever becomes of a request.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,9 +15,10 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower_http::timeout::TimeoutLayer;
 
-use super::support::{Gate, Running, begin, bounded, impatient, patient, web};
+use super::support::{Gate, Running, begin, bounded, impatient, own_server, patient, web};
 
 /// An application with a layered service that the test calls itself.
 async fn layered(routes: Router) -> (Running, Router) {
@@ -108,24 +110,31 @@ async fn a_call_that_is_dropped_is_not_in_flight_any_more() {
     .await;
 }
 
+/// Routes with a handler that passes `gate`.
+fn slow(gate: &Gate) -> Router {
+    let gate = gate.clone();
+    let slow = get(|| async move {
+        gate.pass().await;
+        "slow"
+    });
+    Router::new().route("/", get("OK")).route("/slow", slow)
+}
+
 #[tokio::test]
-async fn once_the_turn_has_begun_requests_are_refused_and_those_under_way_are_waited_for() {
+async fn requests_under_way_are_waited_for_and_others_are_served_meanwhile() {
     bounded(async {
         let gate = Gate::new();
-        let passing = gate.clone();
-        let slow = get(|| async move {
-            passing.pass().await;
-            "slow"
-        });
-        let (running, mut service) = layered(Router::new().route("/slow", slow)).await;
+        let (running, mut service) = layered(slow(&gate)).await;
         let mut other = service.clone();
         let under_way = tokio::spawn(async move { ask(&mut other, "/slow").await });
         gate.begun(1).await;
         running.stop().await;
-        let refused = ask(&mut service, "/slow").await;
-        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(refused.headers()["retry-after"], "1");
-        assert_eq!(refused.headers()["connection"], "close");
+        let served = ask(&mut service, "/").await;
+        assert_eq!(
+            (served.status(), &served.headers()["connection"]),
+            (StatusCode::OK, &"close".parse().unwrap())
+        );
+        drop(served);
         gate.open(1);
         let response = under_way.await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "slow");
@@ -134,13 +143,61 @@ async fn once_the_turn_has_begun_requests_are_refused_and_those_under_way_are_wa
     .await;
 }
 
-/// axum's own server with the layer, and a client that comes by the network.
-async fn own_server(builder: lifecycle::Builder, routes: Router) -> Running {
-    begin(builder, |cx, listener| {
-        let routes = routes.layer(cx.in_flight());
-        cx.background("server", async { axum::serve(listener, routes).await });
+#[tokio::test]
+async fn once_nothing_is_in_flight_any_more_requests_are_refused() {
+    bounded(async {
+        let (running, mut service) = layered(Router::new().route("/", get("OK"))).await;
+        running.stop().await;
+        running.ends_clean().await;
+        let refused = ask(&mut service, "/").await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert_eq!(refused.headers()["connection"], "close");
     })
-    .await
+    .await;
+}
+
+/// axum's server goes on with a connection on which half a head has arrived.
+#[tokio::test]
+async fn a_request_that_another_server_still_accepts_is_served() {
+    bounded(async {
+        let gate = Gate::new();
+        let running = own_server(patient(), slow(&gate)).await;
+        let mut late = running.connect().await;
+        late.send("GET / HT").await;
+        running.known().await;
+        let mut peer = running.connect().await;
+        peer.get("/slow").await;
+        gate.begun(1).await;
+        running.stop().await;
+        late.send("TP/1.1\r\nhost: test\r\n\r\n").await;
+        let answer = late.answer().await;
+        assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
+        gate.open(1);
+        assert_eq!(peer.answer().await.body, "slow");
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_layer_around_it_can_answer_in_its_place() {
+    bounded(async {
+        let gate = Gate::new();
+        let routes = slow(&gate);
+        let running = begin(patient(), |cx, listener| {
+            let timeout =
+                TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_millis(10));
+            let layers = ServiceBuilder::new().layer(timeout).layer(cx.in_flight());
+            cx.serve_http(listener, routes.layer(layers));
+        })
+        .await;
+        let answer = running.connect().await.ask("/slow").await;
+        assert_eq!((answer.status, answer.body.as_str()), (504, ""), "{answer:?}");
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 
 mod accept;
 mod delay;
+mod endless;
 mod grpc;
 mod http1;
 mod http2;
 mod in_flight;
 mod inherited;
 mod limits;
+mod make_service;
 mod support;
 mod tls;
 mod websocket;

@@ -72,6 +72,15 @@ pub(crate) async fn serve(builder: Builder, routes: Router) -> Running {
     begin(builder, |cx, listener| cx.serve_http(listener, routes)).await
 }
 
+/// axum's own server with the layer, and a client that comes by the network.
+pub(crate) async fn own_server(builder: Builder, routes: Router) -> Running {
+    begin(builder, |cx, listener| {
+        let routes = routes.layer(cx.in_flight());
+        cx.background("server", async { axum::serve(listener, routes).await });
+    })
+    .await
+}
+
 pub(crate) async fn begin(
     builder: Builder,
     serve: impl FnOnce(&Acquire<Web>, TcpListener) + Send + 'static,
@@ -145,6 +154,24 @@ impl Running {
 pub(crate) fn web(report: &Report) -> &ResourceReport {
     report.resource("Web").unwrap()
 }
+
+/// A client of HTTP/2 opens a stream after it has read GOAWAY, as if the two had crossed on a long path. It has to be
+/// answered with 200: the GOAWAY says that every stream is still accepted, and the client acknowledges nothing.
+pub(crate) async fn opens_a_stream_after_goaway(running: &Running) {
+    let mut peer = running.connect().await;
+    peer.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+    peer.open_stream(1).await;
+    assert_eq!(peer.frame(HEADERS).await[0], STATUS_200);
+    running.stop().await;
+    peer.frame(GOAWAY).await;
+    peer.open_stream(3).await;
+    assert_eq!(peer.frame(HEADERS).await[0], STATUS_200);
+}
+
+/// Types of frames of HTTP/2, and the compressed header `:status: 200`.
+const HEADERS: u8 = 1;
+const GOAWAY: u8 = 7;
+const STATUS_200: u8 = 0x88;
 
 /// Something that handlers wait for, and that tells that they do.
 #[derive(Clone)]
@@ -220,6 +247,27 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Peer<Io> {
             }));
         }
         String::from_utf8(text).unwrap()
+    }
+
+    /// Sends `GET http://test/` as a stream of HTTP/2.
+    async fn open_stream(&mut self, id: u8) {
+        let end_of_stream_and_headers = 5;
+        let head = [0, 0, 9, HEADERS, end_of_stream_and_headers, 0, 0, 0, id];
+        self.0.write_all(&head).await.unwrap();
+        self.0.write_all(b"\x82\x86\x84\x41\x04test").await.unwrap();
+    }
+
+    /// Reads frames of HTTP/2 until there is one of this type.
+    async fn frame(&mut self, kind: u8) -> Vec<u8> {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            self.0.read_exact(&mut payload).await.unwrap();
+            if head[3] == kind {
+                return payload;
+            }
+        }
     }
 
     /// Reads a response with a length.

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::Peer;
 use super::ledger::Connection;
 use super::request_body::RequestBody;
-use super::response::{ResponseBody, close_after, is_stream};
+use super::response::{ResponseBody, close_after, is_endless};
 use crate::handles::stopping::Stopping;
 
 /// What every request of a server is given.
@@ -55,7 +55,7 @@ where
             let mut exchange = exchange;
             let mut response = service.call(request).await?;
             let is_upgrade = is_upgrade(is_connect, &response);
-            if is_upgrade || is_stream(response.body()) {
+            if is_upgrade || is_endless(&response) {
                 exchange.is_stream();
             }
             if !is_upgrade && notices.draining.is_stopping() {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::response::{close_after, is_stream};
+use super::response::{close_after, is_endless};
 use crate::driver::counter::Standing;
 use crate::driver::{Seat, Unit};
 use crate::engine::event::Event;
@@ -22,11 +22,15 @@ use crate::handles::tasks::Tasks;
 ///
 /// * A request is in flight until its response body is complete or dropped, also if the handler panics, the body fails
 ///   half-way, or the client disconnects. At its turn, the resource waits for what is in flight (rule R2).
-/// * Once the turn has begun, new requests are answered with 503 and `Retry-After: 1`, without calling the service.
+/// * For as long as anything of the resource is in flight, requests are served, also after the turn has begun: a stream
+///   of HTTP/2 that crossed the server's GOAWAY, for example. It is for the server to take no more connections then;
+///   hand it the notice of the turn, as below.
+/// * Once the turn has begun and nothing is in flight any more, requests are answered with 503 and `Retry-After: 1`,
+///   without calling the service: what the resource comes after may already be gone.
 /// * While the application is draining, HTTP/1 responses carry `Connection: close` (rule D4). The layer also makes the
 ///   platform's default drain delay apply.
-/// * At the cut-off, an unfinished request counts for the exit code. A response of unknown length, which may be
-///   endless, does not (rule E1).
+/// * At the cut-off, an unfinished request counts for the exit code, unless its response has begun and is
+///   [endless](super::Endless) (rule E1).
 ///
 /// Use it if you already have a server. Otherwise use [`serve_http`](crate::Acquire::serve_http), which does more and
 /// needs no layer: it also sees connections without a request and upgraded connections, and can end them.
@@ -69,12 +73,7 @@ impl<S> Layer<S> for InFlight {
     type Service = InFlightService<S>;
 
     fn layer(&self, service: S) -> InFlightService<S> {
-        InFlightService {
-            service,
-            stopping: Stopping::of_turn(&self.seat),
-            draining: Stopping::of_stop(&self.seat),
-            seat: self.seat.clone(),
-        }
+        InFlightService { service, draining: Stopping::of_stop(&self.seat), seat: self.seat.clone() }
     }
 }
 
@@ -83,7 +82,6 @@ impl<S> Layer<S> for InFlight {
 pub struct InFlightService<S> {
     service: S,
     seat: Seat,
-    stopping: Stopping,
     draining: Stopping,
 }
 
@@ -101,7 +99,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let unit = if self.stopping.is_stopping() { None } else { self.seat.enter() };
+        let unit = self.seat.enter();
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
         InFlightFuture { response, unit, version, draining: self.draining.clone() }
@@ -138,13 +136,11 @@ where
         if this.draining.is_stopping() && !is_upgrade {
             close_after(*this.version, &mut response);
         }
-        let mut unit = this.unit.take();
-        if let (Some(unit), Some(body)) = (&mut unit, response.body()) {
-            if is_stream(body) {
-                unit.stand(Standing::Excused);
-            }
+        let mut response = response.map(|body| InFlightBody { body, unit: this.unit.take() });
+        if is_endless(&response) {
+            response.body_mut().excuse();
         }
-        Poll::Ready(Ok(response.map(|body| InFlightBody { body, unit })))
+        Poll::Ready(Ok(response))
     }
 }
 
@@ -162,6 +158,21 @@ pin_project! {
         #[pin]
         body: Option<B>,
         unit: Option<Unit>,
+    }
+}
+
+impl<B> InFlightBody<B> {
+    fn excuse(&mut self) {
+        if let Some(unit) = &mut self.unit {
+            unit.stand(Standing::Excused);
+        }
+    }
+}
+
+/// An empty body, for what layers around this one answer by themselves: a time-out, for example.
+impl<B> Default for InFlightBody<B> {
+    fn default() -> Self {
+        Self { body: None, unit: None }
     }
 }
 

@@ -38,8 +38,8 @@ struct Ledger {
     requests: u64,
     /// Requests whose response is not complete, streams included.
     active: usize,
-    /// What keeps the connection from being excused: a request without a response, or with a response of known length
-    /// that has not been written out. A stream owes nothing.
+    /// What keeps the connection from being excused: a request without a response, or with a response that has not
+    /// been written out. An endless response owes nothing.
     debts: usize,
     /// One of the debts is that something complete was not flushed yet.
     owes_flush: bool,
@@ -129,14 +129,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The response has no known end: it owes nothing any more, not even to be flushed.
+    /// The response is endless: it owes nothing any more, not even to be flushed.
     pub(super) fn is_stream(&mut self) {
         if let Some(debt) = self.debt.take() {
             debt.forgive();
         }
     }
 
-    /// The debt for a part of the response, which has to be written out; `None` for a stream.
+    /// The debt for a part of the response, which has to be written out; `None` if it is endless.
     pub(super) fn debt(&self) -> Option<Debt> {
         self.debt.clone()
     }

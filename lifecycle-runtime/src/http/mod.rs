@@ -15,13 +15,18 @@
 //! | has sent nothing | has 1 s from its accept, then is closed | excused |
 //! | is sending the head of a request | may finish it, and is answered | excused |
 //! | has a request under way | gets a complete response, then is closed | counted |
-//! | reads a response of known length | may read all of it | counted |
-//! | reads a response of unknown length: server-sent events, chunks | may continue | excused |
+//! | reads a response, whether its length is known or not | may read all of it | counted |
+//! | reads an endless response: see below | may continue | excused |
 //! | uses HTTP/2 | gets GOAWAY; its streams are treated as above | as its streams are |
 //! | was upgraded: a WebSocket | continues; its handler has the notice | excused |
 //!
 //! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
 //! if a handler still holds it. A counted one makes the exit code 124 (rule E1); an excused one appears in the report.
+//!
+//! A response is endless if it says so: by its content type, which is `text/event-stream`, `multipart/x-mixed-replace` or
+//! a type of gRPC (`application/grpc`, and all that begins like this), or by the mark [`Endless`]. Every other response
+//! has an end that its client needs. This includes a response that is sent in chunks, or compressed on the way, so that
+//! its length is not known.
 //!
 //! An inherited listening socket, such as one from systemd's socket activation, is closed here but stays open in its
 //! owner: connections that arrive after the turn wait in its queue for the next process, and none is refused in
@@ -100,6 +105,7 @@ mod layer;
 mod ledger;
 mod limits;
 mod listener;
+mod make_service;
 mod request_body;
 mod response;
 mod server;
@@ -113,6 +119,7 @@ use tower_service::Service;
 pub use self::layer::{InFlight, InFlightBody, InFlightFuture, InFlightService};
 pub use self::listener::Listener;
 pub use self::request_body::RequestBody;
+pub use self::response::Endless;
 pub use self::server::HttpServer;
 use crate::handles::acquire::Acquire;
 #[cfg(doc)]
@@ -134,7 +141,9 @@ impl<R> Acquire<R> {
     /// cloned for each request. The application runs for as long as the server does, and a server that ends before its
     /// turn has failed (rule R1). How connections end is described in [`lifecycle::http`](crate::http).
     ///
-    /// To set options, use [`http`](Self::http). To keep your own server, use [`in_flight`](Self::in_flight).
+    /// For an axum application that asks for `ConnectInfo`, use
+    /// [`serve_make_service`](HttpServer::serve_make_service). To set options, use [`http`](Self::http). To keep your
+    /// own server, use [`in_flight`](Self::in_flight).
     ///
     /// ```
     /// use axum::{Router, routing::get};

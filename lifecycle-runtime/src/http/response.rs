@@ -5,16 +5,55 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::ledger::{Debt, Exchange};
 
-/// Whether a response has no known end. Such a response is not unfinished, however long it lasts (rule E1).
-pub(super) fn is_stream(body: &impl Body) -> bool {
-    !body.is_end_stream() && body.size_hint().exact().is_none()
+/// Marks a response that has no end, in its extensions. If it is cut off at the end of the turn, that does not count for
+/// the exit code (rule E1).
+///
+/// Server-sent events, `multipart/x-mixed-replace` and gRPC need no mark; see [`lifecycle::http`](crate::http) for what
+/// becomes of each. Use it for a stream of another type that goes on until the client has enough: a feed of JSON
+/// lines, a live log, a radio station. Do not use it for a response that is merely large, slow or of unknown length:
+/// its client needs all of it, and the exit code is to say so if it gets only a part.
+///
+/// The mark only excuses; the handler still has to end the stream at its notice to end it well.
+///
+/// ```
+/// use std::io;
+/// use axum::Extension;
+/// use axum::body::{Body, Bytes};
+/// use axum::response::IntoResponse;
+/// use futures_util::{StreamExt, stream};
+/// use lifecycle::Stopping;
+/// use lifecycle::http::Endless;
+///
+/// async fn feed(Extension(stopping): Extension<Stopping>) -> impl IntoResponse {
+///     let lines = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(b"{}\n"))).take_until(stopping);
+///     (Extension(Endless), Body::from_stream(lines))
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Endless;
+
+/// Whether a response says that it has no end. Such a response is not unfinished, however long it lasts (rule E1). That
+/// its length is unknown says nothing: so it is of every response that is compressed on the way.
+pub(super) fn is_endless<B: Body>(response: &Response<B>) -> bool {
+    let is_marked = response.extensions().get::<Endless>().is_some();
+    !response.body().is_end_stream() && (is_marked || is_of_an_endless_type(response.headers()))
+}
+
+fn is_of_an_endless_type(headers: &HeaderMap) -> bool {
+    let Some(Ok(content_type)) = headers.get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "text/event-stream" | "multipart/x-mixed-replace" => true,
+        // With its variants `application/grpc+proto`, `application/grpc-web` and so on.
+        other => other.starts_with("application/grpc"),
+    }
 }
 
 /// Asks the client to use another connection for its next request (rule D4). HTTP/2 has GOAWAY instead of this header.

@@ -70,8 +70,8 @@ pub struct ResourceReport {
     pub in_flight: usize,
     /// Units of work in flight when it was cut off.
     pub cut: usize,
-    /// How many of the units that were cut off do not affect the exit code: streams and upgraded connections that were
-    /// notified, and connections without a request (rule E1).
+    /// How many of the units that were cut off do not affect the exit code: endless responses and upgraded connections
+    /// that were notified, and connections without a request (rule E1).
     pub excused: usize,
     /// The supervised tasks that were aborted at the cut-off.
     pub aborted_tasks: Vec<String>,
