@@ -75,7 +75,7 @@ fn slow_clients_keep_no_check_out() {
     let mut slow: Vec<TcpStream> = (0..128).map(|_| half_a_head(probe)).collect();
     let mut took: Vec<Duration> = Vec::new();
     for _ in 0..20 {
-        slow.extend((0..64).map(|_| half_a_head(probe)));
+        slow.extend((0..32).flat_map(|_| [half_a_head(probe), half_a_body(probe)]));
         let asked = Instant::now();
         assert_eq!(get(probe, "/livez").code, 200);
         took.push(asked.elapsed());
@@ -96,6 +96,14 @@ fn slow_clients_keep_no_check_out() {
 fn half_a_head(probe: SocketAddr) -> TcpStream {
     let mut stream = connect(probe);
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost:").unwrap_or_else(|error| panic!("cannot send: {error}"));
+    stream
+}
+
+/// The same, with a body that never comes whole.
+fn half_a_body(probe: SocketAddr) -> TcpStream {
+    let mut stream = connect(probe);
+    let half = b"POST /livez HTTP/1.1\r\nContent-Length: 100000\r\n\r\nhalf";
+    stream.write_all(half).unwrap_or_else(|error| panic!("cannot send: {error}"));
     stream
 }
 

@@ -41,7 +41,7 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// GET, HEAD and OPTIONS are answered (GET alone at `/prestop`), with one request per connection, and never from a
 /// cache. OPTIONS has the status code of GET, and no body; `OPTIONS /`, the default check of HAProxy, is `OPTIONS
 /// /readyz`. A request head may take 8 KiB and 2 s, a whole request 5 s. There are at most 64 connections. When there
-/// are more, the oldest that has not sent a complete head is closed, so that slow clients keep no check out.
+/// are more, the oldest that has not sent a complete request is closed, so that slow clients keep no check out.
 ///
 /// # The status
 ///

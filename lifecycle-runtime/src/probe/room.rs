@@ -13,28 +13,28 @@ use crate::driver::lock;
 #[derive(Debug)]
 pub(super) struct Room {
     free: Arc<Semaphore>,
-    /// Who has not sent a complete head, in the order of their arrival.
-    without_head: Arc<Mutex<BTreeMap<u64, Eviction>>>,
+    /// Who has not sent a complete request, in the order of their arrival.
+    unasked: Arc<Mutex<BTreeMap<u64, Eviction>>>,
     arrived: u64,
 }
 
-/// Asks one connection to leave. Closed once it has left, or stays because its head came just in time.
+/// Asks one connection to leave. Closed once it has left, or stays because its request came just in time.
 type Eviction = mpsc::Sender<()>;
 
 /// The place of one connection.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
-    without_head: Arc<Mutex<BTreeMap<u64, Eviction>>>,
+    unasked: Arc<Mutex<BTreeMap<u64, Eviction>>>,
     /// Given back before `eviction` closes: whoever waits for the end of the eviction finds the place free.
     _permit: OwnedSemaphorePermit,
-    /// Gone once the head is complete.
+    /// Gone once the request is complete.
     eviction: Option<mpsc::Receiver<()>>,
 }
 
 impl Room {
     pub(super) fn new(places: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(places)), without_head: Arc::default(), arrived: 0 }
+        Self { free: Arc::new(Semaphore::new(places)), unasked: Arc::default(), arrived: 0 }
     }
 
     /// A place for a connection that has arrived. Waits only if every place is taken by a connection that has asked.
@@ -43,7 +43,7 @@ impl Room {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
                 break permit;
             }
-            let Some((_, oldest)) = lock(&self.without_head).pop_first() else {
+            let Some((_, oldest)) = lock(&self.unasked).pop_first() else {
                 break Arc::clone(&self.free).acquire_owned().await.ok()?;
             };
             let _ = oldest.try_send(());
@@ -51,9 +51,9 @@ impl Room {
         };
         let (evict, eviction) = mpsc::channel(1);
         self.arrived += 1;
-        lock(&self.without_head).insert(self.arrived, evict);
-        let without_head = Arc::clone(&self.without_head);
-        Some(Place { number: self.arrived, without_head, _permit: permit, eviction: Some(eviction) })
+        lock(&self.unasked).insert(self.arrived, evict);
+        let unasked = Arc::clone(&self.unasked);
+        Some(Place { number: self.arrived, unasked, _permit: permit, eviction: Some(eviction) })
     }
 }
 
@@ -67,16 +67,16 @@ impl Place {
         }
     }
 
-    /// The head is complete: the place is kept until the answer was given.
+    /// The request is complete: the place is kept until the answer was given.
     pub(super) fn keep(&mut self) {
-        lock(&self.without_head).remove(&self.number);
+        lock(&self.unasked).remove(&self.number);
         self.eviction = None;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.without_head).remove(&self.number);
+        lock(&self.unasked).remove(&self.number);
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_without_a_head_makes_room() {
+    async fn the_oldest_without_a_request_makes_room() {
         let mut room = Room::new(3);
         let mut asked = room.enter().await.unwrap();
         asked.keep();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_comes_just_in_time_keeps_its_place() {
+    async fn a_request_that_comes_just_in_time_keeps_its_place() {
         let mut room = Room::new(2);
         let mut just_in_time = room.enter().await.unwrap();
         let mut slow = room.enter().await.unwrap();

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,7 +27,7 @@ const HEAD_TIME: Duration = Duration::from_secs(2);
 /// The limit of a connection, from its first byte to its last, not counting the wait of `/prestop`.
 const TIME_IN_ALL: Duration = Duration::from_secs(5);
 
-/// When there are more, the oldest without a complete head is closed.
+/// When there are more, the oldest without a complete request is closed.
 const CONNECTIONS: usize = 64;
 
 /// After an accept that failed, most likely for want of descriptors.
@@ -88,7 +88,7 @@ impl Endpoint for ProbeServer {
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     until: Instant,
-    /// Its head is complete.
+    /// Its request is complete. One with a body that does not come may hold its place no longer than half a head.
     has_asked: bool,
 }
 
@@ -97,7 +97,8 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
     let (limits, mut limit) = watch::channel(Limit { until: Instant::now() + TIME_IN_ALL, has_asked: false });
     let (limits, answers) = (&limits, &answers);
     let service = service_fn(move |request: Request<Incoming>| async move {
-        limits.send_modify(|limit| limit.has_asked = true);
+        let is_complete = request.body().is_end_stream();
+        limits.send_modify(|limit| limit.has_asked = is_complete);
         let wait_longer = |by| {
             limits.send_modify(|limit| limit.until = Instant::now() + by + TIME_IN_ALL);
         };
@@ -119,7 +120,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
             place.keep();
         }
         tokio::select! {
-            // In this order, a head that has come in time is noticed before the place is given away.
+            // In this order, a request that has come in time is noticed before the place is given away.
             biased;
             _ = &mut connection => return,
             Ok(()) = limit.changed() => {}
