@@ -82,9 +82,9 @@ fn slow_clients_keep_no_check_out() {
         let most = before + 65;
         assert!(descriptors(&process) <= most, "64 connections are the most, and one that arrives");
     }
-    // The median, so that no pause of the machine counts.
+    // Three of four have to be quick: a pause of the machine may hit some of them.
     took.sort_unstable();
-    assert!(took[10] < Duration::from_secs(1), "a kubelet waits for a second, and the checks took {took:?}");
+    assert!(took[14] < Duration::from_secs(1), "a kubelet waits for a second, and the checks took {took:?}");
     drop(slow);
     assert_eq!(get(probe, "/livez").code, 200);
     // The process hears of an end when it next looks, which is not when it answers somebody else.

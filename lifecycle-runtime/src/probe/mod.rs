@@ -1,4 +1,5 @@
-//! The HTTP probe: `/livez`, `/readyz`, `/servingz`, `/startupz`, `/status` and `/prestop`, answered by the control thread.
+//! The HTTP probe: `/livez`, `/readyz`, `/servingz`, `/startupz`, `/status` and `/prestop`, answered by the control
+//! thread.
 
 mod answer;
 mod checks;
@@ -89,8 +90,8 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
 /// * `in_flight` counts what would be lost if the resource were cut off now: connections with a request whose response
 ///   is not complete (one with HTTP/2 counts once), tasks, guards and checks. `excused` counts the rest: connections
-///   without such a request, which are idle or stream, and the task of `serve_http` itself. `tasks` has the names of its
-///   supervised and background tasks.
+///   without such a request (idle, upgraded or streaming), and the task of `serve_http` itself. `tasks` has the names of
+///   its supervised and background tasks.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,9 +157,9 @@ impl Probe {
     /// Answers `GET /prestop`, for an `httpGet` preStop hook of Kubernetes: the drain delay then begins with the hook,
     /// and not with the SIGTERM that follows.
     ///
-    /// From the request on, `/readyz` answers 503, and the application keeps serving, as `/servingz` says. The response comes when the drain
-    /// delay is over. The stop after that has no delay of its own, or only the rest of it if it comes early. If the
-    /// application is not running, the response comes at once.
+    /// From the request on, `/readyz` answers 503, and the application keeps serving, as `/servingz` says. The response
+    /// comes when the drain delay is over. The stop after that has no delay of its own, or only the rest of it if it
+    /// comes early. If the application is not running, the response comes at once.
     ///
     /// It is off by default, because any client that reaches it can take the application out of service. It is also not
     /// needed: without a hook, the drain delay has the same effect after SIGTERM.
