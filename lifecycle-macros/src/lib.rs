@@ -162,7 +162,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `shutdown_timeout = "30s"` | the time limit of the whole shutdown; by default what the platform's grace period allows. Zero is an error | `.shutdown_timeout(Duration)` |
 /// | `startup_timeout = "60s"` or `"none"` | the time limit of the whole start; by default 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
 /// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
-/// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
+/// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
 /// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
 /// | `resources = [Http, Metrics]`, `resources = []` | these and what they need, instead of the resources of this package | `.resources::<Http>().resources::<Metrics>()` |
 /// | `resources = linked` | every resource that is linked into the program, instead of those of this package alone | no selection |

@@ -30,8 +30,14 @@ pub(crate) fn get(probe: SocketAddr, path: &str) -> Answer {
 
 #[track_caller]
 pub(crate) fn request(probe: SocketAddr, method: &str, path: &str) -> Answer {
-    let text = send(probe, &format!("{method} {path} HTTP/1.1\r\nHost: probe\r\n\r\n"));
-    parse(&text).unwrap_or_else(|| panic!("{method} {path}: no answer but {text:?}"))
+    request_of(probe, &probe.to_string(), method, path)
+}
+
+/// Asks by another name than the address.
+#[track_caller]
+pub(crate) fn request_of(probe: SocketAddr, host: &str, method: &str, path: &str) -> Answer {
+    let text = send(probe, &format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    parse(&text).unwrap_or_else(|| panic!("{method} {path} of {host}: no answer but {text:?}"))
 }
 
 /// Sends bytes and reads to the end of the connection.

@@ -46,17 +46,37 @@ fn a_hook_on_prestop_loses_no_request_and_the_delay_is_not_repeated() {
     assert!(took < Duration::from_millis(5_900), "deletion took {took:?}");
 }
 
+#[test]
+fn every_manifest_asks_what_each_probe_is_for() {
+    for manifest in ["defaults", "prestop-sleep", "prestop-http"] {
+        let file = format!("{}/../examples/kubernetes/{manifest}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read {file}: {error}"));
+        let probes =
+            [("startupProbe", "/startupz"), ("readinessProbe", "/servingz"), ("livenessProbe", "/livez")];
+        for (probe, path) in probes {
+            let after = text.split(&format!("{probe}:")).nth(1).unwrap_or_default();
+            let asks = after.lines().nth(1).unwrap_or_default().trim();
+            assert_eq!(asks, format!("httpGet: {{ path: {path}, port: probe }}"), "{manifest}, {probe}");
+        }
+    }
+}
+
 /// Runs a pod, sends it traffic, deletes it; how long the deletion took.
 #[track_caller]
 fn play(variables: &[(&str, &str)], hook: &Hook) -> Duration {
     let pod = start_program(env!("CARGO_BIN_EXE_pod"), variables);
     let (probe, web) = (pod.probe(), pod.web());
     get_until(probe, "/startupz", |answer| answer.code == 200);
-    get_until(probe, "/readyz", |answer| answer.code == 200);
+    get_until(probe, "/servingz", |answer| answer.code == 200);
     let is_routed = Arc::new(AtomicBool::new(true));
     let traffic = thread::spawn({
         let is_routed = Arc::clone(&is_routed);
         move || send_traffic(web, &is_routed)
+    });
+    let kubelet = thread::spawn({
+        let is_routed = Arc::clone(&is_routed);
+        move || poll_readiness(probe, &is_routed)
     });
     let deleted = Instant::now();
     let endpoints = thread::spawn(move || {
@@ -75,6 +95,7 @@ fn play(variables: &[(&str, &str)], hook: &Hook) -> Duration {
     assert!(endpoints.join().is_ok());
     let Ok(requests) = traffic.join() else { panic!("a request was lost") };
     assert!(requests > 100, "{requests} requests are no traffic");
+    assert!(kubelet.join().is_ok(), "the pod was said not to serve, and traffic still came");
     took
 }
 
@@ -86,6 +107,14 @@ fn end(pod: Process, deleted: Instant) -> Duration {
     assert_eq!(code, Some(0), "{printed}");
     assert!(took < GRACE_PERIOD, "it would have been killed: it took {took:?}");
     took
+}
+
+/// The readiness probe: a pod that is the only one gets traffic for as long as it passes (KEP-1669).
+fn poll_readiness(probe: SocketAddr, is_routed: &AtomicBool) {
+    while is_routed.load(Ordering::Relaxed) {
+        let answer = get(probe, "/servingz");
+        assert!(answer.code == 200 || !is_routed.load(Ordering::Relaxed), "{answer:?}");
+    }
 }
 
 /// One fresh connection after the other, for as long as endpoints name the pod. Panics if one fails.

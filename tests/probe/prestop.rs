@@ -16,11 +16,13 @@ fn it_makes_unready_and_answers_when_the_delay_is_over() {
     assert_eq!(get(probe, "/readyz").code, 200);
     let head = request(probe, "HEAD", "/prestop");
     assert_eq!((head.code, head.header("allow")), (405, Some("GET")));
-    assert_eq!(get(probe, "/readyz").code, 200, "HEAD changes nothing");
+    assert_eq!(request(probe, "OPTIONS", "/prestop").code, 405);
+    assert_eq!(get(probe, "/readyz").code, 200, "HEAD and OPTIONS change nothing");
     let began = Instant::now();
     let hook = thread::spawn(move || (get(probe, "/prestop").code, began.elapsed()));
     let unready = get_until(probe, "/readyz", |answer| answer.code == 503);
     assert_eq!(unready.body, "about to stop\n");
+    assert_eq!(get(probe, "/servingz").code, 200, "the kubelet has to let traffic come");
     assert!(began.elapsed() < Duration::from_millis(2_900), "it is the first thing that happens");
     assert!(get(probe, "/status").body.contains(r#""phase":"running""#), "the application goes on");
     let Ok((code, took)) = hook.join() else { panic!("no answer") };

@@ -1,10 +1,13 @@
 //! `/status`: its fields, who sees it, and what is never in it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::thread;
 
+use lifecycle_tests::harness::program::wait_until;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::client::get;
+use crate::client::{connect, get, parse, request_of, send};
 use crate::process::start;
 
 #[test]
@@ -16,6 +19,7 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(starting["phase"], "starting");
     assert!(starting["left_ms"].as_u64().is_some_and(|left| left > 30_000 && left <= 60_000), "{starting}");
     assert!(starting["deadline"].is_string());
+    assert!(starting["reason"].is_null());
     assert_eq!(resource(&starting, "Db")["state"], "acquiring");
     assert_eq!(resource(&starting, "Server")["state"], "waiting");
     process.order("go acquire");
@@ -23,17 +27,102 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(get(probe, "/readyz").code, 200);
     let running = json(probe);
     let fields = |value: &Value| value.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
-    let mut expected = vec!["phase", "since", "deadline", "left_ms", "resources"];
+    let mut expected = vec!["version", "phase", "since", "reason", "deadline", "left_ms", "resources"];
     expected.sort_unstable();
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
     let db = resource(&running, "Db");
-    let mut expected = vec!["name", "state", "since", "in_flight", "outcome", "check"];
+    let mut expected =
+        vec!["name", "state", "since", "left_ms", "in_flight", "excused", "tasks", "outcome", "check"];
     expected.sort_unstable();
     assert_eq!(fields(&db).unwrap_or_default(), expected);
     assert_eq!((&db["state"], &db["check"]["result"]), (&Value::from("ready"), &Value::from("passed")));
-    assert_eq!(resource(&running, "Server")["in_flight"], 2, "a task and a background task");
+    let server = resource(&running, "Server");
+    assert_eq!((&server["in_flight"], &server["excused"]), (&Value::from(2), &Value::from(0)), "two tasks");
+    assert_eq!(server["tasks"], Value::from(vec!["serving", "blocker"]));
     process.stop();
+}
+
+#[test]
+fn a_stop_says_why_and_until_when_each_resource_has_time() {
+    let process = start(&[("HOLD", "drain")]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.signal(Signal::TERM);
+    process.line("server drains");
+    let stopping = json(probe);
+    assert_eq!(stopping["reason"], "SIGTERM received");
+    let left = |value: &Value| value["left_ms"].as_u64().unwrap_or_default();
+    let beneath = ["Log", "Db", "Cache", "Server"].map(|name| left(&resource(&stopping, name)));
+    // A second is set aside for each of the resources beneath.
+    let deadline = left(&stopping);
+    assert_eq!(beneath, [0, 1_000, 2_000, 3_000].map(|reserves| deadline - reserves), "{stopping}");
+    let server = resource(&stopping, "Server");
+    assert_eq!(server["tasks"], Value::from(vec!["serving"]), "a background task is dropped at the turn");
+    process.order("go drain");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
+}
+
+#[test]
+fn requests_are_told_apart_from_idle_connections() {
+    let process = start(&[("WEB", "serve")]);
+    let (probe, web) = (process.probe(), process.web());
+    process.line("body runs");
+    let idle: Vec<TcpStream> = (0..20).map(|_| connect(web)).collect();
+    let request = "GET /slow HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
+    let request = thread::spawn(move || parse(&send(web, request)).map(|answer| answer.code));
+    process.line("a request hangs");
+    let server = || resource(&json(probe), "Server");
+    let count = |server: &Value, field: &str| server[field].as_u64().unwrap_or_default();
+    let in_flight = |server: &Value| (count(server, "in_flight"), count(server, "excused"));
+    // One request and two tasks; and beside the 20 connections, the task of the server, which is excused too.
+    wait_until("every connection was accepted", || in_flight(&server()) == (3, 21));
+    assert_eq!(server()["tasks"], Value::from(vec!["serving", "server", "blocker"]));
+    process.order("go request");
+    assert_eq!(request.join().ok(), Some(Some(200)));
+    wait_until("nothing is asked any more", || in_flight(&server()).0 == 2);
+    drop(idle);
+    process.stop();
+}
+
+/// A name that was made to point here is how a web page gets to read what answers on this machine (DNS rebinding).
+#[test]
+fn a_web_page_of_another_host_does_not_see_it() {
+    for (options, code) in [("", 403), ("all", 200)] {
+        let process = start(&[("PROBE", options)]);
+        let probe = process.probe();
+        process.line("body runs");
+        let port = probe.port();
+        let others =
+            ["rebound.example", "127.0.0.1.rebound.example", "localhost.example:80", "2130706433", ""];
+        for host in others {
+            let answer = request_of(probe, host, "GET", "/status");
+            assert_eq!(answer.code, code, "{host:?}: {answer:?}");
+            assert_eq!(answer.body.contains("Db"), code == 200, "{host:?}");
+            assert_eq!(answer.body.contains("Probe::status_for_all"), code == 403, "{host:?}");
+            for open in ["/livez", "/readyz", "/servingz", "/startupz"] {
+                assert_eq!(request_of(probe, host, "GET", open).code, 200, "{host:?} {open}");
+            }
+        }
+        let two = format!("GET /status HTTP/1.1\r\nHost: {probe}\r\nHost: rebound.example\r\n\r\n");
+        let by_proxy = format!("GET http://rebound.example/status HTTP/1.1\r\nHost: {probe}\r\n\r\n");
+        for other in [two, by_proxy] {
+            assert_eq!(parse(&send(probe, &other)).map(|answer| answer.code), Some(code), "{other}");
+        }
+        let ours = [
+            format!("127.0.0.1:{port}"),
+            "127.0.0.1".to_owned(),
+            format!("[::1]:{port}"),
+            "[::1]".to_owned(),
+        ];
+        for host in ours.into_iter().chain([format!("localhost:{port}"), "LocalHost".to_owned()]) {
+            assert_eq!(request_of(probe, &host, "GET", "/status").code, 200, "{host}");
+        }
+        let without = send(probe, "GET /status HTTP/1.0\r\n\r\n");
+        assert_eq!(parse(&without).map(|answer| answer.code), Some(200), "{without}");
+        process.stop();
+    }
 }
 
 #[test]

@@ -83,8 +83,8 @@ pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// its own, with the context of the runtime, and possibly at the same time as a `release` that is stuck in blocking code.
     fn abort(&self) {}
 
-    /// Says whether the resource is usable. `/readyz` of the probe answers 200 only if every check passes. By default
-    /// it passes.
+    /// Says whether the resource is usable. `/readyz` and `/servingz` of the probe answer 200 only if every check
+    /// passes. By default it passes.
     ///
     /// The feature `probe` calls it on the application's runtime, for all resources concurrently, in one run at a time
     /// and at most once per second. Keep it short (`SELECT 1`, a PING), within its time limit of 2 s (see

@@ -468,6 +468,13 @@ impl Driver {
         self.core().engine.is_ready()
     }
 
+    /// The phase, and whether traffic that comes in it is served.
+    #[cfg(feature = "probe")]
+    pub(crate) fn serving(&self) -> (Phase, bool) {
+        let core = self.core();
+        (core.engine.phase(), core.engine.is_serving())
+    }
+
     #[cfg(feature = "probe")]
     pub(crate) fn has_started(&self) -> bool {
         self.core().engine.has_started()

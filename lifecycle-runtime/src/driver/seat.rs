@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use super::token::Token;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
+#[cfg(feature = "probe")]
+use crate::engine::notice::Cut;
 use crate::engine::notice::Notice;
 use crate::model::Name;
 use crate::model::plan::Id;
@@ -36,6 +38,12 @@ impl Seat {
 
     pub(crate) fn in_flight(&self) -> usize {
         self.cell().counter.in_flight()
+    }
+
+    /// How many units are in flight, and how many of these are excused.
+    #[cfg(feature = "probe")]
+    pub(crate) fn cut(&self) -> Cut {
+        self.cell().counter.cut()
     }
 
     /// See [`Driver::send`].

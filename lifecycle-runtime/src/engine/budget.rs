@@ -79,7 +79,7 @@ impl Budget {
     }
 
     /// When the turn of `id` is over at the latest.
-    fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
+    pub(super) fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
         deadline.saturating_sub(self.tails[id])
     }
 

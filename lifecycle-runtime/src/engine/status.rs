@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::Engine;
 use super::activity::Activity;
 use super::slot::State;
-use crate::model::Name;
-use crate::model::phase::Phase;
+use crate::model::phase::{Phase, Reason};
 use crate::model::plan::Id;
 use crate::model::report::Outcome;
+use crate::model::{Name, TaskName};
 
 /// A moment of an application. Times are counted from its start.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Status {
     pub(crate) now: Duration,
     pub(crate) phase: Phase,
     pub(crate) phase_since: Duration,
+    /// Why it stops, once it does.
+    pub(crate) reason: Option<Reason>,
     /// When everything has to be acquired, or released, at the latest.
     pub(crate) deadline: Option<Duration>,
     pub(crate) has_started: bool,
@@ -37,6 +39,10 @@ pub(crate) struct ResourceStatus {
     pub(crate) since: Duration,
     /// What became of it, once its turn is over.
     pub(crate) outcome: Option<Outcome>,
+    /// Its supervised and background tasks, in the order in which they were spawned.
+    pub(crate) tasks: Vec<TaskName>,
+    /// When its turn is over at the latest (rule D6), while the application stops and until it is gone.
+    pub(crate) cutoff: Option<Duration>,
 }
 
 impl Engine {
@@ -50,6 +56,7 @@ impl Engine {
             now: self.now.max(now),
             phase: self.phase,
             phase_since: self.began(self.phase).unwrap_or_default(),
+            reason: self.shutdown.as_ref().map(|shutdown| shutdown.reason.clone()),
             deadline,
             has_started: self.has_started(),
             last_progress: self.slots.iter().filter_map(|slot| slot.times.acquired).max().unwrap_or_default(),
@@ -72,6 +79,12 @@ impl Engine {
         self.phase == Phase::Running && self.pre_stop.is_none()
     }
 
+    /// Whether traffic that comes is served: while the application runs, and then for the drain delay (rule D4). A stop
+    /// during the start has no delay, and nothing that was served.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.phase == Phase::Running || (self.phase == Phase::Draining && self.has_started())
+    }
+
     fn began(&self, phase: Phase) -> Option<Duration> {
         self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at)
     }
@@ -79,11 +92,15 @@ impl Engine {
     fn resource_status(&self, id: Id) -> ResourceStatus {
         let slot = &self.slots[id];
         let (activity, since) = slot.activity();
+        let is_gone = slot.state == State::Gone;
+        let shutdown = self.shutdown.as_ref().filter(|_| !is_gone);
         ResourceStatus {
             name: self.plan.name(id),
             activity,
             since,
-            outcome: (slot.state == State::Gone).then(|| slot.outcome()),
+            outcome: is_gone.then(|| slot.outcome()),
+            tasks: slot.task_names(),
+            cutoff: shutdown.map(|shutdown| self.budget.cutoff(id, shutdown.deadline)),
         }
     }
 }

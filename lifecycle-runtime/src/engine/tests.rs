@@ -118,6 +118,22 @@ fn a_delay_that_was_given_is_kept_whatever_there_is() {
 }
 
 #[test]
+fn what_comes_is_served_while_the_application_runs_and_for_the_delay() {
+    let mut engine = running(Delay::Given(DELAY));
+    assert!(engine.is_ready() && engine.is_serving());
+    tell(&mut engine, Duration::ZERO, Event::PreStop);
+    assert!(!engine.is_ready() && engine.is_serving());
+    tell(&mut engine, Duration::ZERO, Event::Signal(Signal::Terminate));
+    assert!(!engine.is_ready() && engine.is_serving());
+    tell(&mut engine, DELAY, Event::Tick);
+    assert!(!engine.is_serving());
+    let mut starting = starting_at(false, Delay::Given(DELAY), &[&[]]);
+    assert!(!starting.is_serving());
+    tell(&mut starting, Duration::ZERO, Event::Signal(Signal::Terminate));
+    assert!(!starting.is_serving(), "a stop during the start has nothing to serve");
+}
+
+#[test]
 fn a_ctrl_c_at_a_terminal_has_no_delay() {
     let given = Delay::Given(DELAY);
     assert_eq!(delay_after(&mut running_at(true, given), Signal::Interrupt), Duration::ZERO);

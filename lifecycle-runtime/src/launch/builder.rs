@@ -105,8 +105,8 @@ impl Builder {
         self
     }
 
-    /// Answers `/livez`, `/readyz`, `/startupz` and `/status` at an address, from before the first acquisition until
-    /// the end.
+    /// Answers `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` at an address, from before the first
+    /// acquisition until the end.
     ///
     /// [`Probe`] has the options. `LIFECYCLE_PROBE_ADDR` overrides the address, and enables the probe if the code does
     /// not.

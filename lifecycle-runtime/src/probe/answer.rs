@@ -1,13 +1,14 @@
-//! What is answered to which path.
+//! What is answered to which question.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::time::timeout;
 
 use super::checks::Checks;
@@ -16,6 +17,7 @@ use super::{Audience, Probe};
 use crate::control::heartbeat::Heartbeat;
 use crate::driver::Driver;
 use crate::model::phase::Phase;
+use crate::model::plan::Id;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -28,21 +30,49 @@ pub(super) struct Answers {
     checks: Arc<Checks>,
 }
 
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) peer: SocketAddr,
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Question<'_> {
+    /// Whether the server was asked for by a name that only this machine gives to it, or by none. Under any other name,
+    /// the request may come from a web page whose name was made to point here (DNS rebinding).
+    fn names_this_machine(&self) -> bool {
+        let is_ours = |name: &Authority| {
+            let host = name.host();
+            let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+        };
+        let is_ours_as_header =
+            |name: &HeaderValue| Authority::try_from(name.as_bytes()).is_ok_and(|name| is_ours(&name));
+        self.uri.authority().is_none_or(is_ours) && self.headers.get_all(HOST).iter().all(is_ours_as_header)
+    }
+}
+
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Path {
     Livez,
     Readyz,
+    Servingz,
     Startupz,
     Status,
     Prestop,
 }
 
 impl Path {
-    fn read(path: &str, has_prestop: bool) -> Option<Self> {
+    fn read(method: &Method, path: &str, has_prestop: bool) -> Option<Self> {
         match path {
             "/livez" => Some(Self::Livez),
             "/readyz" => Some(Self::Readyz),
+            // What HAProxy asks by default.
+            "/" if method == Method::OPTIONS => Some(Self::Readyz),
+            "/servingz" => Some(Self::Servingz),
             "/startupz" => Some(Self::Startupz),
             "/status" => Some(Self::Status),
             "/prestop" if has_prestop => Some(Self::Prestop),
@@ -50,10 +80,12 @@ impl Path {
         }
     }
 
-    /// To ask for the head alone must not take the application out of service.
+    /// Only GET may take the application out of service.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Livez | Self::Readyz | Self::Startupz | Self::Status => "GET, HEAD",
+            Self::Livez | Self::Readyz | Self::Servingz | Self::Startupz | Self::Status => {
+                "GET, HEAD, OPTIONS"
+            }
             Self::Prestop => "GET",
         }
     }
@@ -70,30 +102,34 @@ impl Answers {
     }
 
     /// Answers one request. `wait_longer` is called if the answer takes longer than answers usually may.
-    pub(super) async fn answer(
-        &self,
-        peer: SocketAddr,
-        method: &Method,
-        path: &str,
-        wait_longer: impl FnOnce(Duration),
-    ) -> Answer {
-        let Some(path) = Path::read(path, self.probe.has_prestop) else {
+    pub(super) async fn answer(&self, question: Question<'_>, wait_longer: impl FnOnce(Duration)) -> Answer {
+        let Question { method, uri, .. } = question;
+        let Some(path) = Path::read(method, uri.path(), self.probe.has_prestop) else {
             return say(
                 StatusCode::NOT_FOUND,
-                "not found: the paths are /livez, /readyz, /startupz and /status".to_owned(),
+                "not found: the paths are /livez, /readyz, /servingz, /startupz and /status".to_owned(),
             );
         };
+        let allowed = path.allowed();
         if !path.allows(method) {
-            let allowed = path.allowed();
-            let mut answer = say(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}"));
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-            return answer;
+            return with_allow(allowed, say(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}")));
         }
+        let answer = self.answer_path(path, question, wait_longer).await;
+        if method == Method::OPTIONS { with_allow(allowed, answer.map(|_| Full::default())) } else { answer }
+    }
+
+    async fn answer_path(
+        &self,
+        path: Path,
+        question: Question<'_>,
+        wait_longer: impl FnOnce(Duration),
+    ) -> Answer {
         match path {
             Path::Livez => self.livez(),
             Path::Readyz => self.readyz().await,
+            Path::Servingz => self.servingz().await,
             Path::Startupz => self.startupz(),
-            Path::Status => self.status(peer),
+            Path::Status => self.status(question),
             Path::Prestop => self.prestop(wait_longer).await,
         }
     }
@@ -113,11 +149,32 @@ impl Answers {
             return answer;
         }
         let failing = self.checks.failing().await;
-        if let Some(answer) = self.unready() {
-            // The stop began while the checks ran.
-            answer
-        } else if failing.is_empty() {
-            say(StatusCode::OK, "ready".to_owned())
+        // The stop may have begun while the checks ran.
+        self.unready().unwrap_or_else(|| self.verdict(failing, "ready"))
+    }
+
+    /// Whether traffic that comes is still served. A stop that has begun runs no checks any more.
+    async fn servingz(&self) -> Answer {
+        if let Some(answer) = self.unchecked() {
+            return answer;
+        }
+        let failing = self.checks.failing().await;
+        self.unchecked().unwrap_or_else(|| self.verdict(failing, "serving"))
+    }
+
+    /// The answer to `/servingz` while the resources have no say in it.
+    fn unchecked(&self) -> Option<Answer> {
+        let (phase, is_serving) = self.driver.serving();
+        match phase {
+            Phase::Running => None,
+            _ if is_serving => Some(say(StatusCode::OK, "serving".to_owned())),
+            _ => Some(say(StatusCode::SERVICE_UNAVAILABLE, phase.to_string())),
+        }
+    }
+
+    fn verdict(&self, failing: Vec<Id>, well: &str) -> Answer {
+        if failing.is_empty() {
+            say(StatusCode::OK, well.to_owned())
         } else {
             let names = self.driver.plan().names(failing).join(", ");
             say(StatusCode::SERVICE_UNAVAILABLE, format!("the check fails of {names}"))
@@ -143,9 +200,24 @@ impl Answers {
         }
     }
 
-    fn status(&self, peer: SocketAddr) -> Answer {
-        if self.probe.status_for == Audience::Loopback && !peer.ip().to_canonical().is_loopback() {
-            return say(StatusCode::FORBIDDEN, "the status is only for clients on this machine".to_owned());
+    fn status(&self, question: Question<'_>) -> Answer {
+        let is_for_all = self.probe.status_for == Audience::All;
+        if !is_for_all && !question.peer.ip().to_canonical().is_loopback() {
+            return say(
+                StatusCode::FORBIDDEN,
+                "the status is only for clients on this machine: ask from there, or set \
+                 `Probe::status_for_all` in the code"
+                    .to_owned(),
+            );
+        }
+        if !is_for_all && !question.names_this_machine() {
+            return say(
+                StatusCode::FORBIDDEN,
+                "the Host header names neither an IP address nor localhost, as if a web page of another host \
+                 asked: ask for http://localhost, with the port of the probe, or set `Probe::status_for_all` in \
+                 the code"
+                    .to_owned(),
+            );
         }
         let status = self.driver.status();
         let checked: Vec<_> = self.driver.plan().resources().map(|id| self.checks.last(id)).collect();
@@ -156,7 +228,7 @@ impl Answers {
             .enumerate()
             .map(|(id, (resource, checked))| Row {
                 resource,
-                in_flight: self.driver.seat(id).in_flight(),
+                cut: self.driver.seat(id).cut(),
                 checked: checked.as_ref(),
             })
             .collect();
@@ -172,6 +244,11 @@ impl Answers {
         let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Stopping)).await;
         say(StatusCode::OK, "go on".to_owned())
     }
+}
+
+fn with_allow(allowed: &'static str, mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
 }
 
 fn say(status: StatusCode, words: String) -> Answer {

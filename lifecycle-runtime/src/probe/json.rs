@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Errors;
 use super::checks::Checked;
+use crate::engine::notice::Cut;
 use crate::engine::status::{ResourceStatus, Status};
+use crate::model::phase::Reason;
 
 /// One resource, with what the engine does not know of it.
 pub(super) struct Row<'a> {
     pub(super) resource: &'a ResourceStatus,
-    pub(super) in_flight: usize,
+    /// What would be cut off now.
+    pub(super) cut: Cut,
     pub(super) checked: Option<&'a Checked>,
 }
 
@@ -18,30 +21,49 @@ pub(super) struct Row<'a> {
 pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, errors: Errors) -> String {
     let time =
         |at: Duration| Time(if at < status.now { now - (status.now - at) } else { now + (at - status.now) });
-    let mut text = format!("{{\"phase\":\"{}\",\"since\":\"{}\"", status.phase, time(status.phase_since));
-    let _ = match status.deadline {
-        Some(deadline) => {
-            let left = deadline.saturating_sub(status.now).as_millis();
-            write!(text, ",\"deadline\":\"{}\",\"left_ms\":{left}", time(deadline))
-        }
-        None => write!(text, ",\"deadline\":null,\"left_ms\":null"),
+    let left = |until: Option<Duration>| match until {
+        Some(until) => until.saturating_sub(status.now).as_millis().to_string(),
+        None => "null".to_owned(),
     };
-    text += ",\"resources\":[";
-    for (position, Row { resource, in_flight, checked }) in rows.iter().enumerate() {
+    let quoted =
+        |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| Quoted(&text).to_string());
+    let mut text = format!(
+        "{{\"version\":\"{}\",\"phase\":\"{}\",\"since\":\"{}\",\"reason\":{},\"deadline\":{},\"left_ms\":{},\"resources\":[",
+        env!("CARGO_PKG_VERSION"),
+        status.phase,
+        time(status.phase_since),
+        quoted(status.reason.as_ref().map(|reason| words(reason, errors))),
+        quoted(status.deadline.map(|deadline| time(deadline).to_string())),
+        left(status.deadline),
+    );
+    for (position, Row { resource, cut, checked }) in rows.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
-        let outcome = resource.outcome.map_or_else(|| "null".to_owned(), |outcome| format!("\"{outcome}\""));
+        let tasks: Vec<String> = resource.tasks.iter().map(|task| Quoted(task).to_string()).collect();
+        let Cut { in_flight, excused } = cut;
         let _ = write!(
             text,
-            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"in_flight\":{in_flight},\"outcome\":{outcome},\"check\":",
+            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{},\"excused\":{excused},\"tasks\":[{}],\"outcome\":{},\"check\":",
             Quoted(resource.name),
             resource.activity,
             time(resource.since),
+            left(resource.cutoff),
+            in_flight.saturating_sub(*excused),
+            tasks.join(","),
+            quoted(resource.outcome.map(|outcome| outcome.to_string())),
         );
         check(&mut text, *checked, errors);
         text.push('}');
     }
     text += "]}\n";
     text
+}
+
+/// Why the application stops. The words of a request are the program's own, and may repeat an error.
+fn words(reason: &Reason, errors: Errors) -> String {
+    match (reason, errors) {
+        (Reason::Requested(_), Errors::Hidden) => "shutdown requested".to_owned(),
+        _ => reason.to_string(),
+    }
 }
 
 fn check(text: &mut String, checked: Option<&Checked>, errors: Errors) {
@@ -104,7 +126,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
     use crate::engine::activity::Activity;
-    use crate::model::phase::Phase;
+    use crate::model::phase::{Phase, Reason};
     use crate::model::report::Outcome;
     use crate::probe::checks::CheckResult;
 
@@ -135,11 +157,14 @@ mod tests {
             activity: Activity::Gone,
             since: Duration::from_secs(2),
             outcome: Some(Outcome::TimedOut),
+            tasks: vec!["jobs".into(), "mail".into()],
+            cutoff: Some(Duration::from_secs(11)),
         };
         let status = Status {
             now: Duration::from_secs(10),
             phase: Phase::Stopping,
             phase_since: Duration::from_secs(1),
+            reason: Some(Reason::Requested("secret".to_owned())),
             deadline: Some(Duration::from_millis(12_500)),
             has_started: true,
             last_progress: Duration::ZERO,
@@ -147,16 +172,19 @@ mod tests {
         };
         let checked =
             Checked { result: CheckResult::Failed, at: at(1_000), error: Some("secret".to_owned()) };
-        let rows = [Row { resource: &resource, in_flight: 3, checked: Some(&checked) }];
+        let rows =
+            [Row { resource: &resource, cut: Cut { in_flight: 3, excused: 1 }, checked: Some(&checked) }];
         let hidden = document(&status, &rows, at(1_010), Errors::Hidden);
         assert_eq!(
-            hidden,
-            "{\"phase\":\"stopping\",\"since\":\"1970-01-01T00:16:41.000Z\",\
+            hidden.replace(env!("CARGO_PKG_VERSION"), "1.2.3"),
+            "{\"version\":\"1.2.3\",\"phase\":\"stopping\",\"since\":\"1970-01-01T00:16:41.000Z\",\
+             \"reason\":\"shutdown requested\",\
              \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
-             {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"in_flight\":3,\
-             \"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
+             {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"left_ms\":1000,\
+             \"in_flight\":2,\"excused\":1,\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
         );
         let shown = document(&status, &rows, at(1_010), Errors::Shown);
         assert!(shown.contains("\"error\":\"secret\""), "{shown}");
+        assert!(shown.contains("\"reason\":\"shutdown requested: secret\""), "{shown}");
     }
 }

@@ -1,8 +1,10 @@
-//! The HTTP probe: `/livez`, `/readyz`, `/startupz`, `/status` and `/prestop`, answered by the control thread.
+//! The HTTP probe: `/livez`, `/readyz`, `/servingz`, `/startupz`, `/status` and `/prestop`, answered by the control
+//! thread.
 
 mod answer;
 mod checks;
 mod json;
+mod room;
 mod server;
 
 use std::env::VarError;
@@ -27,23 +29,34 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// |---|---|---|
 /// | `/livez` | as long as a restart would not help | while the application is running and its runtime has not responded for 30 s ([`stuck_after`](Self::stuck_after)) |
 /// | `/readyz` | in [`Phase::Running`](crate::Phase::Running), if every [`check`](crate::Resource::check) passes | otherwise: from the first moment of the stop, before draining begins |
+/// | `/servingz` | as long as traffic is served: the same in `Running`, from `/prestop` on too, and then until the drain delay is over, without checks | otherwise |
 /// | `/startupz` | once `Running` was reached | before |
-/// | `/status` | always; JSON, see below | never; 403 if the client is on another machine, unless [`status_for_all`](Self::status_for_all) is set |
+/// | `/status` | always; JSON, see below | never; 403 if the client is on another machine or asks for a host name, unless [`status_for_all`](Self::status_for_all) is set |
 /// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | never; 404 if it is not set |
+///
+/// `/readyz` is for load balancers that check by themselves. `/servingz` is for the kubelet: see
+/// [`kubernetes`](crate::kubernetes).
 ///
 /// The checks run concurrently on the application's runtime. One run serves all requests within a second.
 ///
-/// Only GET and HEAD are answered, with one request per connection, and never from a cache. A request head may take 8
-/// KiB and 2 s, a whole request 5 s. There are at most 64 connections; further ones wait.
+/// GET, HEAD and OPTIONS are answered (GET alone at `/prestop`), with one request per connection, and never from a
+/// cache. OPTIONS has the status code of GET, and no body; `OPTIONS /`, the default check of HAProxy, is `OPTIONS
+/// /readyz`. A request head may take 8 KiB and 2 s, a whole request 5 s. There are at most 64 connections. When there
+/// are more, the oldest that has not sent a complete request is closed, so that slow clients keep no check out.
 ///
 /// # The status
 ///
 /// It contains names and states only, because error texts may hold credentials: see [`show_errors`](Self::show_errors).
 ///
+/// A `Host` header, if there is one, must be an IP address or `localhost`, with or without a port: a web page in a
+/// browser on this machine could otherwise read the status under a name of its own (DNS rebinding).
+///
 /// ```json
 /// {
+///   "version": "0.1.0",
 ///   "phase": "stopping",
 ///   "since": "2026-11-21T11:36:01.123Z",
+///   "reason": "SIGTERM received",
 ///   "deadline": "2026-11-21T11:36:26.123Z",
 ///   "left_ms": 24500,
 ///   "resources": [
@@ -51,7 +64,10 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///       "name": "Db",
 ///       "state": "ready",
 ///       "since": "2026-11-21T11:30:00.250Z",
+///       "left_ms": 23500,
 ///       "in_flight": 3,
+///       "excused": 20,
+///       "tasks": ["refresh"],
 ///       "outcome": null,
 ///       "check": { "result": "passed", "at": "2026-11-21T11:36:00.900Z" }
 ///     }
@@ -59,14 +75,23 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// }
 /// ```
 ///
+/// * `version` is the library's.
 /// * `phase` is `starting`, `running`, `draining`, `stopping` or `stopped`, and `since` is when it began (UTC, like all
 ///   times here).
+/// * `reason` is why the application stops: `SIGTERM received` (or another signal), `shutdown requested`, `something
+///   failed`, `nothing is left to do` or `the application was dropped`; `null` until it stops. With `show_errors`, the
+///   words of the request follow.
 /// * `deadline` is when everything must be acquired, or released, and `left_ms` how many milliseconds are left until
 ///   then. Both are `null` if there is no such limit.
 /// * `resources` lists dependencies first. `state` is `waiting` (for its dependencies), `acquiring`, `ready`,
 ///   `draining` (its tasks finish), `aborting tasks`, `releasing`, `aborting` (its release failed) or `gone`, and
-///   `since` is when that began. `in_flight` counts its tasks and guards. `outcome` is the result once it is gone:
-///   `clean`, `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
+///   `since` is when that began. `left_ms` is how many milliseconds are left until it is cut off, while the application
+///   stops and until the resource is gone; otherwise `null`. `outcome` is the result once it is gone: `clean`,
+///   `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
+/// * `in_flight` counts what would be lost if the resource were cut off now: connections with a request whose response
+///   is not complete (one with HTTP/2 counts once), tasks, guards and checks. `excused` counts the rest: connections
+///   without such a request (idle, upgraded or streaming), and the task of `serve_http` itself. `tasks` has the names of
+///   its supervised and background tasks.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +143,7 @@ impl Probe {
         Self { check_timeout: timeout, ..self }
     }
 
-    /// Answers `/status` to every client, not only to those on this machine.
+    /// Answers `/status` to every client, not only to those on this machine, and under any host name.
     pub fn status_for_all(self) -> Self {
         Self { status_for: Audience::All, ..self }
     }
@@ -132,9 +157,9 @@ impl Probe {
     /// Answers `GET /prestop`, for an `httpGet` preStop hook of Kubernetes: the drain delay then begins with the hook,
     /// and not with the SIGTERM that follows.
     ///
-    /// From the request on, `/readyz` answers 503, and the application keeps serving. The response comes when the drain
-    /// delay is over. The stop after that has no delay of its own, or only the rest of it if it comes early. If the
-    /// application is not running, the response comes at once.
+    /// From the request on, `/readyz` answers 503, and the application keeps serving, as `/servingz` says. The response
+    /// comes when the drain delay is over. The stop after that has no delay of its own, or only the rest of it if it
+    /// comes early. If the application is not running, the response comes at once.
     ///
     /// It is off by default, because any client that reaches it can take the application out of service. It is also not
     /// needed: without a hook, the drain delay has the same effect after SIGTERM.

@@ -4,20 +4,20 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Probe;
-use super::answer::Answers;
+use super::answer::{Answers, Question};
+use super::room::{Place, Room};
 use crate::control::endpoint::{Endpoint, Role, Watched};
 
 /// The limits of a request head.
@@ -27,7 +27,7 @@ const HEAD_TIME: Duration = Duration::from_secs(2);
 /// The limit of a connection, from its first byte to its last, not counting the wait of `/prestop`.
 const TIME_IN_ALL: Duration = Duration::from_secs(5);
 
-/// More connections wait in the kernel.
+/// When there are more, the oldest without a complete request is closed.
 const CONNECTIONS: usize = 64;
 
 /// After an accept that failed, most likely for want of descriptors.
@@ -61,16 +61,12 @@ impl ProbeServer {
         let Self { listener, probe, .. } = self;
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let answers = Answers::new(driver, probe, heartbeat);
-        let free = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut room = Room::new(CONNECTIONS);
         loop {
-            let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let answers = answers.clone();
-                    tokio::spawn(async move {
-                        converse(stream, peer, answers).await;
-                        drop(permit);
-                    });
+                    let Some(place) = room.enter().await else { return };
+                    tokio::spawn(converse(stream, peer, place, answers.clone()));
                 }
                 Err(_) => sleep(BACK_OFF).await,
             }
@@ -88,16 +84,26 @@ impl Endpoint for ProbeServer {
     }
 }
 
+/// What holds for one connection.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    until: Instant,
+    /// Its request is complete. One with a body that does not come may hold its place no longer than half a head.
+    has_asked: bool,
+}
+
 /// One connection, one request.
-async fn converse(stream: TcpStream, peer: SocketAddr, answers: Answers) {
-    let (patience, mut limit) = watch::channel(Instant::now() + TIME_IN_ALL);
-    let (patience, answers) = (&patience, &answers);
+async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers: Answers) {
+    let (limits, mut limit) = watch::channel(Limit { until: Instant::now() + TIME_IN_ALL, has_asked: false });
+    let (limits, answers) = (&limits, &answers);
     let service = service_fn(move |request: Request<Incoming>| async move {
+        let is_complete = request.body().is_end_stream();
+        limits.send_modify(|limit| limit.has_asked = is_complete);
         let wait_longer = |by| {
-            patience.send_replace(Instant::now() + by + TIME_IN_ALL);
+            limits.send_modify(|limit| limit.until = Instant::now() + by + TIME_IN_ALL);
         };
-        let (method, path) = (request.method(), request.uri().path());
-        Ok::<_, Infallible>(answers.answer(peer, method, path, wait_longer).await)
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        Ok::<_, Infallible>(answers.answer(Question { peer, method, uri, headers }, wait_longer).await)
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -109,11 +115,17 @@ async fn converse(stream: TcpStream, peer: SocketAddr, answers: Answers) {
             .serve_connection(TokioIo::new(stream), service)
     );
     loop {
-        let until = *limit.borrow_and_update();
+        let Limit { until, has_asked } = *limit.borrow_and_update();
+        if has_asked {
+            place.keep();
+        }
         tokio::select! {
+            // In this order, a request that has come in time is noticed before the place is given away.
+            biased;
             _ = &mut connection => return,
-            () = sleep_until(until) => return,
             Ok(()) = limit.changed() => {}
+            () = place.is_needed() => return,
+            () = sleep_until(until) => return,
         }
     }
 }

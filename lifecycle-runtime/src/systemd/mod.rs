@@ -194,6 +194,7 @@ mod tests {
             now: Duration::from_secs(now),
             phase,
             phase_since: Duration::ZERO,
+            reason: None,
             deadline: deadline.map(Duration::from_secs),
             has_started: phase >= Phase::Running,
             last_progress: Duration::ZERO,
@@ -257,6 +258,8 @@ mod tests {
             activity,
             since: Duration::ZERO,
             outcome: None,
+            tasks: Vec::new(),
+            cutoff: None,
         };
         let resources = vec![
             resource("Log", Activity::Ready),
