@@ -3,12 +3,14 @@
 
 mod accept;
 mod delay;
+mod grace;
 mod grpc;
 mod http1;
 mod http2;
 mod in_flight;
 mod inherited;
 mod limits;
+mod linger;
 mod support;
 mod tls;
 mod websocket;

@@ -34,6 +34,11 @@ struct Ledger {
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
+    /// How many line ends were the last that was read, with nothing in between. Two are the end of a head.
+    line_ends: usize,
+    /// Since the last time that it was idle, a request had a body of known length, which may end in anything. So the
+    /// last bytes do not say whether the head of another request has begun.
+    had_body: bool,
     /// Requests so far.
     requests: u64,
     /// Requests whose response is not complete, streams included.
@@ -52,6 +57,8 @@ impl Connection {
             unit,
             stage: Stage::New,
             preface: Some(0),
+            line_ends: 0,
+            had_body: false,
             requests: 0,
             active: 0,
             debts: 0,
@@ -65,12 +72,19 @@ impl Connection {
         (ledger.stage, ledger.requests)
     }
 
+    /// Whether nothing is being answered, and everything was written out.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let ledger = self.lock();
+        ledger.active == 0 && ledger.debts == 0
+    }
+
     /// These bytes came from the peer.
     pub(super) fn has_read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let mut ledger = self.lock();
+        let is_empty = ledger.count_line_ends(bytes);
         ledger.preface = ledger.preface.and_then(|read| {
             let expected = &PREFACE[read..];
             let length = expected.len().min(bytes.len());
@@ -78,9 +92,18 @@ impl Connection {
         });
         ledger.stage = match (ledger.stage, ledger.preface) {
             (Stage::New | Stage::Head, Some(read)) if read == PREFACE.len() => Stage::Http2,
+            // Empty lines before a head are not its beginning.
+            (stage @ (Stage::New | Stage::Idle), _) if is_empty => stage,
             (Stage::New | Stage::Head | Stage::Idle, _) => Stage::Head,
             (stage @ (Stage::Busy | Stage::Http2), _) => stage,
         };
+    }
+
+    /// The head of a request was read, which announces a body of this length.
+    pub(super) fn has_read_head(&self, body: Option<u64>) {
+        if body.is_some_and(|length| length > 0) {
+            self.lock().had_body = true;
+        }
     }
 
     /// Everything that was to be written was written.
@@ -116,8 +139,21 @@ impl Ledger {
     fn balance(&mut self) {
         self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
         if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
-            self.stage = Stage::Idle;
+            // hyper may have read the beginning of the next head together with this request.
+            let is_in_head = self.line_ends < 2 && !self.had_body;
+            self.stage = if is_in_head { Stage::Head } else { Stage::Idle };
+            self.had_body = false;
         }
+    }
+
+    /// Returns whether there is nothing but line ends.
+    fn count_line_ends(&mut self, bytes: &[u8]) -> bool {
+        let ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let (count, lines) =
+            ends.fold((0, 0), |(count, lines), byte| (count + 1, lines + usize::from(*byte == b'\n')));
+        let is_empty = count == bytes.len();
+        self.line_ends = if is_empty { self.line_ends + lines } else { lines };
+        is_empty
     }
 }
 
