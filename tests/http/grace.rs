@@ -89,7 +89,9 @@ async fn with_a_pause_between_requests_none_is_lost() {
 async fn within_the_grace_the_next_request_is_answered_and_told_that_it_is_the_last() {
     bounded(async {
         let running = serve(LONG).await;
-        let mut busy = running.known().await;
+        let address = path_to(running.address, Duration::from_millis(20));
+        let mut busy = Peer(TcpStream::connect(address).await.unwrap());
+        busy.ask("/").await;
         running.stop().await;
         let answer = busy.ask("/").await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");
@@ -193,10 +195,12 @@ async fn half_a_pipelined_head_has_the_same_time_as_the_first() {
 async fn half_a_pipelined_head_may_be_finished_and_is_answered() {
     bounded(async {
         let running = serve(Duration::ZERO).await;
-        let mut peer: Peer<TcpStream> = running.connect().await;
+        let mut peer = running.connect().await;
         peer.send(ONE_AND_A_HALF).await;
         assert_eq!(peer.answer().await.status, 200);
+        let idle = running.known().await;
         running.stop().await;
+        idle.sees_close().await;
         peer.send("TP/1.1\r\nhost: test\r\n\r\n").await;
         let answer = peer.answer().await;
         assert_eq!((answer.status, answer.says_close()), (200, true), "{answer:?}");

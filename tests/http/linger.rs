@@ -1,5 +1,6 @@
 //! What was sent arrives, whatever the client still sends: a connection is closed when its client has closed it too.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use lifecycle_tests::harness::path::path_to;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::support::{Gate, Peer, Running, bounded, patient, serve};
 
@@ -58,7 +61,9 @@ async fn a_response_is_complete_although_more_requests_were_sent() {
         let mut peer = running.connect().await;
         peer.get("/large").await;
         gate.begun(1).await;
+        // They arrive one after the other.
         peer.get("/").await;
+        running.known().await;
         peer.get("/").await;
         running.stop().await;
         let length = read_slowly(peer.0).await;
@@ -68,13 +73,20 @@ async fn a_response_is_complete_although_more_requests_were_sent() {
     .await;
 }
 
-/// Sends 300 KiB that the handler does not read, and then reads the answer.
-async fn upload(running: &Running, gate: &Gate) -> Peer<TcpStream> {
-    let stream = TcpStream::connect(path_to(running.address, DELAY)).await.unwrap();
-    let mut peer = Peer(stream);
+/// Sends a head, and 300 KiB are to follow that the handler does not read.
+async fn begin_upload(running: &Running, gate: &Gate) -> Peer<TcpStream> {
+    let mut peer = running.connect().await;
     peer.send("POST /unread HTTP/1.1\r\nhost: test\r\ncontent-length: 307200\r\n\r\n").await;
     gate.begun(1).await;
     peer
+}
+
+/// Most clients send all of the body before they read the answer.
+async fn finish_upload(peer: &mut Peer<TcpStream>) {
+    for _ in 0..30 {
+        peer.0.write_all(&[b'x'; 10 << 10]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[tokio::test]
@@ -82,9 +94,9 @@ async fn an_answer_arrives_although_the_body_was_not_read() {
     bounded(async {
         let gate = Gate::new();
         let running = serve(patient(), unread(&gate)).await;
-        let mut peer = upload(&running, &gate).await;
+        let mut peer = begin_upload(&running, &gate).await;
         gate.open(1);
-        peer.0.write_all(&[b'x'; 300 << 10]).await.unwrap();
+        finish_upload(&mut peer).await;
         assert_eq!(peer.answer().await.body, "unread");
         peer.sees_close().await;
         running.stop().await;
@@ -98,10 +110,10 @@ async fn at_the_turn_an_answer_arrives_although_the_body_was_not_read() {
     bounded(async {
         let gate = Gate::new();
         let running = serve(patient(), unread(&gate)).await;
-        let mut peer = upload(&running, &gate).await;
+        let mut peer = begin_upload(&running, &gate).await;
         running.stop().await;
         gate.open(1);
-        peer.0.write_all(&[b'x'; 300 << 10]).await.unwrap();
+        finish_upload(&mut peer).await;
         let answer = peer.answer().await;
         assert_eq!((answer.body.as_str(), answer.says_close()), ("unread", true));
         peer.sees_close().await;
@@ -169,6 +181,26 @@ async fn a_client_that_shuts_down_its_write_side_has_its_answer() {
         gate.open(1);
         assert_eq!(peer.answer().await.body, "unread");
         peer.sees_close().await;
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Nothing is written that could fail.
+#[tokio::test]
+async fn a_response_without_an_end_ends_when_its_client_leaves() {
+    bounded(async {
+        let (chunks, receiver) = mpsc::channel::<Result<String, std::io::Error>>(1);
+        let body = Arc::new(Mutex::new(Some(Body::from_stream(ReceiverStream::new(receiver)))));
+        let handler = get(move || async move { body.lock().unwrap().take().unwrap() });
+        let running = serve(patient(), Router::new().route("/chunks", handler)).await;
+        let mut peer = running.connect().await;
+        peer.get("/chunks").await;
+        chunks.send(Ok("one".to_owned())).await.unwrap();
+        peer.until("3\r\none\r\n").await;
+        drop(peer);
+        chunks.closed().await;
         running.stop().await;
         running.ends_clean().await;
     })

@@ -133,7 +133,9 @@ async fn a_response_is_complete_although_more_requests_were_sent() {
         let mut peer = connect(&running, &tls).await;
         peer.get("/large").await;
         gate.begun(1).await;
+        // They arrive one after the other.
         peer.get("/large").await;
+        drop(connect(&running, &tls).await);
         peer.get("/large").await;
         running.stop().await;
         let length = read_slowly(peer.0).await;

@@ -13,6 +13,7 @@ use hyper::rt::Executor;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
@@ -24,7 +25,7 @@ use super::ledger::{Connection, Stage};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::request_body::RequestBody;
-use super::socket::Socket;
+use super::socket::{Socket, Stream};
 use crate::driver::{CatchPanic, Seat};
 use crate::handles::stopping::Stopping;
 use crate::model::failure::BoxError;
@@ -113,7 +114,7 @@ impl Server {
             connection: Arc::clone(connection),
             notices: Arc::clone(&self.notices),
         };
-        let patience = self.talk(stream, exchanges, connection).await;
+        let patience = self.talk(stream, exchanges, connection, socket).await;
         // An upgraded connection lives on in its handler, and still belongs to this resource.
         socket.is_gone().await;
         patience
@@ -123,12 +124,13 @@ impl Server {
     /// to linger.
     async fn talk<Io, S, A, B>(
         &self,
-        stream: TokioIo<Io>,
+        stream: TokioIo<Stream<Io>>,
         exchanges: Exchanges<S, A>,
         connection: &Arc<Connection>,
+        socket: &Socket<Io>,
     ) -> Duration
     where
-        TokioIo<Io>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
@@ -141,7 +143,8 @@ impl Server {
             .timer(TokioTimer::new())
             .keep_alive_interval(self.limits.keep_alive_ping)
             .keep_alive_timeout(PONG);
-        // A client that has shut down its write side after the request still reads the response.
+        // A client that has shut down its write side after the request still reads the response. Only that of a response
+        // without an end cannot be told from one that has left.
         builder.http1().half_close(true);
         let ledger = Arc::clone(connection);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -180,6 +183,13 @@ impl Server {
                     http.as_mut().graceful_shutdown();
                     continue;
                 }
+                if connection.is_streaming() {
+                    match socket.poll_read_ahead(cx) {
+                        Poll::Ready(true) => continue,
+                        Poll::Ready(false) => return Poll::Ready(Err("its client has left".into())),
+                        Poll::Pending => {}
+                    }
+                }
                 let Some(due) = clock.due() else { return Poll::Pending };
                 // Usually the stage has changed long before the timer fires. So the timer is reset only when it has
                 // fired, or if it would fire too late.
@@ -201,7 +211,7 @@ impl Server {
         if let Err(error) = result {
             debug!(target: TARGET, "a connection ended early: {error}");
         }
-        // The peer of a connection at rest has everything that was sent, and nothing of it waits to be read.
+        // The peer of a connection at rest sends nothing that would be answered with a reset.
         if at_rest == Some(connection.stage().1) { Duration::ZERO } else { LINGER }
     }
 }

@@ -78,6 +78,12 @@ impl Connection {
         ledger.active == 0 && ledger.debts == 0
     }
 
+    /// Whether it is sending a response of HTTP/1 that has no known end.
+    pub(super) fn is_streaming(&self) -> bool {
+        let ledger = self.lock();
+        ledger.stage == Stage::Busy && ledger.active > 0 && ledger.debts == 0
+    }
+
     /// These bytes came from the peer.
     pub(super) fn has_read(&self, bytes: &[u8]) {
         if bytes.is_empty() {

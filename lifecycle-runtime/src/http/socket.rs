@@ -37,6 +37,8 @@ struct State<Io> {
 #[derive(Debug)]
 struct Open<Io> {
     io: Io,
+    /// What was read while hyper did not ask for it.
+    ahead: Vec<u8>,
     connection: Arc<Connection>,
 }
 
@@ -48,7 +50,7 @@ impl<Io> Socket<Io> {
 
     /// Keeps `io`, and gives the stream to work with it.
     pub(super) fn open(self: &Arc<Self>, io: Io, connection: &Arc<Connection>) -> Stream<Io> {
-        self.lock().open = Some(Open { io, connection: Arc::clone(connection) });
+        self.lock().open = Some(Open { io, ahead: Vec::new(), connection: Arc::clone(connection) });
         Stream(Arc::clone(self))
     }
 
@@ -95,6 +97,23 @@ impl<Io> Socket<Io> {
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
+    /// Waits for something to read that hyper has not asked for, keeps it for later, and returns whether there was
+    /// anything but the end. It keeps one piece; while that waits for hyper, this is pending.
+    pub(super) fn poll_read_ahead(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let read = self.poll(cx, Side::Read, |open, cx| {
+            if !open.ahead.is_empty() {
+                return Poll::Pending;
+            }
+            let mut bytes = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut open.io).poll_read(cx, &mut buffer))?;
+            open.connection.has_read(buffer.filled());
+            open.ahead.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(!open.ahead.is_empty()))
+        });
+        read.map(|read| read.unwrap_or(false))
+    }
+
     /// Says that nothing more will be sent, and discards what the peer still sends until it has ended too, or until
     /// `patience` is over. What has arrived by now is discarded in any case.
     ///
@@ -150,6 +169,12 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.0.poll(cx, Side::Read, |open, cx| {
+            if !open.ahead.is_empty() {
+                let length = open.ahead.len().min(buffer.remaining());
+                buffer.put_slice(&open.ahead[..length]);
+                open.ahead.drain(..length);
+                return Poll::Ready(Ok(()));
+            }
             let before = buffer.filled().len();
             let poll = Pin::new(&mut open.io).poll_read(cx, buffer);
             open.connection.has_read(&buffer.filled()[before..]);
