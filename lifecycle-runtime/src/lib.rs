@@ -175,7 +175,9 @@
 //! * With a drain delay that fits the load balancer, a rolling deployment loses no request.
 //! * With a listening socket from systemd, a restart loses no connection.
 //! * Under PM2, under supervisord and in containers, the application ends before it would be killed.
-//! * Requests under way at the turn get complete responses, and idle connections are closed.
+//! * Requests under way at the turn get complete responses, and idle connections are closed, but not under the next
+//!   request of a client that is using them.
+//! * What was sent arrives, whatever the client sends meanwhile: connections linger when they are closed.
 //! * Every connection ends, at the cut-off at the latest.
 //! * The probe answers from before the first acquisition to the end, even while all other threads are blocked.
 //! * systemd hears that the application is ready, is stopping, and is alive, only while that is true.

@@ -4,12 +4,14 @@
 mod accept;
 mod delay;
 mod endless;
+mod grace;
 mod grpc;
 mod http1;
 mod http2;
 mod in_flight;
 mod inherited;
 mod limits;
+mod linger;
 mod make_service;
 mod support;
 mod tls;

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use super::linger::read_slowly;
 use super::support::{Gate, Peer, Running, begin, bounded, patient};
 
 struct TlsListener<L> {
@@ -113,6 +114,32 @@ async fn a_handshake_that_has_not_begun_at_the_turn_is_made_and_answered() {
         let mut peer = Peer(tls.connect(name, socket).await.unwrap());
         assert_eq!(peer.ask("/").await.body, "OK");
         peer.sees_close().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_is_complete_although_more_requests_were_sent() {
+    const LARGE: usize = 12 << 20;
+    bounded(async {
+        let gate = Gate::new();
+        let handler = gate.clone();
+        let large = get(|| async move {
+            handler.arrive();
+            vec![b'x'; LARGE]
+        });
+        let (running, tls) = serve(Router::new().route("/large", large)).await;
+        let mut peer = connect(&running, &tls).await;
+        peer.get("/large").await;
+        gate.begun(1).await;
+        // They arrive one after the other.
+        peer.get("/large").await;
+        drop(connect(&running, &tls).await);
+        peer.get("/large").await;
+        running.stop().await;
+        let length = read_slowly(peer.0).await;
+        assert!(length > LARGE, "{length} of {LARGE} bytes and a head");
         running.ends_clean().await;
     })
     .await;

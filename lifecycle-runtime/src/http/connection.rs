@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
+use hyper::body::Incoming;
 use hyper::rt::Executor;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
@@ -22,7 +25,7 @@ use super::ledger::{Connection, Stage};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::request_body::RequestBody;
-use super::socket::Socket;
+use super::socket::{Socket, Stream};
 use crate::driver::{CatchPanic, Seat};
 use crate::handles::stopping::Stopping;
 use crate::model::failure::BoxError;
@@ -30,6 +33,9 @@ use crate::model::failure::BoxError;
 /// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
 /// about to send, a request that is to be served. One that has been silent for longer is idle.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
+
+/// How long a connection lingers: its peer may take that long to read what was sent, and to close its side.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a peer may take to answer a ping of HTTP/2.
 const PONG: Duration = Duration::from_secs(20);
@@ -60,15 +66,21 @@ impl Server {
         let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
         let abort = self.seat.abort();
         self.seat.spawn(async move {
-            let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
-            if let Some(Err(panic)) = abort.run_until(CatchPanic::new(serve)).await {
-                server.seat.warn_of_panic(panic);
-            }
+            let serve = async {
+                let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
+                let patience = CatchPanic::new(serve).await.unwrap_or_else(|panic| {
+                    server.seat.warn_of_panic(panic);
+                    LINGER
+                });
+                socket.linger(patience).await;
+            };
+            abort.run_until(serve).await;
             socket.close();
             drop(permit);
         });
     }
 
+    /// Serves a connection until nothing more is to be written, and returns how long it is to linger.
     async fn serve<L, S, B>(
         &self,
         service: S,
@@ -76,7 +88,8 @@ impl Server {
         peer: L::Addr,
         connection: &Arc<Connection>,
         socket: &Arc<Socket<L::Io>>,
-    ) where
+    ) -> Duration
+    where
         L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
         S: Clone + Send + 'static,
@@ -85,8 +98,14 @@ impl Server {
         let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
         let io = match timeout(limit, handshake).await {
             Ok(Ok(io)) => io,
-            Ok(Err(error)) => return debug!(target: TARGET, "the handshake of a connection failed: {error}"),
-            Err(_) => return debug!(target: TARGET, "the handshake of a connection timed out"),
+            Ok(Err(error)) => {
+                debug!(target: TARGET, "the handshake of a connection failed: {error}");
+                return Duration::ZERO;
+            }
+            Err(_) => {
+                debug!(target: TARGET, "the handshake of a connection timed out");
+                return Duration::ZERO;
+            }
         };
         let stream = TokioIo::new(socket.open(io, connection));
         let exchanges = Exchanges {
@@ -95,22 +114,23 @@ impl Server {
             connection: Arc::clone(connection),
             notices: Arc::clone(&self.notices),
         };
-        if let Err(error) = self.talk(stream, exchanges, connection).await {
-            debug!(target: TARGET, "a connection ended early: {error}");
-        }
+        let patience = self.talk(stream, exchanges, connection, socket).await;
         // An upgraded connection lives on in its handler, and still belongs to this resource.
         socket.is_gone().await;
+        patience
     }
 
-    /// Talks HTTP, keeps the limits, and brings the connection to its end when the turn has come.
+    /// Talks HTTP, keeps the limits, and brings the connection to its end when the turn has come. Returns how long it is
+    /// to linger.
     async fn talk<Io, S, A, B>(
         &self,
-        stream: TokioIo<Io>,
+        stream: TokioIo<Stream<Io>>,
         exchanges: Exchanges<S, A>,
         connection: &Arc<Connection>,
-    ) -> Result<(), BoxError>
+        socket: &Socket<Io>,
+    ) -> Duration
     where
-        TokioIo<Io>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
@@ -123,12 +143,22 @@ impl Server {
             .timer(TokioTimer::new())
             .keep_alive_interval(self.limits.keep_alive_ping)
             .keep_alive_timeout(PONG);
-        let mut http = pin!(builder.serve_connection_with_upgrades(stream, exchanges));
+        // A client that has shut down its write side after the request still reads the response. Only that of a response
+        // without an end cannot be told from one that has left.
+        builder.http1().half_close(true);
+        let ledger = Arc::clone(connection);
+        let service = service_fn(move |request: Request<Incoming>| {
+            ledger.has_read_head(request.body().size_hint().exact());
+            exchanges.call(request)
+        });
+        let mut http = pin!(builder.serve_connection_with_upgrades(stream, service));
         let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep(Duration::ZERO));
         let (mut is_stopping, mut is_told) = (false, false);
-        poll_fn(|cx| {
+        // After how many requests it was at rest when its end was decided.
+        let mut at_rest = None;
+        let result = poll_fn(|cx| {
             loop {
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(result);
@@ -139,13 +169,26 @@ impl Server {
                     continue;
                 }
                 let (stage, requests) = connection.stage();
-                clock.see(stage, requests, is_stopping);
+                let is_to_be_told = is_stopping && !is_told;
+                clock.see(stage, requests, is_to_be_told);
                 // A client that is sending a head, or is about to, gets its answer first.
-                let is_ready = matches!(stage, Stage::Busy | Stage::Idle | Stage::Http2);
-                if is_stopping && is_ready && !is_told {
+                let is_ready = || match stage {
+                    Stage::Busy | Stage::Http2 => true,
+                    Stage::Idle => clock.is_over(),
+                    Stage::New | Stage::Head => false,
+                };
+                if is_to_be_told && is_ready() {
                     is_told = true;
+                    at_rest = connection.is_at_rest().then_some(requests);
                     http.as_mut().graceful_shutdown();
                     continue;
+                }
+                if connection.is_streaming() {
+                    match socket.poll_read_ahead(cx) {
+                        Poll::Ready(true) => continue,
+                        Poll::Ready(false) => return Poll::Ready(Err("its client has left".into())),
+                        Poll::Pending => {}
+                    }
                 }
                 let Some(due) = clock.due() else { return Poll::Pending };
                 // Usually the stage has changed long before the timer fires. So the timer is reset only when it has
@@ -156,12 +199,20 @@ impl Server {
                 if timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                if due <= Instant::now() {
-                    return Poll::Ready(Err(stage.timed_out().into()));
+                if !clock.is_over() || (is_to_be_told && stage == Stage::Idle) {
+                    // First read what has arrived by now.
+                    continue;
                 }
+                at_rest = matches!(stage, Stage::New | Stage::Idle).then_some(requests);
+                return Poll::Ready(Err(stage.timed_out().into()));
             }
         })
-        .await
+        .await;
+        if let Err(error) = result {
+            debug!(target: TARGET, "a connection ended early: {error}");
+        }
+        // The peer of a connection at rest sends nothing that would be answered with a reset.
+        if at_rest == Some(connection.stage().1) { Duration::ZERO } else { LINGER }
     }
 }
 
@@ -191,6 +242,7 @@ struct Clock {
     stage: Stage,
     requests: u64,
     since: Instant,
+    /// The turn has come, and the connection is to be told.
     is_stopping: bool,
 }
 
@@ -210,11 +262,16 @@ impl Clock {
     fn due(&self) -> Option<Instant> {
         let limit = match self.stage {
             Stage::New if self.is_stopping => Some(FIRST_BYTE),
+            Stage::Idle if self.is_stopping => Some(self.limits.idle_grace),
             Stage::New | Stage::Head => self.limits.header_read_timeout,
             Stage::Idle => self.limits.keep_alive_timeout,
             Stage::Busy | Stage::Http2 => None,
         };
         self.since.checked_add(limit?)
+    }
+
+    fn is_over(&self) -> bool {
+        self.due().is_some_and(|due| due <= Instant::now())
     }
 }
 

@@ -58,6 +58,9 @@ where
             if is_upgrade || is_endless(&response) {
                 exchange.is_stream();
             }
+            if !is_upgrade && response.body().size_hint().exact().is_none() {
+                exchange.is_streaming();
+            }
             if !is_upgrade && notices.draining.is_stopping() {
                 close_after(version, &mut response);
             }

@@ -34,6 +34,11 @@ struct Ledger {
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
+    /// How many line ends were the last that was read, with nothing in between. Two are the end of a head.
+    line_ends: usize,
+    /// Since the last time that it was idle, a request had a body of known length, which may end in anything. So the
+    /// last bytes do not say whether the head of another request has begun.
+    had_body: bool,
     /// Requests so far.
     requests: u64,
     /// Requests whose response is not complete, streams included.
@@ -41,6 +46,8 @@ struct Ledger {
     /// What keeps the connection from being excused: a request without a response, or with a response that has not
     /// been written out. An endless response owes nothing.
     debts: usize,
+    /// Responses that have begun and whose end is not known.
+    streaming: usize,
     /// One of the debts is that something complete was not flushed yet.
     owes_flush: bool,
 }
@@ -52,9 +59,12 @@ impl Connection {
             unit,
             stage: Stage::New,
             preface: Some(0),
+            line_ends: 0,
+            had_body: false,
             requests: 0,
             active: 0,
             debts: 0,
+            streaming: 0,
             owes_flush: false,
         })))
     }
@@ -65,12 +75,25 @@ impl Connection {
         (ledger.stage, ledger.requests)
     }
 
+    /// Whether nothing is being answered, and everything was written out.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let ledger = self.lock();
+        ledger.active == 0 && ledger.debts == 0
+    }
+
+    /// Whether it is sending a response of HTTP/1 that has no known end.
+    pub(super) fn is_streaming(&self) -> bool {
+        let ledger = self.lock();
+        ledger.stage == Stage::Busy && ledger.streaming > 0
+    }
+
     /// These bytes came from the peer.
     pub(super) fn has_read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let mut ledger = self.lock();
+        let is_empty = ledger.count_line_ends(bytes);
         ledger.preface = ledger.preface.and_then(|read| {
             let expected = &PREFACE[read..];
             let length = expected.len().min(bytes.len());
@@ -78,9 +101,18 @@ impl Connection {
         });
         ledger.stage = match (ledger.stage, ledger.preface) {
             (Stage::New | Stage::Head, Some(read)) if read == PREFACE.len() => Stage::Http2,
+            // Empty lines before a head are not its beginning.
+            (stage @ (Stage::New | Stage::Idle), _) if is_empty => stage,
             (Stage::New | Stage::Head | Stage::Idle, _) => Stage::Head,
             (stage @ (Stage::Busy | Stage::Http2), _) => stage,
         };
+    }
+
+    /// The head of a request was read, which announces a body of this length.
+    pub(super) fn has_read_head(&self, body: Option<u64>) {
+        if body.is_some_and(|length| length > 0) {
+            self.lock().had_body = true;
+        }
     }
 
     /// Everything that was to be written was written.
@@ -103,7 +135,7 @@ impl Connection {
             ledger.stage = Stage::Busy;
         }
         ledger.balance();
-        Exchange { debt: Some(Debt::new(self)), connection: Arc::clone(self) }
+        Exchange { debt: Some(Debt::new(self)), is_streaming: false, connection: Arc::clone(self) }
     }
 
     /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
@@ -116,8 +148,21 @@ impl Ledger {
     fn balance(&mut self) {
         self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
         if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
-            self.stage = Stage::Idle;
+            // hyper may have read the beginning of the next head together with this request.
+            let is_in_head = self.line_ends < 2 && !self.had_body;
+            self.stage = if is_in_head { Stage::Head } else { Stage::Idle };
+            self.had_body = false;
         }
+    }
+
+    /// Returns whether there is nothing but line ends.
+    fn count_line_ends(&mut self, bytes: &[u8]) -> bool {
+        let ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let (count, lines) =
+            ends.fold((0, 0), |(count, lines), byte| (count + 1, lines + usize::from(*byte == b'\n')));
+        let is_empty = count == bytes.len();
+        self.line_ends = if is_empty { self.line_ends + lines } else { lines };
+        is_empty
     }
 }
 
@@ -125,10 +170,16 @@ impl Ledger {
 #[derive(Debug)]
 pub(super) struct Exchange {
     debt: Option<Debt>,
+    is_streaming: bool,
     connection: Arc<Connection>,
 }
 
 impl Exchange {
+    /// The response has begun, and its end is not known.
+    pub(super) fn is_streaming(&mut self) {
+        self.connection.lock().streaming += usize::from(!std::mem::replace(&mut self.is_streaming, true));
+    }
+
     /// The response is endless: it owes nothing any more, not even to be flushed.
     pub(super) fn is_stream(&mut self) {
         if let Some(debt) = self.debt.take() {
@@ -147,6 +198,7 @@ impl Drop for Exchange {
         self.debt = None;
         let mut ledger = self.connection.lock();
         ledger.active -= 1;
+        ledger.streaming -= usize::from(self.is_streaming);
         ledger.balance();
     }
 }

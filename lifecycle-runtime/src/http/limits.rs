@@ -11,6 +11,7 @@ pub(super) struct Limits {
     pub(super) idle_body_timeout: Option<Duration>,
     pub(super) keep_alive_timeout: Option<Duration>,
     pub(super) keep_alive_ping: Option<Duration>,
+    pub(super) idle_grace: Duration,
 }
 
 impl Default for Limits {
@@ -20,6 +21,7 @@ impl Default for Limits {
             idle_body_timeout: Some(Duration::from_secs(30)),
             keep_alive_timeout: Some(Duration::from_secs(75)),
             keep_alive_ping: Some(Duration::from_secs(20)),
+            idle_grace: Duration::from_millis(250),
         }
     }
 }

@@ -11,8 +11,9 @@
 //!
 //! | a connection that | until its end | if cut off, it is |
 //! |---|---|---|
-//! | waits for its next request | is closed at once, unless something has arrived | |
-//! | has sent nothing | has 1 s from its accept, then is closed | excused |
+//! | has had its last response within the idle grace (250 ms) | may send its next request, and is answered | excused |
+//! | has been idle for longer | is closed at once, unless something has arrived | |
+//! | has sent nothing, or only empty lines | has 1 s from its accept, then is closed | excused |
 //! | is sending the head of a request | may finish it, and is answered | excused |
 //! | has a request under way | gets a complete response, then is closed | counted |
 //! | reads a response, whether its length is known or not | may read all of it | counted |
@@ -27,6 +28,24 @@
 //! a type of gRPC (`application/grpc`, and all that begins like this), or by the mark [`Endless`]. Every other response
 //! has an end that its client needs. This includes a response that is sent in chunks, or compressed on the way, so that
 //! its length is not known.
+//!
+//! The idle grace is for clients that use a connection all the time: the next request may already be on its way when the
+//! turn begins. Its response carries `Connection: close`. See [`HttpServer::idle_grace`].
+//!
+//! # How a connection is closed
+//!
+//! A connection lingers when it is closed, at the turn and at any other time. After its last byte, the server shuts down
+//! its write side, and discards what the client still sends (the rest of a body that the handler did not read, further
+//! requests, the windows of HTTP/2) until the client has closed its side too, for 2 s at most and not beyond the cut-off.
+//! Otherwise the client would get a reset, and lose what it has not received by then. Meanwhile the connection is in
+//! flight. A client that does not close its side is not a failure. A connection that is idle has nothing to lose, and
+//! does not linger.
+//!
+//! A client that shuts down its write side after its request gets its response; so a handler whose client has left runs
+//! to its end. A response of unknown length ends when the client shuts down its write side: that cannot be told from a
+//! client that has left.
+//!
+//! # Listening sockets
 //!
 //! An inherited listening socket, such as one from systemd's socket activation, is closed here but stays open in its
 //! owner: connections that arrive after the turn wait in its queue for the next process, and none is refused in
@@ -51,6 +70,8 @@
 //! ```
 //!
 //! A process that still serves under that name goes on with the connections that it has, and leaves the new file alone.
+//!
+//! # What handlers are given
 //!
 //! Handlers find two things in the extensions of every request: [`Stopping`], the notice of the turn, and [`Peer`], the
 //! address of the client. A stream ends well if it selects on the notice. So does a WebSocket, as here with axum: say

@@ -90,6 +90,17 @@ impl HttpServer {
         self
     }
 
+    /// Sets for how long after its last response an HTTP/1 connection is kept at the turn. The next request of a busy
+    /// client may already be on its way; it is answered, with `Connection: close`. A connection that has been idle for
+    /// longer is closed at once. The default is 250 ms; zero means that every idle connection is closed at once.
+    ///
+    /// Make it longer than a client that is far away, or that pauses between requests, needs for its next request. The
+    /// stop takes at most that much longer.
+    pub fn idle_grace(mut self, grace: Duration) -> Self {
+        self.limits.idle_grace = grace;
+        self
+    }
+
     /// Sets how often an HTTP/2 connection is pinged. A client that does not answer within 20 s is considered gone. The
     /// default is every 20 s; `None` means never.
     pub fn keep_alive_ping(mut self, interval: impl Into<Option<Duration>>) -> Self {

@@ -1,11 +1,14 @@
 //! The I/O of a connection, which can be taken away from its current holder.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
 
 use super::ledger::Connection;
 use crate::driver::Token;
@@ -13,6 +16,9 @@ use crate::driver::lock;
 
 /// Holds the I/O of a connection. The handler of an upgraded connection runs in a task of its own; at the cut-off the
 /// connection is closed nevertheless, and the handler's reads and writes fail.
+///
+/// It outlives its stream: whoever drops the stream is done with the connection, but the peer may not have received
+/// everything yet. See [`linger`](Self::linger).
 #[derive(Debug)]
 pub(super) struct Socket<Io> {
     state: Mutex<State<Io>>,
@@ -31,6 +37,8 @@ struct State<Io> {
 #[derive(Debug)]
 struct Open<Io> {
     io: Io,
+    /// What was read while hyper did not ask for it.
+    ahead: Vec<u8>,
     connection: Arc<Connection>,
 }
 
@@ -42,7 +50,7 @@ impl<Io> Socket<Io> {
 
     /// Keeps `io`, and gives the stream to work with it.
     pub(super) fn open(self: &Arc<Self>, io: Io, connection: &Arc<Connection>) -> Stream<Io> {
-        self.lock().open = Some(Open { io, connection: Arc::clone(connection) });
+        self.lock().open = Some(Open { io, ahead: Vec::new(), connection: Arc::clone(connection) });
         Stream(Arc::clone(self))
     }
 
@@ -61,37 +69,13 @@ impl<Io> Socket<Io> {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<Io>> {
-        lock(&self.state)
-    }
-}
-
-/// The I/O of a connection as hyper and handlers see it.
-#[derive(Debug)]
-pub(super) struct Stream<Io>(Arc<Socket<Io>>);
-
-impl<Io> Drop for Stream<Io> {
-    fn drop(&mut self) {
-        self.0.close();
-        self.0.is_gone.raise();
-    }
-}
-
-/// Which waker to keep.
-#[derive(Clone, Copy)]
-enum Side {
-    Read,
-    Write,
-}
-
-impl<Io> Stream<Io> {
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         side: Side,
         act: impl FnOnce(&mut Open<Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let mut state = self.0.lock();
+        let mut state = self.lock();
         let Some(open) = &mut state.open else { return Poll::Ready(Err(cut_off())) };
         let poll = act(open, cx);
         if poll.is_pending() {
@@ -106,6 +90,72 @@ impl<Io> Stream<Io> {
         }
         poll
     }
+
+    fn lock(&self) -> MutexGuard<'_, State<Io>> {
+        lock(&self.state)
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
+    /// Waits for something to read that hyper has not asked for, keeps it for later, and returns whether there was
+    /// anything but the end. It keeps one piece; while that waits for hyper, this is pending.
+    pub(super) fn poll_read_ahead(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let read = self.poll(cx, Side::Read, |open, cx| {
+            if !open.ahead.is_empty() {
+                return Poll::Pending;
+            }
+            let mut bytes = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut open.io).poll_read(cx, &mut buffer))?;
+            open.connection.has_read(buffer.filled());
+            open.ahead.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(!open.ahead.is_empty()))
+        });
+        read.map(|read| read.unwrap_or(false))
+    }
+
+    /// Says that nothing more will be sent, and discards what the peer still sends until it has ended too, or until
+    /// `patience` is over. What has arrived by now is discarded in any case.
+    ///
+    /// Without that, the kernel answers what was not read, or comes later, with a reset, and everything that has not
+    /// reached the peer by then is lost.
+    pub(super) async fn linger(&self, patience: Duration) {
+        let end = async {
+            poll_fn(|cx| self.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_shutdown(cx)))
+                .await?;
+            poll_fn(|cx| self.poll(cx, Side::Read, |open, cx| discard(Pin::new(&mut open.io), cx))).await
+        };
+        let _: Result<io::Result<()>, _> = timeout(patience, end).await;
+    }
+}
+
+/// Reads to the end, and forgets it.
+fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let mut bytes = [0; 4096];
+    loop {
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(io.as_mut().poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+    }
+}
+
+/// The I/O of a connection as hyper and handlers see it.
+#[derive(Debug)]
+pub(super) struct Stream<Io>(Arc<Socket<Io>>);
+
+impl<Io> Drop for Stream<Io> {
+    fn drop(&mut self) {
+        self.0.is_gone.raise();
+    }
+}
+
+/// Which waker to keep.
+#[derive(Clone, Copy)]
+enum Side {
+    Read,
+    Write,
 }
 
 fn cut_off() -> io::Error {
@@ -118,7 +168,13 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll(cx, Side::Read, |open, cx| {
+        self.0.poll(cx, Side::Read, |open, cx| {
+            if !open.ahead.is_empty() {
+                let length = open.ahead.len().min(buffer.remaining());
+                buffer.put_slice(&open.ahead[..length]);
+                open.ahead.drain(..length);
+                return Poll::Ready(Ok(()));
+            }
             let before = buffer.filled().len();
             let poll = Pin::new(&mut open.io).poll_read(cx, buffer);
             open.connection.has_read(&buffer.filled()[before..]);
@@ -129,7 +185,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
 
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
+        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -137,7 +193,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write_vectored(cx, slices))
+        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -145,7 +201,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(cx, Side::Write, |open, cx| {
+        self.0.poll(cx, Side::Write, |open, cx| {
             let poll = Pin::new(&mut open.io).poll_flush(cx);
             if let Poll::Ready(Ok(())) = poll {
                 open.connection.has_flushed();
@@ -155,6 +211,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
+        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
     }
 }
