@@ -1,5 +1,8 @@
 //! Rule S1: signals while there is nobody yet to act on them, and signals that the parent left blocked.
 
+use std::thread;
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use crate::machine;
@@ -55,6 +58,23 @@ fn s1_a_signal_that_was_kept_for_an_application_that_never_came_ends_the_process
     program.write_line("go on");
     let exit = program.wait_for_exit();
     assert_eq!(exit.killed_by(), Some(Signal::TERM.as_raw()));
+}
+
+#[test]
+fn s1_while_another_application_acts_on_the_signals_none_ends_the_process() {
+    let _machine = machine::shared();
+    let program = Program::new(env!("CARGO_BIN_EXE_waiting")).env("MODE", "beside").with_open_stdin().spawn();
+    program.wait_for_line("running");
+    program.signal(Signal::TERM);
+    program.wait_for_line("setting up");
+    // Long enough to count as another one, and for the one that waits to lose its patience.
+    program.signal_until(Signal::TERM, "already stopping");
+    thread::sleep(Duration::from_millis(1_500));
+    program.signal(Signal::TERM);
+    program.write_line("go on");
+    let exit = program.wait_for_exit();
+    assert_eq!((exit.code(), exit.killed_by()), (Some(0), None));
+    exit.assert_in_order(&["stopping", "released db: SIGTERM received", "still here"]);
 }
 
 #[test]

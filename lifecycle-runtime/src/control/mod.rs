@@ -78,9 +78,13 @@ impl Control {
                     runtime.block_on(async move {
                         match waiting::wait_for(arrives, &mut signals).await {
                             Ok(Application::Lives(driver, endpoints)) => {
+                                let _heeding = signals.heed();
                                 control_life(driver, signals, endpoints).await;
                             }
-                            Ok(Application::Ends(driver)) => control_end(&driver, signals).await,
+                            Ok(Application::Ends(driver)) => {
+                                let _heeding = signals.heed();
+                                control_end(&driver, signals).await;
+                            }
                             Err(never) => never.end(signals),
                         }
                     });

@@ -1,6 +1,7 @@
 //! Signals while there is nobody yet to act on them (rule S1): between `handle_signals` and an application that has been
 //! given to the control thread lies whatever the program does there, and it may hang.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -8,7 +9,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Application;
 use crate::engine::shutdown::SAME_SIGNAL;
-
 use crate::model::signal::Signal;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr;
@@ -34,7 +34,7 @@ impl Never {
 }
 
 /// Waits for the application. The first signal is kept for it; a SIGINT or SIGQUIT, or any other that comes after
-/// that, ends the process.
+/// that, ends the process, unless another application in the process acts on it.
 pub(super) async fn wait_for(
     mut arrives: oneshot::Receiver<Application>,
     signals: &mut Signals,
@@ -44,13 +44,13 @@ pub(super) async fn wait_for(
         tokio::select! {
             biased;
             application = &mut arrives => {
-                let asked = kept.map(|kept| kept.signal);
-                signals.give_back(asked);
-                return application.map_err(|_| Never { asked });
+                signals.give_back(kept.as_ref().map(|kept| kept.signal));
+                let unheeded = kept.filter(|kept| !kept.is_heeded).map(|kept| kept.signal);
+                return application.map_err(|_| Never { asked: unheeded });
             }
             signal = signals.next() => match &kept {
-                None => kept = Some(Kept { signal, at: Instant::now(), is_answered: false }),
-                Some(first) if first.at.elapsed() < SAME_SIGNAL => {}
+                None => kept = Some(Kept::new(signal)),
+                Some(first) if first.at.elapsed() < SAME_SIGNAL || signals::are_heeded() => {}
                 Some(_) => end(signal),
             },
             () = due(kept.as_ref()) => kept = kept.map(Kept::answer),
@@ -63,12 +63,19 @@ pub(super) async fn wait_for(
 struct Kept {
     signal: Signal,
     at: Instant,
+    /// Another application in the process acts on it.
+    is_heeded: bool,
     is_answered: bool,
 }
 
 impl Kept {
+    fn new(signal: Signal) -> Self {
+        let is_heeded = signals::are_heeded();
+        Self { signal, at: Instant::now(), is_heeded, is_answered: is_heeded }
+    }
+
     fn answer(self) -> Self {
-        let Self { signal, at, .. } = self;
+        let signal = self.signal;
         if signal.insists() {
             end(signal);
         }
@@ -76,7 +83,7 @@ impl Kept {
             "lifecycle: {signal}: the application has not been started yet, and stops as soon as it is; \
              one more signal ends the process\n"
         ));
-        Self { signal, at, is_answered: true }
+        Self { is_answered: true, ..self }
     }
 }
 
@@ -84,7 +91,7 @@ impl Kept {
 async fn due(kept: Option<&Kept>) {
     match kept {
         Some(kept) if !kept.is_answered => sleep_until(kept.at + ABOUT_TO_COME).await,
-        _ => std::future::pending().await,
+        _ => pending().await,
     }
 }
 

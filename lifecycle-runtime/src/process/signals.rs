@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{lock, procfs};
 use crate::model::signal::{Signal, Taken};
@@ -44,6 +45,11 @@ impl Signals {
     /// Never a signal.
     pub(crate) fn none() -> Self {
         Self { caught: None, early: Vec::new() }
+    }
+
+    /// From now on, and for as long as that exists, an application acts on these signals.
+    pub(crate) fn heed(&self) -> Option<Heeding> {
+        self.are_caught().then(Heeding::begin)
     }
 
     /// Whether there may ever be one.
@@ -121,6 +127,31 @@ impl Drop for Claim {
         if *claims == 0 {
             platform::disclaim();
         }
+    }
+}
+
+/// How many applications act on the process's signals.
+static HEEDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether an application acts on the process's signals.
+pub(crate) fn are_heeded() -> bool {
+    HEEDING.load(Ordering::SeqCst) > 0
+}
+
+/// An application acts on the process's signals.
+#[derive(Debug)]
+pub(crate) struct Heeding(());
+
+impl Heeding {
+    fn begin() -> Self {
+        HEEDING.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Heeding {
+    fn drop(&mut self) {
+        HEEDING.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
