@@ -56,7 +56,8 @@ fn with_threads(program: &PathBuf, limit: u32) -> Program {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let limit = format!("--nproc={limit}");
     if getuid().is_root() {
-        let user = 1_000_000 + std::process::id() % 100_000 * 100 + NEXT.fetch_add(1, Ordering::Relaxed);
+        // Within what a container knows.
+        let user = 20_000 + std::process::id() % 400 * 100 + NEXT.fetch_add(1, Ordering::Relaxed);
         let user = [format!("--reuid={user}"), format!("--regid={user}")];
         Program::new("setpriv").args(user).args(["--clear-groups", "prlimit", &limit]).arg(program)
     } else {
