@@ -24,6 +24,7 @@ mod queue;
 mod said;
 mod seat;
 mod speaker;
+mod standby;
 mod task;
 mod token;
 mod unit;
@@ -54,6 +55,7 @@ pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
 pub(crate) use self::seat::Seat;
+use self::standby::Standby;
 pub(crate) use self::token::Token;
 pub(crate) use self::unit::Unit;
 use crate::engine::budget::LONGEST;
@@ -145,6 +147,8 @@ pub(crate) struct Driver {
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
     said: Said,
+    /// For threads that say something.
+    standby: Standby,
     next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(test)]
@@ -219,6 +223,7 @@ impl Driver {
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
+            standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(test)]

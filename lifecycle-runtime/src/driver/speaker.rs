@@ -7,6 +7,7 @@ use std::thread;
 use tracing::level_filters::LevelFilter;
 
 use super::log::{self, Word};
+use super::standby::MOMENT;
 use super::{Driver, Timing, catch};
 use crate::engine::notice::Blame;
 use crate::process::stderr;
@@ -18,12 +19,18 @@ impl Driver {
             // Under virtual time, the test waits for what is said; and without an audience, nothing is.
             return self.say_all();
         }
+        if self.standby.call() {
+            return;
+        }
         let driver = Arc::clone(self);
         let speaker = thread::Builder::new().name("lifecycle-log".to_owned());
         let spoken = speaker.spawn(move || {
             // Subscribers may use the runtime.
             let _context = driver.runtime.enter();
             driver.say_all();
+            while !driver.milestones.spoken.is_raised() && driver.standby.wait(MOMENT) {
+                driver.say_all();
+            }
         });
         if spoken.is_err() {
             // It is tried again with the next words.
