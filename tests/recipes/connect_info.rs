@@ -1,7 +1,7 @@
 use lifecycle::App;
 
 use self::recipe::Http;
-use crate::support::{Work, ask, assert_clean, stop_server};
+use crate::support::{Work, answer_under_way};
 
 #[path = "code/connect_info.rs"]
 mod recipe;
@@ -16,11 +16,7 @@ async fn work() {
 async fn a_request_under_way_is_answered() {
     let app = App::builder().resources::<Http>().start().await.expect("it starts");
     let address = app.get::<Http>().address;
-    let answer = ask(address, "/whoami");
-    WORK.begun(1).await;
-    let end = stop_server(app, address).await;
-    WORK.may_end(1);
-    let client: std::net::SocketAddr = answer.await.expect("it is answered").parse().expect("an address");
+    let client = answer_under_way(app, address, &WORK, "/whoami").await;
+    let client: std::net::SocketAddr = client.parse().expect("an address");
     assert!(client.ip().is_loopback() && client != address);
-    assert_clean(&end.await.expect("it ends"));
 }

@@ -63,6 +63,22 @@ pub(crate) async fn stop_server(app: App, address: SocketAddr) -> JoinHandle<Rep
     end
 }
 
+/// Stops the application while a request is under way, lets that end, and returns the body of its answer.
+pub(crate) async fn answer_under_way(
+    app: App,
+    address: SocketAddr,
+    work: &Work,
+    path: &'static str,
+) -> String {
+    let answer = ask(address, path);
+    work.begun(1).await;
+    let end = stop_server(app, address).await;
+    work.may_end(1);
+    let body = answer.await.expect("it is answered");
+    assert_clean(&end.await.expect("it ends"));
+    body
+}
+
 #[track_caller]
 pub(crate) fn assert_clean(report: &Report) {
     assert!(report.is_clean(), "{report}");

@@ -1,5 +1,6 @@
 //! What the macros accept, and what they say when they do not.
 
+mod alone;
 mod missing_feature;
 mod renamed_package;
 mod two_versions;

@@ -1,10 +1,8 @@
 //! What is said to a program in which the runtime is a dependency under another name, and which does not say so.
-//!
-//! The other tests have the runtime under its own name too, so that this program is built on its own.
 
 use std::path::Path;
-use std::process::Command;
-use std::{env, fs};
+
+use crate::alone::errors_of;
 
 const PROGRAM: &str = r#"
 use engine::{Acquire, Resource, Result, resource};
@@ -24,24 +22,9 @@ async fn main() {}
 
 #[test]
 fn a_runtime_under_another_name_is_one_error_for_each_attribute_and_the_mend_is_told() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let runtime = workspace.join("lifecycle-runtime");
-    let manifest = format!(
-        "[package]\nname = \"renaming\"\nedition = \"2024\"\n\n\
-         [dependencies]\nengine = {{ package = \"lifecycle-runtime\", path = {runtime:?} }}\n\n[workspace]\n"
-    );
-    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("renaming");
-    fs::create_dir_all(project.join("src")).unwrap();
-    fs::write(project.join("src/main.rs"), PROGRAM).unwrap();
-    fs::write(project.join("Cargo.toml"), manifest).unwrap();
-    fs::copy(workspace.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
-    let output = Command::new(env!("CARGO"))
-        .args(["check", "--offline", "--quiet"])
-        .env("CARGO_TARGET_DIR", project.join("target"))
-        .current_dir(&project)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let dependency =
+        |runtime: &Path| format!("engine = {{ package = \"lifecycle-runtime\", path = {runtime:?} }}");
+    let errors = errors_of("renaming", dependency, PROGRAM);
     let told: Vec<&str> = errors.lines().filter(|line| line.starts_with("error[")).collect();
     // One for each attribute, and one that follows from the first.
     assert_eq!(

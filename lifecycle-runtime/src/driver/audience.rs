@@ -39,12 +39,7 @@ impl Audience {
 
     /// Whether anybody may hear what is said. Asks nothing of the user's.
     pub(super) fn is_there(&self) -> bool {
-        self.has_log() || self.has_stderr
-    }
-
-    /// Whether there is a subscriber, maybe of another thread only, or a logger.
-    pub(super) fn has_log(&self) -> bool {
-        self.subscriber.is_some() || has_subscriber() || has_logger()
+        self.subscriber.is_some() || has_subscriber() || has_logger() || self.has_stderr
     }
 
     /// Runs `f` so that what it says is heard: by the subscriber of the thread on which the application was made, or

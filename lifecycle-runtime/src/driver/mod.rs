@@ -16,6 +16,7 @@ mod blocking;
 mod catch;
 mod cell;
 pub(crate) mod counter;
+mod endpoints;
 mod errors;
 mod hooks;
 mod log;
@@ -63,7 +64,6 @@ use crate::engine::command::{Command, Output};
 use crate::engine::event::{Event, TaskId};
 use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::settings::Ending;
-use crate::engine::status::Status;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
 use crate::model::phase::{Phase, Reason};
@@ -458,50 +458,6 @@ impl Driver {
     /// An error of the user's as plain data.
     pub(crate) fn cause(&self, error: BoxError) -> Cause {
         self.errors.keep(error)
-    }
-
-    #[cfg_attr(
-        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
-        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
-    )]
-    pub(crate) fn status(&self) -> Status {
-        self.core().engine.status(self.origin.elapsed())
-    }
-
-    #[cfg(feature = "probe")]
-    pub(crate) fn is_ready(&self) -> bool {
-        self.core().engine.is_ready()
-    }
-
-    /// The phase, and whether traffic that comes in it is served.
-    #[cfg(feature = "probe")]
-    pub(crate) fn serving(&self) -> (Phase, bool) {
-        let core = self.core();
-        (core.engine.phase(), core.engine.is_serving())
-    }
-
-    #[cfg(feature = "probe")]
-    pub(crate) fn has_started(&self) -> bool {
-        self.core().engine.has_started()
-    }
-
-    /// The phase as the engine knows it. The one that is watched follows a moment later.
-    #[cfg(feature = "probe")]
-    pub(crate) fn current_phase(&self) -> Phase {
-        self.core().engine.phase()
-    }
-
-    /// Withdraws readiness, because a stop is coming. Returns how long the caller should wait before it requests the
-    /// stop.
-    #[cfg(feature = "probe")]
-    pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
-        self.send(Event::PreStop);
-        self.core().engine.pre_stop_left()
-    }
-
-    #[cfg(feature = "probe")]
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
     }
 
     pub(crate) fn milestones(&self) -> &Milestones {

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -146,12 +144,7 @@ impl Server {
         // A client that has shut down its write side after the request still reads the response. Only that of a response
         // without an end cannot be told from one that has left.
         builder.http1().half_close(true);
-        let ledger = Arc::clone(connection);
-        let service = service_fn(move |request: Request<Incoming>| {
-            ledger.has_read_head(request.body().size_hint().exact());
-            exchanges.call(request)
-        });
-        let mut http = pin!(builder.serve_connection_with_upgrades(stream, service));
+        let mut http = pin!(builder.serve_connection_with_upgrades(stream, exchanges));
         let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep(Duration::ZERO));

@@ -44,7 +44,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let exchange = self.connection.begin();
+        let exchange = self.connection.begin(request.body().size_hint().exact());
         let (mut service, notices) = (self.service.clone(), Arc::clone(&self.notices));
         let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
         request.extensions_mut().insert(notices.stopping.clone());
@@ -56,10 +56,10 @@ where
             let mut response = service.call(request).await?;
             let is_upgrade = is_upgrade(is_connect, &response);
             if is_upgrade || is_endless(&response) {
-                exchange.is_stream();
+                exchange.is_endless();
             }
             if !is_upgrade && response.body().size_hint().exact().is_none() {
-                exchange.is_streaming();
+                exchange.has_no_known_end();
             }
             if !is_upgrade && notices.draining.is_stopping() {
                 close_after(version, &mut response);

@@ -108,13 +108,6 @@ impl Connection {
         };
     }
 
-    /// The head of a request was read, which announces a body of this length.
-    pub(super) fn has_read_head(&self, body: Option<u64>) {
-        if body.is_some_and(|length| length > 0) {
-            self.lock().had_body = true;
-        }
-    }
-
     /// Everything that was to be written was written.
     pub(super) fn has_flushed(&self) {
         let mut ledger = self.lock();
@@ -125,9 +118,10 @@ impl Connection {
         }
     }
 
-    /// A request begins.
-    pub(super) fn begin(self: &Arc<Self>) -> Exchange {
+    /// A request begins, whose head announces a body of this length.
+    pub(super) fn begin(self: &Arc<Self>, body: Option<u64>) -> Exchange {
         let mut ledger = self.lock();
+        ledger.had_body |= body.is_some_and(|length| length > 0);
         ledger.requests += 1;
         ledger.active += 1;
         ledger.debts += 1;
@@ -176,12 +170,12 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The response has begun, and its end is not known.
-    pub(super) fn is_streaming(&mut self) {
+    pub(super) fn has_no_known_end(&mut self) {
         self.connection.lock().streaming += usize::from(!std::mem::replace(&mut self.is_streaming, true));
     }
 
     /// The response is endless: it owes nothing any more, not even to be flushed.
-    pub(super) fn is_stream(&mut self) {
+    pub(super) fn is_endless(&mut self) {
         if let Some(debt) = self.debt.take() {
             debt.forgive();
         }

@@ -72,7 +72,7 @@ where
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
     let environment = Environment::of_this_process();
-    let threads = match threads.resolve(|variable| environment.var(variable)) {
+    let threads = match threads.resolve(&environment) {
         Ok(threads) => threads,
         Err(mistake) => {
             // All mistakes are reported at once.

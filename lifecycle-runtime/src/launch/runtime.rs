@@ -12,7 +12,7 @@ use crate::process::headroom;
 
 /// Builds the runtime, or says what the process lacks for it.
 pub(super) fn build(threads: Threads) -> Result<Runtime, String> {
-    let (runtime, count) = match threads {
+    let (mut runtime, count) = match threads {
         Threads::Current => (Builder::new_current_thread(), 0),
         Threads::Multi { workers } => {
             let mut runtime = Builder::new_multi_thread();
@@ -29,7 +29,6 @@ pub(super) fn build(threads: Threads) -> Result<Runtime, String> {
         )
     })?;
     let no_runtime = |why: String| format!("the tokio runtime cannot be built: {why}");
-    let mut runtime = runtime;
     headroom::descriptors_of_a_runtime().map_err(|error| no_runtime(error.to_string()))?;
     match catch(|| runtime.enable_all().build()) {
         Ok(Ok(runtime)) => Ok(runtime),

@@ -3,6 +3,8 @@
 use std::env::VarError;
 use std::num::NonZeroU16;
 
+use super::environment::Environment;
+
 const VARIABLE: &str = "LIFECYCLE_WORKER_THREADS";
 
 /// `flavor` and `worker_threads`.
@@ -18,12 +20,11 @@ pub enum Threads {
 }
 
 impl Threads {
-    /// The environment overrides the code, so that an operator needs no rebuild. An empty value is an unset one.
-    pub(super) fn resolve(self, env: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, String> {
+    /// The environment overrides the code, so that an operator needs no rebuild.
+    pub(super) fn resolve(self, environment: &Environment) -> Result<Self, String> {
         let expected = "expected the number of worker threads, from \"1\" to \"65535\"";
-        let value = match env(VARIABLE) {
+        let value = match environment.var(VARIABLE) {
             Err(VarError::NotPresent) => return Ok(self),
-            Ok(value) if value.is_empty() => return Ok(self),
             Ok(value) => value,
             Err(VarError::NotUnicode(value)) => {
                 return Err(format!("{VARIABLE}={value:?} is not valid UTF-8: {expected}"));
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     fn resolve(threads: Threads, value: &str) -> Result<Threads, String> {
-        threads.resolve(|_| Ok(value.to_owned()))
+        threads.resolve(&Environment::from_iter([(VARIABLE.into(), value.into())]))
     }
 
     #[test]
@@ -60,14 +61,14 @@ mod tests {
         for threads in
             [Threads::Current, Threads::Multi { workers: None }, Threads::Multi { workers: Some(2) }]
         {
-            assert_eq!(threads.resolve(|_| Err(VarError::NotPresent)), Ok(threads));
+            assert_eq!(threads.resolve(&Environment::from_iter([])), Ok(threads));
             assert_eq!(resolve(threads, ""), Ok(threads));
         }
     }
 
     #[test]
     fn what_is_no_number_of_threads_is_refused_with_name_value_and_form() {
-        for value in ["0", "-1", "four", "1.5", " ", "65536"] {
+        for value in ["0", "-1", "four", "1.5", "65536"] {
             for threads in [Threads::Current, Threads::Multi { workers: None }] {
                 let expected = format!(
                     "LIFECYCLE_WORKER_THREADS={value:?}: expected the number of worker threads, from \"1\" to \"65535\""

@@ -1,0 +1,61 @@
+//! What endpoints ask of an application.
+
+#[cfg(feature = "probe")]
+use std::sync::Arc;
+#[cfg(feature = "probe")]
+use std::time::Duration;
+
+use super::Driver;
+#[cfg(feature = "probe")]
+use crate::engine::event::Event;
+use crate::engine::status::Status;
+#[cfg(feature = "probe")]
+use crate::model::phase::Phase;
+#[cfg(feature = "probe")]
+use crate::model::plan::Plan;
+
+impl Driver {
+    #[cfg_attr(
+        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
+        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
+    )]
+    pub(crate) fn status(&self) -> Status {
+        self.core().engine.status(self.origin.elapsed())
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.core().engine.is_ready()
+    }
+
+    /// The phase, and whether traffic that comes in it is served.
+    #[cfg(feature = "probe")]
+    pub(crate) fn serving(&self) -> (Phase, bool) {
+        let core = self.core();
+        (core.engine.phase(), core.engine.is_serving())
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn has_started(&self) -> bool {
+        self.core().engine.has_started()
+    }
+
+    /// The phase as the engine knows it. The one that is watched follows a moment later.
+    #[cfg(feature = "probe")]
+    pub(crate) fn current_phase(&self) -> Phase {
+        self.core().engine.phase()
+    }
+
+    /// Withdraws readiness, because a stop is coming. Returns how long the caller should wait before it requests the
+    /// stop.
+    #[cfg(feature = "probe")]
+    pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
+        self.send(Event::PreStop);
+        self.core().engine.pre_stop_left()
+    }
+
+    #[cfg(feature = "probe")]
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
