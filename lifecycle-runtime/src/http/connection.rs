@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::rt::Executor;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
@@ -22,6 +19,8 @@ use super::exchange::{Exchanges, Notices};
 use super::ledger::{Connection, Stage};
 use super::limits::Limits;
 use super::listener::Listener;
+use super::make_service::Make;
+use super::protocols::{Conversation, Opening, Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket::{Socket, Stream};
 use crate::driver::{CatchPanic, Seat};
@@ -35,37 +34,33 @@ const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// How long a connection lingers: its peer may take that long to read what was sent, and to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a peer may take to answer a ping of HTTP/2.
-const PONG: Duration = Duration::from_secs(20);
-
 /// What the connections of one server share.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) seat: Seat,
     pub(super) limits: Limits,
+    pub(super) protocols: Protocols,
     pub(super) notices: Arc<Notices>,
 }
 
 impl Server {
     /// Serves a connection in a task of its own. At the cut-off it is closed, even if a handler holds it.
-    pub(super) fn spawn<L, S, B>(
+    pub(super) fn spawn<L, M>(
         self: &Arc<Self>,
-        service: S,
+        make: M,
         handshake: L::Handshake,
         peer: L::Addr,
         permit: Option<OwnedSemaphorePermit>,
     ) where
         L: Listener,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-        S: Clone + Send + 'static,
-        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        M: Make<L>,
     {
         let Some(unit) = self.seat.enter() else { return };
         let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
         let abort = self.seat.abort();
         self.seat.spawn(async move {
             let serve = async {
-                let serve = server.serve::<L, S, B>(service, handshake, peer, &connection, &socket);
+                let serve = server.serve::<L, M>(make, handshake, peer, &connection, &socket);
                 let patience = CatchPanic::new(serve).await.unwrap_or_else(|panic| {
                     server.seat.warn_of_panic(panic);
                     LINGER
@@ -79,9 +74,9 @@ impl Server {
     }
 
     /// Serves a connection until nothing more is to be written, and returns how long it is to linger.
-    async fn serve<L, S, B>(
+    async fn serve<L, M>(
         &self,
-        service: S,
+        make: M,
         handshake: L::Handshake,
         peer: L::Addr,
         connection: &Arc<Connection>,
@@ -89,23 +84,27 @@ impl Server {
     ) -> Duration
     where
         L: Listener,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-        S: Clone + Send + 'static,
-        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        M: Make<L>,
     {
         let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
-        let io = match timeout(limit, handshake).await {
-            Ok(Ok(io)) => io,
+        let prepare = async {
+            let io = handshake.await.map_err(|error| format!("the handshake failed: {error}"))?;
+            let service = make.make(&io, &peer);
+            let service = service.await.map_err(|error| format!("no service was made: {error}"))?;
+            Ok::<_, String>((io, service))
+        };
+        let (io, service) = match timeout(limit, prepare).await {
+            Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => {
-                debug!(target: TARGET, "the handshake of a connection failed: {error}");
+                debug!(target: TARGET, "a connection was not served: {error}");
                 return Duration::ZERO;
             }
             Err(_) => {
-                debug!(target: TARGET, "the handshake of a connection timed out");
+                debug!(target: TARGET, "a connection was not served: the handshake, or what makes its service, timed out");
                 return Duration::ZERO;
             }
         };
-        let stream = TokioIo::new(socket.open(io, connection));
+        let stream = socket.open(io, connection);
         let exchanges = Exchanges {
             service,
             peer,
@@ -122,7 +121,7 @@ impl Server {
     /// to linger.
     async fn talk<Io, S, A, B>(
         &self,
-        stream: TokioIo<Stream<Io>>,
+        stream: Stream<Io>,
         exchanges: Exchanges<S, A>,
         connection: &Arc<Connection>,
         socket: &Socket<Io>,
@@ -135,16 +134,8 @@ impl Server {
         A: Clone + Send + Sync + 'static,
     {
         let streams = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
-        let mut builder = auto::Builder::new(streams);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(self.limits.keep_alive_ping)
-            .keep_alive_timeout(PONG);
-        // A client that has shut down its write side after the request still reads the response. Only that of a response
-        // without an end cannot be told from one that has left.
-        builder.http1().half_close(true);
-        let mut http = pin!(builder.serve_connection_with_upgrades(stream, exchanges));
+        let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
+        let mut http = pin!(Conversation::new(Opening { protocols, ping, streams, stream, exchanges }));
         let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep(Duration::ZERO));
@@ -265,28 +256,5 @@ impl Clock {
 
     fn is_over(&self) -> bool {
         self.due().is_some_and(|due| due <= Instant::now())
-    }
-}
-
-/// Runs the streams of an HTTP/2 connection: each is part of the connection, and is dropped with it at the cut-off.
-#[derive(Clone, Debug)]
-struct StreamExecutor {
-    seat: Seat,
-    connection: Arc<Connection>,
-}
-
-impl<F> Executor<F> for StreamExecutor
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        let Self { seat, connection } = self.clone();
-        let abort = seat.abort();
-        self.seat.spawn(async move {
-            if let Some(Err(panic)) = abort.run_until_owned(CatchPanic::new(stream)).await {
-                seat.warn_of_panic(panic);
-            }
-            drop(connection);
-        });
     }
 }

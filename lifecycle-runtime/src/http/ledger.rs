@@ -28,6 +28,13 @@ pub(super) enum Stage {
     Http2,
 }
 
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
 #[derive(Debug)]
 struct Ledger {
     unit: Unit,
@@ -73,6 +80,14 @@ impl Connection {
     pub(super) fn stage(&self) -> (Stage, u64) {
         let ledger = self.lock();
         (ledger.stage, ledger.requests)
+    }
+
+    /// What it speaks, by its first bytes; `None` as long as these may still become the preface of HTTP/2.
+    pub(super) fn protocol(&self) -> Option<Protocol> {
+        match self.lock().preface {
+            None => Some(Protocol::Http1),
+            Some(read) => (read == PREFACE.len()).then_some(Protocol::Http2),
+        }
     }
 
     /// Whether nothing is being answered, and everything was written out.

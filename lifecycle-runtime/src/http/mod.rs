@@ -127,6 +127,7 @@ mod ledger;
 mod limits;
 mod listener;
 mod make_service;
+mod protocols;
 mod request_body;
 mod response;
 mod server;
@@ -139,6 +140,7 @@ use tower_service::Service;
 
 pub use self::layer::{InFlight, InFlightBody, InFlightFuture, InFlightService};
 pub use self::listener::Listener;
+pub use self::protocols::StreamExecutor;
 pub use self::request_body::RequestBody;
 pub use self::response::Endless;
 pub use self::server::HttpServer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
+use hyper::server::conn::{http1, http2};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 use tracing::debug;
@@ -13,8 +14,11 @@ use tracing::debug;
 use super::TARGET;
 use super::connection::Server;
 use super::exchange::Notices;
+use super::ledger::Protocol;
 use super::limits::{Limits, default_max_connections};
 use super::listener::{Listener, is_of_one_connection};
+use super::make_service::{Make, Same};
+use super::protocols::{Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket_file::SocketFile;
 use crate::driver::Seat;
@@ -58,12 +62,18 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
 pub struct HttpServer {
     seat: Seat,
     limits: Limits,
+    protocols: Protocols,
     max_connections: Option<usize>,
 }
 
 impl HttpServer {
     pub(super) fn new(seat: &Seat) -> Self {
-        Self { seat: seat.clone(), limits: Limits::default(), max_connections: None }
+        Self {
+            seat: seat.clone(),
+            limits: Limits::default(),
+            protocols: Protocols::new(),
+            max_connections: None,
+        }
     }
 
     /// Limits how long a client may take to send the head of a request, counted from the accept or from the first byte
@@ -117,6 +127,101 @@ impl HttpServer {
         self
     }
 
+    /// Speaks HTTP/1 only. A client that begins with the preface of HTTP/2 is disconnected.
+    ///
+    /// The default is both protocols: the first bytes of a connection tell. Of [`http1_only`](Self::http1_only) and
+    /// [`http2_only`](Self::http2_only), the last one called holds.
+    pub fn http1_only(mut self) -> Self {
+        self.protocols.only = Some(Protocol::Http1);
+        self
+    }
+
+    /// Speaks HTTP/2 only. A client that begins with anything but the preface of HTTP/2 is disconnected.
+    ///
+    /// The server's settings are then sent at once, before the client has sent anything.
+    pub fn http2_only(mut self) -> Self {
+        self.protocols.only = Some(Protocol::Http2);
+        self
+    }
+
+    /// Sets anything that hyper offers for HTTP/1: see [`http1::Builder`].
+    ///
+    /// `configure` is called at once. It has the last word, also on what this server sets itself:
+    ///
+    /// * `half_close` is on. If you turn it off, a client that shuts down its write side counts as gone: its handler is
+    ///   dropped, and it gets no response.
+    /// * `header_read_timeout` is off, because [`header_read_timeout`](Self::header_read_timeout) and
+    ///   [`keep_alive_timeout`](Self::keep_alive_timeout) are used instead. hyper's limits both at once: it begins with
+    ///   the end of the last response. If you set it, whichever is over first closes the connection.
+    /// * `timer` is tokio's.
+    ///
+    /// Everything else is as hyper has it. It can be called more than once.
+    ///
+    /// ```
+    /// # use axum::Router;
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// # use tokio::net::TcpListener;
+    /// # #[resource]
+    /// # struct Http;
+    /// # impl Resource for Http {
+    /// #     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+    /// #         let (listener, routes) = (TcpListener::bind("127.0.0.1:0").await?, Router::<()>::new());
+    /// cx.http()
+    ///     .configure_http1(|http1| {
+    ///         http1.max_headers(200).title_case_headers(true);
+    ///     })
+    ///     .serve(listener, routes);
+    /// #         Ok(Http)
+    /// #     }
+    /// # }
+    /// ```
+    pub fn configure_http1(mut self, configure: impl FnOnce(&mut http1::Builder)) -> Self {
+        configure(&mut self.protocols.http1);
+        self
+    }
+
+    /// Sets anything that hyper offers for HTTP/2: see [`http2::Builder`].
+    ///
+    /// `configure` is called for each HTTP/2 connection, before hyper reads from it. It has the last word, also on what
+    /// this server sets itself: `keep_alive_interval` is [`keep_alive_ping`](Self::keep_alive_ping),
+    /// `keep_alive_timeout` is 20 s, and `timer` is tokio's. Everything else is as hyper has it. It can be called more
+    /// than once; then all of them are called, in this order.
+    ///
+    /// `enable_connect_protocol` makes WebSockets over HTTP/2 possible (RFC 8441). With axum, this also needs axum's
+    /// feature `http2`, and a route that takes the method `CONNECT`: `any` in place of `get`. At the turn they are
+    /// treated like other WebSockets.
+    ///
+    /// ```
+    /// # use axum::Router;
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// # use tokio::net::TcpListener;
+    /// # #[resource]
+    /// # struct Http;
+    /// # impl Resource for Http {
+    /// #     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+    /// #         let (listener, routes) = (TcpListener::bind("127.0.0.1:0").await?, Router::<()>::new());
+    /// cx.http()
+    ///     .configure_http2(|http2| {
+    ///         http2.max_concurrent_streams(1000).enable_connect_protocol();
+    ///     })
+    ///     .serve(listener, routes);
+    /// #         Ok(Http)
+    /// #     }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `configure` panics, or sets something that hyper refuses with a panic (such as a frame size out of bounds), each
+    /// HTTP/2 connection is closed when it begins, and the panic is logged.
+    pub fn configure_http2<F>(mut self, configure: F) -> Self
+    where
+        F: Fn(&mut http2::Builder<StreamExecutor>) + Send + Sync + 'static,
+    {
+        self.protocols.http2.push(Arc::new(configure));
+        self
+    }
+
     /// Serves `service` on the connections of `listener`: see [`Acquire::serve_http`](crate::Acquire::serve_http).
     pub fn serve<L, S, B>(self, listener: L, service: S)
     where
@@ -125,7 +230,12 @@ impl HttpServer {
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let Self { seat, limits, max_connections } = self;
+        self.begin(listener, Same(service));
+    }
+
+    /// Serves each connection with what `make` makes for it.
+    pub(super) fn begin<L: Listener>(self, listener: L, make: impl Make<L>) {
+        let Self { seat, limits, protocols, max_connections } = self;
         seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
         let stopping = Stopping::of_turn(&seat);
@@ -134,9 +244,9 @@ impl HttpServer {
             draining: Stopping::of_stop(&seat),
             idle_body_timeout: limits.idle_body_timeout,
         };
-        let server = Server { seat: seat.clone(), limits, notices: Arc::new(notices) };
+        let server = Server { seat: seat.clone(), limits, protocols, notices: Arc::new(notices) };
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
-        let accept = accept(bound, service, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
+        let accept = accept(bound, make, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
         seat.spawn_server("server".into(), accept);
     }
 }
@@ -149,18 +259,16 @@ struct Bound<L> {
 
 /// Accepts connections until the turn, then until the queue is empty, and closes the listener. It ends before its turn
 /// only if the listener is unusable, which is a failure (rule R1).
-async fn accept<L, S, B>(
+async fn accept<L, M>(
     mut bound: Bound<L>,
-    service: S,
+    make: M,
     server: Arc<Server>,
     places: Arc<Semaphore>,
     stopping: Stopping,
 ) -> Result
 where
     L: Listener,
-    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
-    S: Clone + Send + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    M: Make<L>,
 {
     let mut back_off = BACK_OFF;
     while let Some(place) = stopping.run_until(Arc::clone(&places).acquire_owned()).await {
@@ -168,7 +276,7 @@ where
             None => break,
             Some(Ok((handshake, peer))) => {
                 back_off = BACK_OFF;
-                server.spawn::<L, S, B>(service.clone(), handshake, peer, place.ok());
+                server.spawn::<L, M>(make.clone(), handshake, peer, place.ok());
             }
             Some(Err(error)) if is_of_one_connection(&error) => {
                 debug!(target: TARGET, "a connection was lost: {error}");
@@ -185,7 +293,7 @@ where
     let Bound { file, listener } = bound;
     drop(file);
     for (handshake, peer) in listener.close() {
-        server.spawn::<L, S, B>(service.clone(), handshake, peer, None);
+        server.spawn::<L, M>(make.clone(), handshake, peer, None);
     }
     Ok(())
 }

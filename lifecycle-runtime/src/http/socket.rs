@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use super::ledger::Connection;
+use super::ledger::{Connection, Protocol};
 use crate::driver::Token;
 use crate::driver::lock;
 
@@ -101,15 +101,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// anything but the end. It keeps one piece; while that waits for hyper, this is pending.
     pub(super) fn poll_read_ahead(&self, cx: &mut Context<'_>) -> Poll<bool> {
         let read = self.poll(cx, Side::Read, |open, cx| {
-            if !open.ahead.is_empty() {
-                return Poll::Pending;
-            }
-            let mut bytes = [0; 1024];
-            let mut buffer = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(&mut open.io).poll_read(cx, &mut buffer))?;
-            open.connection.has_read(buffer.filled());
-            open.ahead.extend_from_slice(buffer.filled());
-            Poll::Ready(Ok(!open.ahead.is_empty()))
+            if open.ahead.is_empty() { open.poll_read_ahead(cx) } else { Poll::Pending }
         });
         read.map(|read| read.unwrap_or(false))
     }
@@ -129,6 +121,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     }
 }
 
+impl<Io: AsyncRead + Unpin> Open<Io> {
+    /// Reads a piece, keeps it for later, and returns whether it was anything but the end.
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut bytes = [0; 1024];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        self.connection.has_read(buffer.filled());
+        self.ahead.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+}
+
 /// Reads to the end, and forgets it.
 fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let mut bytes = [0; 4096];
@@ -144,6 +148,23 @@ fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::R
 /// The I/O of a connection as hyper and handlers see it.
 #[derive(Debug)]
 pub(super) struct Stream<Io>(Arc<Socket<Io>>);
+
+impl<Io: AsyncRead + Unpin> Stream<Io> {
+    /// Reads, and keeps for later, until it is known which protocol the peer speaks. One that ends before is left to
+    /// HTTP/1.
+    pub(super) fn poll_protocol(&self, cx: &mut Context<'_>) -> Poll<io::Result<Protocol>> {
+        self.0.poll(cx, Side::Read, |open, cx| {
+            loop {
+                if let Some(protocol) = open.connection.protocol() {
+                    return Poll::Ready(Ok(protocol));
+                }
+                if !ready!(open.poll_read_ahead(cx))? {
+                    return Poll::Ready(Ok(Protocol::Http1));
+                }
+            }
+        })
+    }
+}
 
 impl<Io> Drop for Stream<Io> {
     fn drop(&mut self) {
