@@ -13,6 +13,7 @@ mod inherited;
 mod limits;
 mod linger;
 mod make_service;
+mod settings;
 mod support;
 mod tls;
 mod websocket;

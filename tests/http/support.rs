@@ -159,7 +159,7 @@ pub(crate) fn web(report: &Report) -> &ResourceReport {
 /// answered with 200: the GOAWAY says that every stream is still accepted, and the client acknowledges nothing.
 pub(crate) async fn opens_a_stream_after_goaway(running: &Running) {
     let mut peer = running.connect().await;
-    peer.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+    peer.send(PREFACE).await;
     peer.open_stream(1).await;
     assert_eq!(peer.frame(HEADERS).await[0], STATUS_200);
     running.stop().await;
@@ -168,8 +168,12 @@ pub(crate) async fn opens_a_stream_after_goaway(running: &Running) {
     assert_eq!(peer.frame(HEADERS).await[0], STATUS_200);
 }
 
+/// What a client of HTTP/2 says first: the preface, and empty settings.
+pub(crate) const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+
 /// Types of frames of HTTP/2, and the compressed header `:status: 200`.
 const HEADERS: u8 = 1;
+pub(crate) const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const STATUS_200: u8 = 0x88;
 
@@ -258,7 +262,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Peer<Io> {
     }
 
     /// Reads frames of HTTP/2 until there is one of this type.
-    async fn frame(&mut self, kind: u8) -> Vec<u8> {
+    pub(crate) async fn frame(&mut self, kind: u8) -> Vec<u8> {
         loop {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).await.unwrap();

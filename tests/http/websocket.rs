@@ -25,7 +25,7 @@ fn routes() -> Router {
 }
 
 /// As the documentation of `lifecycle::http` has it.
-async fn echo(mut socket: WebSocket, stopping: Stopping) {
+pub(crate) async fn echo(mut socket: WebSocket, stopping: Stopping) {
     while let Some(Some(Ok(message))) = stopping.run_until(socket.recv()).await {
         if socket.send(message).await.is_err() {
             return;

@@ -26,3 +26,9 @@ fn main() {
     t.pass("ui/main/pass/*.rs");
     t.compile_fail("ui/main/fail/*.rs");
 }
+
+#[test]
+fn http() {
+    let t = trybuild::TestCases::new();
+    t.compile_fail("ui/http/fail/*.rs");
+}

@@ -19,7 +19,7 @@
 //! | reads a response, whether its length is known or not | may read all of it | counted |
 //! | reads an endless response: see below | may continue | excused |
 //! | uses HTTP/2 | gets GOAWAY; its streams are treated as above | as its streams are |
-//! | was upgraded: a WebSocket | continues; its handler has the notice | excused |
+//! | was upgraded: a WebSocket, also in a stream of HTTP/2 | continues; its handler has the notice | excused |
 //!
 //! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
 //! if a handler still holds it. A counted one makes the exit code 124 (rule E1); an excused one appears in the report.
@@ -42,7 +42,7 @@
 //! does not linger.
 //!
 //! A client that shuts down its write side after its request gets its response; so a handler whose client has left runs
-//! to its end. A response of unknown length ends when the client shuts down its write side: that cannot be told from a
+//! to its end, unless hyper's `half_close` is turned off: see [`HttpServer::configure_http1`]. A response of unknown length ends when the client shuts down its write side: that cannot be told from a
 //! client that has left.
 //!
 //! # Listening sockets
@@ -165,8 +165,9 @@ impl<R> Acquire<R> {
     /// turn has failed (rule R1). How connections end is described in [`lifecycle::http`](crate::http).
     ///
     /// For an axum application that asks for `ConnectInfo`, use
-    /// [`serve_make_service`](HttpServer::serve_make_service). To set options, use [`http`](Self::http). To keep your
-    /// own server, use [`in_flight`](Self::in_flight).
+    /// [`serve_make_service`](HttpServer::serve_make_service): a make-service is not a service, and does not compile here.
+    /// With the bare routes, handlers that ask for it answer 500, as they do with `axum::serve`. To set options, those of
+    /// hyper among them, use [`http`](Self::http). To keep your own server, use [`in_flight`](Self::in_flight).
     ///
     /// ```
     /// use axum::{Router, routing::get};
