@@ -174,7 +174,7 @@ async fn the_routes_and_layers_of_an_application_move_as_they_are() {
         response
     }
     async fn never() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     bounded(async {
         let api = Router::new()

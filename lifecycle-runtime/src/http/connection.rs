@@ -19,7 +19,7 @@ use super::exchange::{Exchanges, Notices};
 use super::ledger::{Connection, Stage};
 use super::limits::Limits;
 use super::listener::Listener;
-use super::make_service::Make;
+use super::make::Make;
 use super::protocols::{Conversation, Opening, Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket::{Socket, Stream};

@@ -126,6 +126,7 @@ mod layer;
 mod ledger;
 mod limits;
 mod listener;
+mod make;
 mod make_service;
 mod protocols;
 mod request_body;

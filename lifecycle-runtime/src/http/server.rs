@@ -17,7 +17,7 @@ use super::exchange::Notices;
 use super::ledger::Protocol;
 use super::limits::{Limits, default_max_connections};
 use super::listener::{Listener, is_of_one_connection};
-use super::make_service::{Make, Same};
+use super::make::{Make, Same};
 use super::protocols::{Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket_file::SocketFile;
