@@ -13,9 +13,8 @@ use tower_service::Service;
 
 use super::response::{close_after, is_endless};
 use crate::driver::counter::Standing;
-use crate::driver::{Seat, Unit};
+use crate::driver::{Seat, Token, Unit};
 use crate::engine::event::Event;
-use crate::handles::stopping::Stopping;
 use crate::handles::tasks::Tasks;
 
 /// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
@@ -73,7 +72,7 @@ impl<S> Layer<S> for InFlight {
     type Service = InFlightService<S>;
 
     fn layer(&self, service: S) -> InFlightService<S> {
-        InFlightService { service, draining: Stopping::of_stop(&self.seat), seat: self.seat.clone() }
+        InFlightService { service, leaving: self.seat.leaving().clone(), seat: self.seat.clone() }
     }
 }
 
@@ -82,7 +81,7 @@ impl<S> Layer<S> for InFlight {
 pub struct InFlightService<S> {
     service: S,
     seat: Seat,
-    draining: Stopping,
+    leaving: Token,
 }
 
 impl<S, Q, B> Service<Request<Q>> for InFlightService<S>
@@ -102,7 +101,7 @@ where
         let unit = self.seat.enter();
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
-        InFlightFuture { response, unit, version, draining: self.draining.clone() }
+        InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
     }
 }
 
@@ -115,7 +114,7 @@ pin_project! {
         response: Option<F>,
         unit: Option<Unit>,
         version: Version,
-        draining: Stopping,
+        leaving: Token,
     }
 }
 
@@ -133,7 +132,7 @@ where
             None => refusal(),
         };
         let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if this.draining.is_stopping() && !is_upgrade {
+        if this.leaving.is_raised() && !is_upgrade {
             close_after(*this.version, &mut response);
         }
         let mut response = response.map(|body| InFlightBody { body, unit: this.unit.take() });

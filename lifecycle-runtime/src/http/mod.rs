@@ -122,6 +122,7 @@
 
 mod connection;
 mod exchange;
+mod framing;
 mod layer;
 mod ledger;
 mod limits;
@@ -129,6 +130,7 @@ mod listener;
 mod make_service;
 mod request_body;
 mod response;
+mod retirement;
 mod server;
 mod socket;
 mod socket_file;
