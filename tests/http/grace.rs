@@ -258,12 +258,15 @@ async fn a_body_is_not_the_beginning_of_a_head() {
         })
         .await;
         let mut peer = running.connect().await;
-        peer.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody").await;
-        assert_eq!(peer.answer().await.body, "body");
         let mut chunked = running.connect().await;
-        let head = "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n";
-        chunked.send(&format!("{head}4\r\nbody\r\n0\r\n\r\n")).await;
-        assert_eq!(chunked.answer().await.body, "body");
+        for _ in 0..3 {
+            peer.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbo").await;
+            running.known().await;
+            peer.send("dy").await;
+            assert_eq!(peer.answer().await.body, "body");
+            chunked.send(CHUNKED).await;
+            assert_eq!(chunked.answer().await.body, "body");
+        }
         running.stop().await;
         running.ends_clean().await;
         peer.sees_close().await;

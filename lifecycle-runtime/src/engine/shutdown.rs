@@ -108,7 +108,7 @@ impl Engine {
     }
 
     /// Whether the stop is due to a Ctrl-C at a terminal.
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "servers ask"))]
+    #[allow(dead_code, reason = "servers ask")]
     pub(crate) fn was_interrupted_at_terminal(&self) -> bool {
         self.shutdown.as_ref().is_some_and(|shutdown| self.is_ctrl_c(&shutdown.reason))
     }

@@ -26,8 +26,9 @@ use crate::handles::tasks::Tasks;
 ///   hand it the notice of the turn, as below.
 /// * Once the turn has begun and nothing is in flight any more, requests are answered with 503 and `Retry-After: 1`,
 ///   without calling the service: what the resource comes after may already be gone.
-/// * While the application is draining, HTTP/1 responses carry `Connection: close` (rule D4). The layer also makes the
-///   platform's default drain delay apply.
+/// * From the beginning of the drain delay, HTTP/1 responses carry `Connection: close` (rule D4). HTTP/2 has nothing
+///   of the kind in a response: there, only [`serve_http`](crate::Acquire::serve_http) asks clients to leave before the
+///   turn. The layer also makes the platform's default drain delay apply.
 /// * At the cut-off, an unfinished request counts for the exit code, unless its response has begun and is
 ///   [endless](super::Endless) (rule E1).
 ///
