@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use lifecycle_tests::harness::path::path_to;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -171,18 +171,22 @@ async fn after_an_empty_line_a_request_is_answered() {
     .await;
 }
 
-const ONE_AND_A_HALF: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\nGET / HT";
+/// What half a head may come behind: no body, and bodies whose length is known or not.
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+const POST: &str = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\nbody\r\n";
+const CHUNKED: &str =
+    "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+const HALF_A_HEAD: &str = "GET / HT";
 
-#[tokio::test]
-async fn half_a_pipelined_head_has_the_same_time_as_the_first() {
+async fn half_a_head_has_the_same_time_as_the_first(behind: &'static str) {
     bounded(async {
-        let running = begin(patient(), |cx, listener| {
+        let running = begin(patient(), move |cx, listener| {
             let server = cx.http().header_read_timeout(Duration::from_millis(100));
-            server.serve(listener, Router::new().route("/", get("OK")));
+            server.serve(listener, Router::new().route("/", any("OK")));
         })
         .await;
         let mut peer = running.connect().await;
-        peer.send(ONE_AND_A_HALF).await;
+        peer.send(&format!("{behind}{HALF_A_HEAD}")).await;
         assert_eq!(peer.answer().await.status, 200);
         peer.sees_end().await;
         running.stop().await;
@@ -191,12 +195,16 @@ async fn half_a_pipelined_head_has_the_same_time_as_the_first() {
     .await;
 }
 
-#[tokio::test]
-async fn half_a_pipelined_head_may_be_finished_and_is_answered() {
+/// Its last request was answered long ago, as the idle grace is zero.
+async fn half_a_head_may_be_finished_and_is_answered(behind: &'static str) {
     bounded(async {
-        let running = serve(Duration::ZERO).await;
+        let running = begin(patient(), move |cx, listener| {
+            let server = cx.http().idle_grace(Duration::ZERO);
+            server.serve(listener, Router::new().route("/", any("OK")));
+        })
+        .await;
         let mut peer = running.connect().await;
-        peer.send(ONE_AND_A_HALF).await;
+        peer.send(&format!("{behind}{HALF_A_HEAD}")).await;
         assert_eq!(peer.answer().await.status, 200);
         let idle = running.known().await;
         running.stop().await;
@@ -210,6 +218,36 @@ async fn half_a_pipelined_head_may_be_finished_and_is_answered() {
     .await;
 }
 
+#[tokio::test]
+async fn half_a_pipelined_head_has_the_same_time_as_the_first() {
+    half_a_head_has_the_same_time_as_the_first(GET).await;
+}
+
+#[tokio::test]
+async fn half_a_head_behind_a_body_has_the_same_time_as_the_first() {
+    half_a_head_has_the_same_time_as_the_first(POST).await;
+}
+
+#[tokio::test]
+async fn half_a_head_behind_a_body_in_chunks_has_the_same_time_as_the_first() {
+    half_a_head_has_the_same_time_as_the_first(CHUNKED).await;
+}
+
+#[tokio::test]
+async fn half_a_pipelined_head_may_be_finished_and_is_answered() {
+    half_a_head_may_be_finished_and_is_answered(GET).await;
+}
+
+#[tokio::test]
+async fn half_a_head_behind_a_body_may_be_finished_and_is_answered() {
+    half_a_head_may_be_finished_and_is_answered(POST).await;
+}
+
+#[tokio::test]
+async fn half_a_head_behind_a_body_in_chunks_may_be_finished_and_is_answered() {
+    half_a_head_may_be_finished_and_is_answered(CHUNKED).await;
+}
+
 /// The body ends in anything, so its end is not half a head.
 #[tokio::test]
 async fn a_body_is_not_the_beginning_of_a_head() {
@@ -220,12 +258,15 @@ async fn a_body_is_not_the_beginning_of_a_head() {
         })
         .await;
         let mut peer = running.connect().await;
-        peer.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody").await;
-        assert_eq!(peer.answer().await.body, "body");
         let mut chunked = running.connect().await;
-        let head = "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n";
-        chunked.send(&format!("{head}4\r\nbody\r\n0\r\n\r\n")).await;
-        assert_eq!(chunked.answer().await.body, "body");
+        for _ in 0..3 {
+            peer.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbo").await;
+            running.known().await;
+            peer.send("dy").await;
+            assert_eq!(peer.answer().await.body, "body");
+            chunked.send(CHUNKED).await;
+            assert_eq!(chunked.answer().await.body, "body");
+        }
         running.stop().await;
         running.ends_clean().await;
         peer.sees_close().await;

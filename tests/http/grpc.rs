@@ -1,9 +1,20 @@
 //! gRPC, by tonic: calls are answered, and streams end with a status.
 
+use std::collections::HashSet;
+use std::future::ready;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use axum::Extension;
+use axum::extract::Request as HttpRequest;
+use axum::middleware::map_request;
 use futures_util::{Stream, StreamExt, stream};
-use lifecycle::Stopping;
+use lifecycle::http::Peer;
+use lifecycle::{Phase, Stopping};
+use lifecycle_tests::harness::path::path_to;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -79,6 +90,39 @@ async fn served(builder: lifecycle::Builder, gate: &Gate) -> Running {
     .await
 }
 
+/// What a server has seen.
+struct Seen {
+    calls: AtomicU32,
+    peers: Mutex<HashSet<SocketAddr>>,
+    /// Somebody arrives when there is a new peer.
+    new: Gate,
+}
+
+impl Seen {
+    fn call(&self, peer: SocketAddr) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.peers.lock().unwrap().insert(peer) {
+            self.new.arrive();
+        }
+    }
+}
+
+/// tonic's routes, served by the framework, each call of which is seen.
+async fn seen(builder: lifecycle::Builder, gate: &Gate, seen: &Arc<Seen>) -> Running {
+    let (gate, seen) = (gate.clone(), Arc::clone(seen));
+    begin(builder, |cx, listener| {
+        let service = Service { gate, stopping: cx.stopping() };
+        let see =
+            map_request(move |Extension(Peer(peer)): Extension<Peer<SocketAddr>>, request: HttpRequest| {
+                seen.call(peer);
+                ready(request)
+            });
+        let routes = Routes::new(HealthServer::new(service)).into_axum_router();
+        cx.serve_http(listener, routes.layer(see));
+    })
+    .await
+}
+
 /// tonic's own server, with the layer.
 async fn layered(builder: lifecycle::Builder, gate: &Gate) -> Running {
     let gate = gate.clone();
@@ -135,6 +179,47 @@ async fn a_call_that_crosses_the_goaway_of_tonics_own_server_is_served() {
         let running = layered(patient(), &Gate::new()).await;
         opens_a_stream_after_goaway(&running).await;
         running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Clients that call all the time. tonic connects again by itself; a call that it had not sent by then fails.
+#[tokio::test]
+async fn in_the_delay_clients_move_to_other_connections_and_no_call_is_lost() {
+    const CLIENTS: u32 = 8;
+    bounded(async {
+        let saw = Arc::new(Seen { calls: AtomicU32::new(0), peers: Mutex::default(), new: Gate::new() });
+        let gate = Gate::new();
+        gate.open(1 << 20);
+        let builder = patient().shutdown_timeout(Duration::from_secs(30)).drain_delay(Duration::from_secs(8));
+        let running = seen(builder, &gate, &saw).await;
+        let address = path_to(running.address, Duration::from_millis(5));
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let is_enough = Arc::new(AtomicBool::new(false));
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut client = HealthClient::new(endpoint.connect().await.unwrap());
+            let is_enough = Arc::clone(&is_enough);
+            clients.push(tokio::spawn(async move {
+                let mut answered = 0;
+                while !is_enough.load(Ordering::Relaxed) {
+                    answered += u32::from(client.check(request("")).await.is_ok());
+                }
+                answered
+            }));
+        }
+        saw.new.begun(CLIENTS).await;
+        running.drain().await;
+        saw.new.begun(CLIENTS).await;
+        is_enough.store(true, Ordering::Relaxed);
+        let mut answered = 0;
+        for client in clients {
+            answered += client.await.unwrap();
+        }
+        assert_eq!(answered, saw.calls.load(Ordering::Relaxed), "all calls that began are answered");
+        assert_eq!(running.app.phase(), Phase::Draining);
+        running.app.insist();
+        assert_eq!(running.end().await.exit_code, 0);
     })
     .await;
 }

@@ -10,6 +10,7 @@ mod http1;
 mod http2;
 mod in_flight;
 mod inherited;
+mod leaving;
 mod limits;
 mod linger;
 mod make_service;

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lifecycle_tests::harness::http::{answered, connect};
 use rustix::process::Signal;
 
 use crate::client::{get, get_until, request};
@@ -53,6 +54,24 @@ fn a_signal_that_comes_early_leaves_the_rest_of_the_delay() {
     assert_eq!(hook.join().ok(), Some(200));
     let (code, printed) = process.end();
     assert_eq!(code, Some(0), "{printed}");
+}
+
+/// The drain delay has begun, so that clients are to go elsewhere (rule D4).
+#[test]
+fn from_then_on_responses_ask_clients_to_leave() {
+    let process = start(&[("PROBE", "prestop"), ("WEB", "serve"), ("LIFECYCLE_DRAIN_DELAY", "3s")]);
+    let probe = process.probe();
+    let web = process.web();
+    process.order("go request");
+    process.line("body runs");
+    let mut client = connect(web);
+    assert!(!answered(client.get("/slow")).says_close());
+    let hook = thread::spawn(move || get(probe, "/prestop").code);
+    get_until(probe, "/readyz", |answer| answer.code == 503);
+    assert!(answered(client.get("/slow")).says_close());
+    client.wait_until_closed();
+    process.stop();
+    let _ = hook.join();
 }
 
 #[test]

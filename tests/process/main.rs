@@ -21,6 +21,7 @@ mod failed_start;
 mod failures;
 mod frozen;
 mod hello;
+mod idle_grace;
 mod migrating;
 mod not_main;
 mod panic_abort;

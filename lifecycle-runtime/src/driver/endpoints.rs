@@ -1,9 +1,12 @@
-//! What endpoints ask of an application.
+//! What endpoints and servers ask of an application.
 
 #[cfg(feature = "probe")]
 use std::sync::Arc;
 #[cfg(feature = "probe")]
 use std::time::Duration;
+
+#[cfg(feature = "http")]
+use tokio::time::Instant;
 
 use super::Driver;
 #[cfg(feature = "probe")]
@@ -51,11 +54,31 @@ impl Driver {
     #[cfg(feature = "probe")]
     pub(crate) fn pre_stop(self: &Arc<Self>) -> Duration {
         self.send(Event::PreStop);
-        self.core().engine.pre_stop_left()
+        let (is_leaving, left) = {
+            let core = self.core();
+            (core.engine.middle_of_delay().is_some(), core.engine.pre_stop_left())
+        };
+        if is_leaving {
+            self.milestones.leaving.raise();
+        }
+        left
     }
 
     #[cfg(feature = "probe")]
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The middle of the drain delay, once that has begun. Without a delay it is the moment of the shutdown.
+    #[cfg(feature = "http")]
+    pub(crate) fn middle_of_delay(&self) -> Option<Instant> {
+        let middle = self.core().engine.middle_of_delay();
+        middle.map(|middle| self.origin + middle)
+    }
+
+    /// Whether the stop is due to a Ctrl-C at a terminal.
+    #[cfg(feature = "http")]
+    pub(crate) fn was_interrupted_at_terminal(&self) -> bool {
+        self.core().engine.was_interrupted_at_terminal()
     }
 }

@@ -6,6 +6,9 @@ use super::token::Token;
 pub(crate) struct Milestones {
     /// The process-wide notice: shutdown has begun.
     pub(crate) draining: Token,
+    /// Clients are asked to use another instance: the drain delay has begun, which a preStop hook does before the
+    /// shutdown.
+    pub(crate) leaving: Token,
     /// Everything is acquired: the body of `main` may run.
     pub(crate) run_main: Token,
     /// Every resource has had its turn.

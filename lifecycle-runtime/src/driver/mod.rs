@@ -340,7 +340,10 @@ impl Driver {
                     self.arm(watchdog, deadline);
                 }
             }
-            Command::FireDraining => self.milestones.draining.raise(),
+            Command::FireDraining => {
+                self.milestones.draining.raise();
+                self.milestones.leaving.raise();
+            }
             Command::Drain(id) => self.fire_stopping(id),
             Command::AbortTasks(id) => self.cell(id).abort.raise(),
             Command::Release(id) => self.release(id),

@@ -84,6 +84,11 @@ impl Seat {
         &self.driver.milestones.draining
     }
 
+    /// The drain delay has begun.
+    pub(crate) fn leaving(&self) -> &Token {
+        &self.driver.milestones.leaving
+    }
+
     pub(crate) fn warn_of_late_task(&self) {
         self.driver.say(Notice::LateTask(self.name()));
     }

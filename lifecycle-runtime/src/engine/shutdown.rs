@@ -98,9 +98,30 @@ impl Engine {
     }
 
     fn delay(&self, reason: &Reason) -> Duration {
-        let is_at_terminal = self.settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt);
-        let applies = self.phase == Phase::Running && *reason != Reason::Finished && !is_at_terminal;
+        let applies = self.phase == Phase::Running && *reason != Reason::Finished && !self.is_ctrl_c(reason);
         if applies { self.drain_delay() } else { Duration::ZERO }
+    }
+
+    /// A person at a terminal asks, and waits.
+    fn is_ctrl_c(&self, reason: &Reason) -> bool {
+        self.settings.at_terminal && *reason == Reason::Signal(Signal::Interrupt)
+    }
+
+    /// Whether the stop is due to a Ctrl-C at a terminal.
+    #[allow(dead_code, reason = "servers ask")]
+    pub(crate) fn was_interrupted_at_terminal(&self) -> bool {
+        self.shutdown.as_ref().is_some_and(|shutdown| self.is_ctrl_c(&shutdown.reason))
+    }
+
+    /// The middle of the drain delay, once that has begun: with the shutdown, or with a preStop hook before it.
+    #[allow(dead_code, reason = "servers ask, and the probe")]
+    pub(crate) fn middle_of_delay(&self) -> Option<Duration> {
+        let (began, ends) = match (self.pre_stop, &self.shutdown) {
+            (pre_stop, Some(shutdown)) => (pre_stop.unwrap_or(shutdown.began), shutdown.delay_ends),
+            (Some(began), None) => (began, self.now + self.drain_delay()),
+            (None, None) => return None,
+        };
+        Some((began + ends) / 2)
     }
 
     /// The drain delay, less what a preStop hook has spent of it already.

@@ -141,6 +141,44 @@ fn a_ctrl_c_at_a_terminal_has_no_delay() {
     assert_eq!(delay_after(&mut running_at(false, given), Signal::Interrupt), DELAY);
 }
 
+/// HTTP/2 connections are asked to leave in the first half of the delay, and it begins with a preStop hook.
+#[test]
+fn the_delay_has_a_middle_whatever_begins_it() {
+    let (given, half) = (Delay::Given(DELAY), DELAY / 2);
+    let mut engine = running(given);
+    assert_eq!(engine.middle_of_delay(), None);
+    tell(&mut engine, half, Event::Signal(Signal::Terminate));
+    assert_eq!(engine.middle_of_delay(), Some(DELAY));
+    tell(&mut engine, DELAY, Event::Insist);
+    assert!(engine.middle_of_delay() < Some(DELAY), "it is cut short");
+
+    let mut engine = running(given);
+    tell(&mut engine, half, Event::PreStop);
+    assert_eq!(engine.middle_of_delay(), Some(DELAY));
+    tell(&mut engine, half * 2, Event::Tick);
+    assert_eq!(engine.middle_of_delay(), Some(DELAY));
+    tell(&mut engine, half * 2, Event::Signal(Signal::Terminate));
+    assert_eq!(engine.middle_of_delay(), Some(DELAY));
+
+    let mut engine = running(Delay::Given(Duration::ZERO));
+    tell(&mut engine, half, Event::Signal(Signal::Terminate));
+    assert_eq!(engine.middle_of_delay(), Some(half), "there is no first half");
+}
+
+#[test]
+fn a_ctrl_c_is_a_sigint_that_began_the_stop_at_a_terminal() {
+    let given = Delay::Given(DELAY);
+    for (at_terminal, first, is_ctrl_c) in
+        [(true, Signal::Interrupt, true), (true, Signal::Terminate, false), (false, Signal::Interrupt, false)]
+    {
+        let mut engine = running_at(at_terminal, given);
+        assert!(!engine.was_interrupted_at_terminal());
+        tell(&mut engine, Duration::ZERO, Event::Signal(first));
+        tell(&mut engine, DELAY, Event::Signal(Signal::Interrupt));
+        assert_eq!(engine.was_interrupted_at_terminal(), is_ctrl_c);
+    }
+}
+
 /// What the signals, a second apart, are answered with about the next Ctrl-C.
 fn next_interrupts(at_terminal: bool, signals: &[Signal]) -> Vec<Option<Insistence>> {
     let mut engine = running_at(at_terminal, Delay::Given(Duration::ZERO));

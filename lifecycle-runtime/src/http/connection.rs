@@ -17,11 +17,12 @@ use tracing::debug;
 use super::TARGET;
 use super::exchange::{Exchanges, Notices};
 use super::ledger::{Connection, Stage};
-use super::limits::Limits;
+use super::limits::{IDLE_GRACE, Limits};
 use super::listener::Listener;
 use super::make::Make;
 use super::protocols::{Conversation, Opening, Protocols, StreamExecutor};
 use super::request_body::RequestBody;
+use super::retirement;
 use super::socket::{Socket, Stream};
 use crate::driver::{CatchPanic, Seat};
 use crate::handles::stopping::Stopping;
@@ -109,6 +110,7 @@ impl Server {
             service,
             peer,
             connection: Arc::clone(connection),
+            old: self.limits.max_connection_age.and_then(retirement::end_of),
             notices: Arc::clone(&self.notices),
         };
         let patience = self.talk(stream, exchanges, connection, socket).await;
@@ -134,6 +136,7 @@ impl Server {
         A: Clone + Send + Sync + 'static,
     {
         let streams = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
+        let mut retirement = pin!(retirement::is_due(&self.seat, exchanges.old));
         let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
         let mut http = pin!(Conversation::new(Opening { protocols, ping, streams, stream, exchanges }));
         let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
@@ -149,11 +152,13 @@ impl Server {
                 }
                 if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
+                    clock.idle_grace = self.idle_grace();
                     // First read what has arrived by now.
                     continue;
                 }
                 let (stage, requests) = connection.stage();
-                let is_to_be_told = is_stopping && !is_told;
+                let mut is_retired = || stage == Stage::Http2 && retirement.as_mut().poll(cx).is_ready();
+                let is_to_be_told = !is_told && (is_stopping || is_retired());
                 clock.see(stage, requests, is_to_be_told);
                 // A client that is sending a head, or is about to, gets its answer first.
                 let is_ready = || match stage {
@@ -198,6 +203,13 @@ impl Server {
         // The peer of a connection at rest sends nothing that would be answered with a reset.
         if at_rest == Some(connection.stage().1) { Duration::ZERO } else { LINGER }
     }
+
+    /// A person who pressed Ctrl-C does not want to wait for clients that may come back.
+    fn idle_grace(&self) -> Duration {
+        let default =
+            || if self.seat.driver.was_interrupted_at_terminal() { Duration::ZERO } else { IDLE_GRACE };
+        self.limits.idle_grace.unwrap_or_else(default)
+    }
 }
 
 /// Waits for the turn, and then until the runtime has polled the system for what has arrived. A connection that looks
@@ -228,11 +240,20 @@ struct Clock {
     since: Instant,
     /// The turn has come, and the connection is to be told.
     is_stopping: bool,
+    /// How long it may be idle then.
+    idle_grace: Duration,
 }
 
 impl Clock {
     fn new(limits: Limits) -> Self {
-        Self { limits, stage: Stage::New, requests: 0, since: Instant::now(), is_stopping: false }
+        Self {
+            limits,
+            stage: Stage::New,
+            requests: 0,
+            since: Instant::now(),
+            is_stopping: false,
+            idle_grace: Duration::ZERO,
+        }
     }
 
     fn see(&mut self, stage: Stage, requests: u64, is_stopping: bool) {
@@ -246,7 +267,7 @@ impl Clock {
     fn due(&self) -> Option<Instant> {
         let limit = match self.stage {
             Stage::New if self.is_stopping => Some(FIRST_BYTE),
-            Stage::Idle if self.is_stopping => Some(self.limits.idle_grace),
+            Stage::Idle if self.is_stopping => Some(self.idle_grace),
             Stage::New | Stage::Head => self.limits.header_read_timeout,
             Stage::Idle => self.limits.keep_alive_timeout,
             Stage::Busy | Stage::Http2 => None,

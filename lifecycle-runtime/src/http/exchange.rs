@@ -8,19 +8,22 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::Peer;
 use super::ledger::Connection;
 use super::request_body::RequestBody;
 use super::response::{ResponseBody, close_after, is_endless};
+use crate::driver::Token;
 use crate::handles::stopping::Stopping;
 
 /// What every request of a server is given.
 #[derive(Debug)]
 pub(super) struct Notices {
     pub(super) stopping: Stopping,
-    pub(super) draining: Stopping,
+    /// Clients are asked to leave.
+    pub(super) leaving: Token,
     pub(super) idle_body_timeout: Option<Duration>,
 }
 
@@ -30,6 +33,8 @@ pub(super) struct Exchanges<S, A> {
     pub(super) service: S,
     pub(super) peer: A,
     pub(super) connection: Arc<Connection>,
+    /// When the connection is old, and its client is asked to leave.
+    pub(super) old: Option<Instant>,
     pub(super) notices: Arc<Notices>,
 }
 
@@ -49,6 +54,7 @@ where
         let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
         request.extensions_mut().insert(notices.stopping.clone());
         request.extensions_mut().insert(Peer(self.peer.clone()));
+        let old = self.old;
         let (is_connect, version) = (request.method() == Method::CONNECT, request.version());
         Box::pin(async move {
             poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -61,7 +67,8 @@ where
             if !is_upgrade && response.body().size_hint().exact().is_none() {
                 exchange.has_no_known_end();
             }
-            if !is_upgrade && notices.draining.is_stopping() {
+            let is_old = old.is_some_and(|old| old <= Instant::now());
+            if !is_upgrade && (is_old || notices.leaving.is_raised()) {
                 close_after(version, &mut response);
             }
             Ok(response.map(|body| ResponseBody { body, exchange }))

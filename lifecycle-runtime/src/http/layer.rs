@@ -13,9 +13,8 @@ use tower_service::Service;
 
 use super::response::{close_after, is_endless};
 use crate::driver::counter::Standing;
-use crate::driver::{Seat, Unit};
+use crate::driver::{Seat, Token, Unit};
 use crate::engine::event::Event;
-use crate::handles::stopping::Stopping;
 use crate::handles::tasks::Tasks;
 
 /// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
@@ -27,8 +26,9 @@ use crate::handles::tasks::Tasks;
 ///   hand it the notice of the turn, as below.
 /// * Once the turn has begun and nothing is in flight any more, requests are answered with 503 and `Retry-After: 1`,
 ///   without calling the service: what the resource comes after may already be gone.
-/// * While the application is draining, HTTP/1 responses carry `Connection: close` (rule D4). The layer also makes the
-///   platform's default drain delay apply.
+/// * From the beginning of the drain delay, HTTP/1 responses carry `Connection: close` (rule D4). HTTP/2 has nothing
+///   of the kind in a response: there, only [`serve_http`](crate::Acquire::serve_http) asks clients to leave before the
+///   turn. The layer also makes the platform's default drain delay apply.
 /// * At the cut-off, an unfinished request counts for the exit code, unless its response has begun and is
 ///   [endless](super::Endless) (rule E1).
 ///
@@ -73,7 +73,7 @@ impl<S> Layer<S> for InFlight {
     type Service = InFlightService<S>;
 
     fn layer(&self, service: S) -> InFlightService<S> {
-        InFlightService { service, draining: Stopping::of_stop(&self.seat), seat: self.seat.clone() }
+        InFlightService { service, leaving: self.seat.leaving().clone(), seat: self.seat.clone() }
     }
 }
 
@@ -82,7 +82,7 @@ impl<S> Layer<S> for InFlight {
 pub struct InFlightService<S> {
     service: S,
     seat: Seat,
-    draining: Stopping,
+    leaving: Token,
 }
 
 impl<S, Q, B> Service<Request<Q>> for InFlightService<S>
@@ -102,7 +102,7 @@ where
         let unit = self.seat.enter();
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
-        InFlightFuture { response, unit, version, draining: self.draining.clone() }
+        InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
     }
 }
 
@@ -115,7 +115,7 @@ pin_project! {
         response: Option<F>,
         unit: Option<Unit>,
         version: Version,
-        draining: Stopping,
+        leaving: Token,
     }
 }
 
@@ -133,7 +133,7 @@ where
             None => refusal(),
         };
         let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if this.draining.is_stopping() && !is_upgrade {
+        if this.leaving.is_raised() && !is_upgrade {
             close_after(*this.version, &mut response);
         }
         let mut response = response.map(|body| InFlightBody { body, unit: this.unit.take() });

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::framing::Framing;
 use crate::driver::counter::Standing;
 use crate::driver::{Unit, lock};
 
@@ -41,11 +42,8 @@ struct Ledger {
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
-    /// How many line ends were the last that was read, with nothing in between. Two are the end of a head.
-    line_ends: usize,
-    /// Since the last time that it was idle, a request had a body of known length, which may end in anything. So the
-    /// last bytes do not say whether the head of another request has begun.
-    had_body: bool,
+    /// Whether the head of another request of HTTP/1 has begun.
+    framing: Framing,
     /// Requests so far.
     requests: u64,
     /// Requests whose response is not complete, streams included.
@@ -66,8 +64,7 @@ impl Connection {
             unit,
             stage: Stage::New,
             preface: Some(0),
-            line_ends: 0,
-            had_body: false,
+            framing: Framing::default(),
             requests: 0,
             active: 0,
             debts: 0,
@@ -108,7 +105,7 @@ impl Connection {
             return;
         }
         let mut ledger = self.lock();
-        let is_empty = ledger.count_line_ends(bytes);
+        let is_empty = ledger.framing.read(bytes);
         ledger.preface = ledger.preface.and_then(|read| {
             let expected = &PREFACE[read..];
             let length = expected.len().min(bytes.len());
@@ -136,7 +133,7 @@ impl Connection {
     /// A request begins, whose head announces a body of this length.
     pub(super) fn begin(self: &Arc<Self>, body: Option<u64>) -> Exchange {
         let mut ledger = self.lock();
-        ledger.had_body |= body.is_some_and(|length| length > 0);
+        ledger.framing.begin(body);
         ledger.requests += 1;
         ledger.active += 1;
         ledger.debts += 1;
@@ -158,20 +155,8 @@ impl Ledger {
         self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
         if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
             // hyper may have read the beginning of the next head together with this request.
-            let is_in_head = self.line_ends < 2 && !self.had_body;
-            self.stage = if is_in_head { Stage::Head } else { Stage::Idle };
-            self.had_body = false;
+            self.stage = if self.framing.rest() { Stage::Head } else { Stage::Idle };
         }
-    }
-
-    /// Returns whether there is nothing but line ends.
-    fn count_line_ends(&mut self, bytes: &[u8]) -> bool {
-        let ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-        let (count, lines) =
-            ends.fold((0, 0), |(count, lines), byte| (count + 1, lines + usize::from(*byte == b'\n')));
-        let is_empty = count == bytes.len();
-        self.line_ends = if is_empty { self.line_ends + lines } else { lines };
-        is_empty
     }
 }
 

@@ -11,8 +11,12 @@ pub(super) struct Limits {
     pub(super) idle_body_timeout: Option<Duration>,
     pub(super) keep_alive_timeout: Option<Duration>,
     pub(super) keep_alive_ping: Option<Duration>,
-    pub(super) idle_grace: Duration,
+    /// If not set, [`IDLE_GRACE`], and none if a person at the terminal waits for the end.
+    pub(super) idle_grace: Option<Duration>,
+    pub(super) max_connection_age: Option<Duration>,
 }
+
+pub(super) const IDLE_GRACE: Duration = Duration::from_millis(250);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -21,7 +25,8 @@ impl Default for Limits {
             idle_body_timeout: Some(Duration::from_secs(30)),
             keep_alive_timeout: Some(Duration::from_secs(75)),
             keep_alive_ping: Some(Duration::from_secs(20)),
-            idle_grace: Duration::from_millis(250),
+            idle_grace: None,
+            max_connection_age: None,
         }
     }
 }

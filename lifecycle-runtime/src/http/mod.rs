@@ -5,20 +5,28 @@
 //!
 //! # What happens to a connection
 //!
-//! While the application is draining, connections are served and new ones are accepted. HTTP/1 responses carry
-//! `Connection: close`, so that clients leave by themselves (rule D4). At the turn of the resource, the connections in
-//! the accept queue are accepted, and the listener is closed. Then
+//! During the drain delay, connections are served and new ones are accepted, and clients are asked to leave (rule D4):
+//!
+//! | a connection of | in the drain delay | older than [`max_connection_age`](HttpServer::max_connection_age) |
+//! |---|---|---|
+//! | HTTP/1 | its responses carry `Connection: close`; if it is idle, it stays as it is | the same |
+//! | HTTP/2 | gets GOAWAY at a random moment of the first half: its streams finish, and the client connects elsewhere. One that begins in the second half is served until the turn | gets GOAWAY |
+//!
+//! The load balancer learns of the stop in the same time, and a client that connects anew comes to an instance that
+//! stays. One that comes back here is served.
+//!
+//! At the turn of the resource, the connections in the accept queue are accepted, and the listener is closed. Then
 //!
 //! | a connection that | until its end | if cut off, it is |
 //! |---|---|---|
-//! | has had its last response within the idle grace (250 ms) | may send its next request, and is answered | excused |
+//! | has had its last response within the idle grace (250 ms; none after a Ctrl-C at a terminal) | may send its next request, and is answered | excused |
 //! | has been idle for longer | is closed at once, unless something has arrived | |
 //! | has sent nothing, or only empty lines | has 1 s from its accept, then is closed | excused |
-//! | is sending the head of a request | may finish it, and is answered | excused |
+//! | is sending the head of a request, also one behind another request | may finish it within its time, and is answered | excused |
 //! | has a request under way | gets a complete response, then is closed | counted |
 //! | reads a response, whether its length is known or not | may read all of it | counted |
 //! | reads an endless response: see below | may continue | excused |
-//! | uses HTTP/2 | gets GOAWAY; its streams are treated as above | as its streams are |
+//! | uses HTTP/2 | gets GOAWAY, unless it had it before; its streams are treated as above | as its streams are |
 //! | was upgraded: a WebSocket, also in a stream of HTTP/2 | continues; its handler has the notice | excused |
 //!
 //! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
@@ -122,6 +130,7 @@
 
 mod connection;
 mod exchange;
+mod framing;
 mod layer;
 mod ledger;
 mod limits;
@@ -131,6 +140,7 @@ mod make_service;
 mod protocols;
 mod request_body;
 mod response;
+mod retirement;
 mod server;
 mod socket;
 mod socket_file;

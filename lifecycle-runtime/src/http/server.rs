@@ -102,12 +102,28 @@ impl HttpServer {
 
     /// Sets for how long after its last response an HTTP/1 connection is kept at the turn. The next request of a busy
     /// client may already be on its way; it is answered, with `Connection: close`. A connection that has been idle for
-    /// longer is closed at once. The default is 250 ms; zero means that every idle connection is closed at once.
+    /// longer is closed at once. The default is 250 ms, and zero after a Ctrl-C at a terminal; zero means that every idle
+    /// connection is closed at once.
     ///
     /// Make it longer than a client that is far away, or that pauses between requests, needs for its next request. The
     /// stop takes at most that much longer.
     pub fn idle_grace(mut self, grace: Duration) -> Self {
-        self.limits.idle_grace = grace;
+        self.limits.idle_grace = Some(grace);
+        self
+    }
+
+    /// Limits how old a connection gets, for load balancers that spread connections rather than requests: clients that
+    /// never leave would not come to a new instance. The default is `None`, no limit.
+    ///
+    /// Once it is as old as that, counted from its accept, HTTP/2 gets GOAWAY, and the next response of HTTP/1 carries
+    /// `Connection: close`. Requests under way are answered, however long they take, and no request is lost: an idle
+    /// connection of HTTP/1 is not closed, but at the end of its [`keep_alive_timeout`](Self::keep_alive_timeout). A
+    /// connection that was upgraded, such as a WebSocket, goes on.
+    ///
+    /// The age of each connection differs from `age` by up to a tenth, in either direction, so that clients that came
+    /// together do not leave together. Choose minutes rather than seconds: every client has to connect anew that often.
+    pub fn max_connection_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.limits.max_connection_age = age.into();
         self
     }
 
@@ -241,7 +257,7 @@ impl HttpServer {
         let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
-            draining: Stopping::of_stop(&seat),
+            leaving: seat.leaving().clone(),
             idle_body_timeout: limits.idle_body_timeout,
         };
         let server = Server { seat: seat.clone(), limits, protocols, notices: Arc::new(notices) };
