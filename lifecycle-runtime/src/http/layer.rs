@@ -17,6 +17,7 @@ use crate::driver::{Seat, Unit};
 use crate::engine::event::Event;
 use crate::handles::stopping::Stopping;
 use crate::handles::tasks::Tasks;
+use crate::model::units::Units;
 
 /// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
 ///
@@ -99,7 +100,13 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let unit = self.seat.enter();
+        let mut unit = self.seat.enter();
+        if let Some(unit) = &mut unit {
+            // A request to our own server of the same resource is counted there.
+            let notice = request.extensions().get::<Stopping>();
+            let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
+            unit.is(Units { requests: usize::from(!is_counted), ..Units::default() });
+        }
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
         InFlightFuture { response, unit, version, draining: self.draining.clone() }
@@ -165,6 +172,7 @@ impl<B> InFlightBody<B> {
     fn excuse(&mut self) {
         if let Some(unit) = &mut self.unit {
             unit.stand(Standing::Excused);
+            unit.is(Units { requests: 0, streams: unit.units().requests, ..unit.units() });
         }
     }
 }

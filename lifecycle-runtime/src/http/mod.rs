@@ -132,6 +132,7 @@ mod response;
 mod server;
 mod socket;
 mod socket_file;
+mod upgrade;
 
 use http::{Request, Response};
 use http_body::Body;

@@ -59,11 +59,17 @@ pub struct HttpServer {
     seat: Seat,
     limits: Limits,
     max_connections: Option<usize>,
+    finishes_handlers: bool,
 }
 
 impl HttpServer {
     pub(super) fn new(seat: &Seat) -> Self {
-        Self { seat: seat.clone(), limits: Limits::default(), max_connections: None }
+        Self {
+            seat: seat.clone(),
+            limits: Limits::default(),
+            max_connections: None,
+            finishes_handlers: false,
+        }
     }
 
     /// Limits how long a client may take to send the head of a request, counted from the accept or from the first byte
@@ -117,6 +123,19 @@ impl HttpServer {
         self
     }
 
+    /// Sets whether a handler runs to its end although its client has left. It is then in flight as a request, until it
+    /// has returned or is cut off. The default is `false`: the handler is dropped at its next await, as with hyper and
+    /// axum, and what it has begun elsewhere, on a thread for blocking code for example, is not waited for.
+    ///
+    /// Use it for handlers that must not stop half-way. Each of them runs in a task of its own, which costs an allocation
+    /// and a hop to another thread. What the response does after the handler has returned, such as a stream in its body,
+    /// ends with its client in any case, and the rest of a request body is an error once the client has left. For a single
+    /// handler, see [`lifecycle::http`](crate::http).
+    pub fn finish_handlers(mut self, finish: bool) -> Self {
+        self.finishes_handlers = finish;
+        self
+    }
+
     /// Serves `service` on the connections of `listener`: see [`Acquire::serve_http`](crate::Acquire::serve_http).
     pub fn serve<L, S, B>(self, listener: L, service: S)
     where
@@ -125,7 +144,7 @@ impl HttpServer {
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let Self { seat, limits, max_connections } = self;
+        let Self { seat, limits, max_connections, finishes_handlers } = self;
         seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
         let stopping = Stopping::of_turn(&seat);
@@ -133,6 +152,7 @@ impl HttpServer {
             stopping: stopping.clone(),
             draining: Stopping::of_stop(&seat),
             idle_body_timeout: limits.idle_body_timeout,
+            finisher: finishes_handlers.then(|| seat.clone()),
         };
         let server = Server { seat: seat.clone(), limits, notices: Arc::new(notices) };
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
