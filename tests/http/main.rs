@@ -2,8 +2,10 @@
 //! waits for twenty seconds at most.
 
 mod accept;
+mod cut_off;
 mod delay;
 mod endless;
+mod finish;
 mod grace;
 mod grpc;
 mod http1;
@@ -15,4 +17,5 @@ mod linger;
 mod make_service;
 mod support;
 mod tls;
+mod units;
 mod websocket;
