@@ -188,7 +188,7 @@ impl Saving {
     }
 
     /// The client has gone, and the handler has begun to save: it is waited for.
-    async fn is_waited_for(self, running: Running) {
+    async fn saves_in_peace(self, running: Running) {
         self.gate.begun(1).await;
         running.stop().await;
         while running.in_flight() > 1 {
@@ -220,7 +220,7 @@ async fn a_handler_that_goes_on_after_its_client_has_gone_is_in_flight() {
         };
         let running = serve(patient(), once(handler)).await;
         drop(connect(&running).await);
-        saving.is_waited_for(running).await;
+        saving.saves_in_peace(running).await;
     })
     .await;
 }
@@ -237,7 +237,7 @@ async fn so_is_one_that_has_dropped_its_socket() {
         };
         let running = serve(patient(), once(handler)).await;
         drop(connect(&running).await);
-        saving.is_waited_for(running).await;
+        saving.saves_in_peace(running).await;
     })
     .await;
 }
@@ -260,7 +260,7 @@ async fn so_is_one_that_has_given_the_halves_of_its_socket_away() {
         };
         let running = serve(patient(), once(handler)).await;
         drop(connect(&running).await);
-        saving.is_waited_for(running).await;
+        saving.saves_in_peace(running).await;
     })
     .await;
 }
@@ -279,7 +279,7 @@ async fn so_is_one_that_was_upgraded_by_hand() {
         };
         let running = serve(patient(), by_hand("/socket", handler)).await;
         drop(connect(&running).await);
-        saving.is_waited_for(running).await;
+        saving.saves_in_peace(running).await;
     })
     .await;
 }
@@ -301,7 +301,7 @@ async fn so_is_that_of_a_stream_of_http2() {
         let stream = hyper::upgrade::on(client.send_request(connect).await.unwrap()).await.unwrap();
         assert_eq!(running.units().upgraded, 1);
         drop((stream, client));
-        saving.is_waited_for(running).await;
+        saving.saves_in_peace(running).await;
     })
     .await;
 }

@@ -27,6 +27,9 @@ use crate::driver::{Seat, Token};
 /// }
 /// ```
 ///
+/// The notice in a request that becomes a WebSocket keeps the resource from being released, until its last clone is
+/// dropped: see [`lifecycle::http`](crate::http). No other does.
+///
 /// It only reports a stop. To request one, use [`App::shutdown`](crate::App::shutdown).
 ///
 /// # Cancel safety
