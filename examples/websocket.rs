@@ -38,8 +38,8 @@ impl Resource for Http {
     }
 }
 
-/// Every request carries the notice of the server's turn. An upgraded connection still belongs to the server: it is
-/// counted, and waited for until the cut-off.
+/// Every request carries the notice of the server's turn. An upgraded connection still belongs to the server: it is in
+/// flight until its handler has returned, which has the notice until then, or until the cut-off.
 async fn upgrade(upgrade: WebSocketUpgrade, Extension(stopping): Extension<Stopping>) -> Response {
     upgrade.on_upgrade(|socket| echo(socket, stopping))
 }

@@ -274,5 +274,6 @@ pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;
+pub use crate::model::units::Units;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

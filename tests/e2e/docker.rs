@@ -41,7 +41,7 @@ fn is_stopped_in_time(program: Program) {
     let log = exit.stdout();
     let report = " of 8.0 s: SIGTERM received; exit code 124";
     assert!(log.contains(report), "there is no report that says {report:?}");
-    let cut = "2 cut off (1 not counted: notified streams or idle connections)";
+    let cut = "2 cut off: 1 request, 1 upgraded connection (not counted)";
     assert!(log.contains(cut), "the report does not say {cut:?}");
     exit.assert_in_order(&["released Worker in", "released Queue in"]);
     exit.assert_in_order(&["released AuditLog in", "released Scratch in", "released Settings in"]);

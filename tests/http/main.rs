@@ -2,8 +2,10 @@
 //! waits for twenty seconds at most.
 
 mod accept;
+mod cut_off;
 mod delay;
 mod endless;
+mod finish;
 mod grace;
 mod grpc;
 mod http1;
@@ -17,4 +19,5 @@ mod make_service;
 mod settings;
 mod support;
 mod tls;
+mod units;
 mod websocket;

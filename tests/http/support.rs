@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use lifecycle::{
-    Acquire, App, Builder, Outcome, Report, Resource, ResourceReport, Result, Stopping, Tasks, resource,
+    Acquire, App, Builder, Outcome, Report, Resource, ResourceReport, Result, Stopping, Tasks, Units,
+    resource,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -113,8 +114,13 @@ impl Running {
         peer
     }
 
+    /// Everything that is there, idle connections included.
     pub(crate) fn in_flight(&self) -> usize {
-        self.tasks.in_flight()
+        self.units().in_flight() + self.units().idle
+    }
+
+    pub(crate) fn units(&self) -> Units {
+        self.tasks.units()
     }
 
     /// Asks to stop, and waits until the turn of the server has begun.

@@ -65,6 +65,40 @@ fn serving_goes_on_until_the_drain_delay_is_over() {
     assert_eq!(code, Some(0), "{printed}");
 }
 
+/// There is a delay for whatever makes a running application stop (rule D4), so there is traffic in it.
+#[test]
+fn serving_goes_on_in_the_delay_of_a_stop_that_no_signal_asked_for() {
+    for (order, why) in [("shut down", "shutdown requested"), ("serving fails", "something failed")] {
+        let process = start(&[("LIFECYCLE_DRAIN_DELAY", "5s")]);
+        let probe = process.probe();
+        process.line("body runs");
+        process.order(order);
+        get_until(probe, "/readyz", |answer| answer.body == "draining\n");
+        let serving = get(probe, "/servingz");
+        assert_eq!((serving.code, serving.body.as_str()), (200, "serving\n"), "{order}");
+        assert!(get(probe, "/status").body.contains(why), "{order}");
+        let (code, printed) = process.end();
+        assert_eq!(code, Some(u8::from(order != "shut down").into()), "{printed}");
+    }
+}
+
+/// With nothing left to live for, there is no delay (rule D4), and a failure ends one.
+#[test]
+fn serving_is_over_with_the_delay() {
+    let process = start(&[("HOLD", "release"), ("LIFECYCLE_DRAIN_DELAY", "8s")]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("shut down");
+    get_until(probe, "/readyz", |answer| answer.body == "draining\n");
+    assert_eq!(get(probe, "/servingz").code, 200);
+    process.order("serving fails");
+    process.line("Db waits");
+    let over = get(probe, "/servingz");
+    assert_eq!((over.code, over.body.as_str()), (503, "stopping\n"));
+    process.order("go release");
+    assert_eq!(process.end().0, Some(1));
+}
+
 #[test]
 fn a_failing_check_ends_serving_while_the_application_runs_and_not_during_the_drain_delay() {
     let process = start(&[("HOLD", "drain"), ("LIFECYCLE_DRAIN_DELAY", "5s")]);

@@ -93,6 +93,37 @@ fn slow_clients_keep_no_check_out() {
     process.stop();
 }
 
+/// As many as there are places ask, and wait for a check that hangs. What is asked after that is answered at once, and
+/// those that made room for it hear why.
+#[test]
+fn checks_that_hang_keep_no_other_check_out() {
+    let process = start(&[]);
+    let probe = process.probe();
+    process.line("body runs");
+    process.order("check hang");
+    let mut waiting: Vec<TcpStream> = (0..64).map(|_| asks_for_readiness(probe)).collect();
+    process.line("checking Db");
+    for path in ["/livez", "/startupz", "/status", "/livez"] {
+        waiting.push(asks_for_readiness(probe));
+        assert_eq!(get(probe, path).code, 200, "{path}");
+    }
+    process.order("go check");
+    let answers: Vec<String> = waiting.iter_mut().map(rest).collect();
+    let made_room = |answer: &String| {
+        answer.starts_with("HTTP/1.1 503") && answer.contains("too many requests are waiting for an answer")
+    };
+    assert!(answers.iter().any(made_room), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.starts_with("HTTP/1.1 200")), "{answers:?}");
+    process.stop();
+}
+
+fn asks_for_readiness(probe: SocketAddr) -> TcpStream {
+    let mut stream = connect(probe);
+    let request = b"GET /readyz HTTP/1.1\r\nHost: p\r\n\r\n";
+    stream.write_all(request).unwrap_or_else(|error| panic!("cannot send: {error}"));
+    stream
+}
+
 /// A client that begins to ask, and stays.
 fn half_a_head(probe: SocketAddr) -> TcpStream {
     let mut stream = connect(probe);

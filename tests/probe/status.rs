@@ -33,12 +33,13 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
     let db = resource(&running, "Db");
     let mut expected =
-        vec!["name", "state", "since", "left_ms", "in_flight", "excused", "tasks", "outcome", "check"];
+        vec!["name", "state", "since", "left_ms", "in_flight", "idle", "tasks", "outcome", "check"];
     expected.sort_unstable();
     assert_eq!(fields(&db).unwrap_or_default(), expected);
     assert_eq!((&db["state"], &db["check"]["result"]), (&Value::from("ready"), &Value::from("passed")));
     let server = resource(&running, "Server");
-    assert_eq!((&server["in_flight"], &server["excused"]), (&Value::from(2), &Value::from(0)), "two tasks");
+    let in_flight = r#"{"requests":0,"streams":0,"tasks":2,"upgraded":0}"#;
+    assert_eq!((server["in_flight"].to_string().as_str(), &server["idle"]), (in_flight, &Value::from(0)));
     assert_eq!(server["tasks"], Value::from(vec!["serving", "blocker"]));
     process.stop();
 }
@@ -74,16 +75,37 @@ fn requests_are_told_apart_from_idle_connections() {
     let request = thread::spawn(move || parse(&send(web, request)).map(|answer| answer.code));
     process.line("a request hangs");
     let server = || resource(&json(probe), "Server");
-    let count = |server: &Value, field: &str| server[field].as_u64().unwrap_or_default();
-    let in_flight = |server: &Value| (count(server, "in_flight"), count(server, "excused"));
-    // One request and two tasks; and beside the 20 connections, the task of the server, which is excused too.
-    wait_until("every connection was accepted", || in_flight(&server()) == (3, 21));
+    let kinds = ["requests", "streams", "upgraded", "tasks"];
+    let in_flight = |server: &Value| kinds.map(|kind| server["in_flight"][kind].as_u64());
+    wait_until("every connection was accepted", || server()["idle"] == 20);
+    // The task of the server, which accepts, is one of the three.
+    assert_eq!(in_flight(&server()), [1, 0, 0, 3].map(Some));
     assert_eq!(server()["tasks"], Value::from(vec!["serving", "server", "blocker"]));
     process.order("go request");
     assert_eq!(request.join().ok(), Some(Some(200)));
-    wait_until("nothing is asked any more", || in_flight(&server()).0 == 2);
+    wait_until("nothing is asked any more", || in_flight(&server()) == [0, 0, 0, 3].map(Some));
     drop(idle);
     process.stop();
+}
+
+#[test]
+fn the_log_tells_requests_from_tasks_while_they_are_waited_for() {
+    let process = start(&[("WEB", "serve"), ("HOLD", "drain")]);
+    let web = process.web();
+    process.line("body runs");
+    let request = "GET /slow HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
+    let request = thread::spawn(move || parse(&send(web, request)).map(|answer| answer.code));
+    process.line("a request hangs");
+    process.signal(Signal::TERM);
+    let waiting = process.line("still stopping");
+    assert!(
+        waiting.contains("waiting for Server (2 in flight: 1 request, 1 task: serving) for"),
+        "{waiting}"
+    );
+    process.order("go request");
+    process.order("go drain");
+    let (code, printed) = process.end();
+    assert_eq!((code, request.join().ok()), (Some(0), Some(Some(200))), "{printed}");
 }
 
 /// A name that was made to point here is how a web page gets to read what answers on this machine (DNS rebinding).

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::census::Census;
 use super::counter::Counter;
 use super::token::Token;
+use crate::model::units::Units;
 use crate::process::lock;
 
 /// An acquired resource without its type.
@@ -15,6 +17,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub(crate) counter: Counter,
+    pub(super) census: Census,
     /// The turn has begun.
     pub(super) stopping: Flag,
     /// Tasks are dropped.
@@ -27,6 +30,11 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    /// What is in flight, by kind.
+    pub(super) fn units(&self) -> Units {
+        self.census.units(self.counter.in_flight())
+    }
+
     pub(super) fn put(&self, instance: Instance) {
         *lock(&self.instance) = Some(instance);
     }

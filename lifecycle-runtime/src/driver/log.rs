@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::audience::{Ear, TARGET};
 use crate::engine::activity::Activity;
-use crate::engine::notice::{
-    Acquiring, Blame, Cut, Ignored, Insistence, Killing, LastWords, Notice, Waiting,
-};
+use crate::engine::notice::{Acquiring, Blame, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
 use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
@@ -17,6 +15,7 @@ use crate::model::plan::{Id, Plan};
 use crate::model::platform::Origin;
 use crate::model::report::{Outcome, Report, ResourceReport};
 use crate::model::signal::Taken;
+use crate::model::units::{cut_off, in_flight};
 
 /// Something that waits to be said.
 #[derive(Debug)]
@@ -211,18 +210,18 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::Drained { name, took } => {
             say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took));
         }
-        Notice::TasksAborted { name, after, tasks, cut: Cut { in_flight, excused } } => say!(
+        Notice::TasksAborted { name, after, tasks, units, excused } => say!(
             ear,
             WARN,
             resource = *name,
             after_ms = millis(*after),
             tasks = tasks.join(", "),
-            in_flight,
+            in_flight = units.all(),
             excused,
-            "{name} did not drain within {}: aborting {}; {in_flight} in flight{}",
+            "{name} did not drain within {}: aborting {}; {}",
             Human(*after),
             what_is_left(tasks),
-            excused_among(*excused),
+            if units.are_tasks() { in_flight(units, &[""; 0]) } else { cut_off(units, *excused, &[""; 0]) },
         ),
         Notice::TasksStuck { name, tasks } => say!(
             ear,
@@ -345,11 +344,12 @@ fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: D
 }
 
 fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
-    let describe = |Waiting { name, doing, since, in_flight, tasks }: &Waiting| {
+    let describe = |Waiting { name, doing, since, units, tasks }: &Waiting| {
         let doing = match doing {
-            Activity::Draining if tasks.is_empty() => format!("{in_flight} in flight"),
-            Activity::Draining => format!("{in_flight} in flight: {}", tasks.join(", ")),
-            Activity::AbortingTasks => format!("{in_flight} in flight, aborted: {}", what_is_left(tasks)),
+            Activity::Draining => in_flight(units, tasks),
+            Activity::AbortingTasks => {
+                format!("{}, aborted: {}", in_flight(units, &[""; 0]), what_is_left(tasks))
+            }
             Activity::Releasing => "its release".to_owned(),
             Activity::Aborting => "its abort".to_owned(),
             Activity::Waiting | Activity::Acquiring | Activity::Ready | Activity::Gone => doing.to_string(),
@@ -434,13 +434,6 @@ pub(super) fn last_words(words: &LastWords) -> String {
 /// Tasks have names; other units in flight have none.
 fn what_is_left(tasks: &[TaskName]) -> String {
     if tasks.is_empty() { "everything in flight".to_owned() } else { tasks.join(", ") }
-}
-
-fn excused_among(excused: usize) -> String {
-    match excused {
-        0 => String::new(),
-        excused => format!(" ({excused} not counted: notified streams or idle connections)"),
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

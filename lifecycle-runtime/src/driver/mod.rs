@@ -15,6 +15,7 @@ mod audience;
 mod blocking;
 mod catch;
 mod cell;
+mod census;
 pub(crate) mod counter;
 mod endpoints;
 mod errors;
@@ -70,6 +71,7 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
+use crate::model::units::Units;
 use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
 use crate::process::stderr::PATIENCE;
@@ -180,6 +182,10 @@ impl Counts for Cells {
 
     fn in_flight(&self, id: Id) -> Cut {
         self.0[id].counter.cut()
+    }
+
+    fn units(&self, id: Id) -> Units {
+        self.0[id].units()
     }
 }
 

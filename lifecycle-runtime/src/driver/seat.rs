@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use super::token::Token;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
-#[cfg(feature = "probe")]
-use crate::engine::notice::Cut;
 use crate::engine::notice::Notice;
 use crate::model::Name;
 use crate::model::plan::Id;
+use crate::model::units::Units;
 
 /// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.
 #[derive(Clone, Debug)]
@@ -36,14 +35,9 @@ impl Seat {
         if self.cell().abort.is_up() { None } else { self.enter() }
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
-        self.cell().counter.in_flight()
-    }
-
-    /// How many units are in flight, and how many of these are excused.
-    #[cfg(feature = "probe")]
-    pub(crate) fn cut(&self) -> Cut {
-        self.cell().counter.cut()
+    /// What is in flight, by kind.
+    pub(crate) fn units(&self) -> Units {
+        self.cell().units()
     }
 
     /// See [`Driver::send`].

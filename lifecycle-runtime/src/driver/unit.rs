@@ -3,6 +3,7 @@
 use super::Seat;
 use super::counter::{Counter, Standing};
 use crate::engine::event::{Event, Rest};
+use crate::model::units::Units;
 
 /// One unit in flight of a resource. It counts for as long as it lives.
 #[derive(Debug)]
@@ -10,17 +11,22 @@ pub(crate) struct Unit {
     seat: Seat,
     has_left: bool,
     standing: Standing,
+    /// What it is, if it says so.
+    units: Option<Units>,
 }
 
 impl Unit {
     pub(super) fn enter(seat: Seat) -> Option<Self> {
         let has_entered = seat.cell().counter.enter();
-        has_entered.then(|| Self { seat, has_left: false, standing: Standing::default() })
+        has_entered.then(|| Self { seat, has_left: false, standing: Standing::default(), units: None })
     }
 
     /// Leaves, and says what that leaves behind, for a caller that has more to tell and tells both in one event.
     pub(crate) fn leave(&mut self) -> Rest {
         let is_last = !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
+        if let Some(units) = self.units.take() {
+            self.seat.cell().census.change(Some(units), None);
+        }
         if is_last { Rest::Drained } else { Rest::Unknown }
     }
 
@@ -33,6 +39,21 @@ impl Unit {
             (Standing::Counts, Standing::Counts) | (Standing::Excused, Standing::Excused) => {}
         }
         self.standing = standing;
+    }
+
+    /// What it has said that it is.
+    #[cfg(feature = "http")]
+    pub(crate) fn units(&self) -> Units {
+        self.units.unwrap_or_default()
+    }
+
+    /// Says what the unit is, in place of a task. A connection may be many requests at a time.
+    #[cfg(feature = "http")]
+    pub(crate) fn is(&mut self, units: Units) {
+        if self.units != Some(units) {
+            let before = self.units.replace(units);
+            self.seat.cell().census.change(before, Some(units));
+        }
     }
 
     fn counter(&self) -> &Counter {

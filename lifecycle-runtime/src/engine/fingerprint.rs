@@ -96,6 +96,8 @@ impl Slot {
             times,
             // For the report.
             in_flight: _,
+            units: _,
+            cut_units: _,
             cut,
             // For the report, and for the last words.
             aborted_tasks: _,

@@ -64,6 +64,7 @@ use crate::model::phase::{Phase, Reason};
 use crate::model::plan::{Id, Plan};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
+use crate::model::units::Units;
 use crate::model::{Name, TaskName};
 
 /// Progress is told this often (rules S3 and D11).
@@ -77,6 +78,11 @@ pub(crate) trait Counts {
 
     /// How many units are in flight now.
     fn in_flight(&self, id: Id) -> Cut;
+
+    /// The same by kind. Where nothing else is known, everything is a task.
+    fn units(&self, id: Id) -> Units {
+        Units::of_tasks(self.in_flight(id).in_flight)
+    }
 }
 
 #[derive(Clone, Debug)]

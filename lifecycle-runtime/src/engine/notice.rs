@@ -12,6 +12,7 @@ use crate::model::plan::Plan;
 use crate::model::platform::{Origin, Platform};
 use crate::model::report::Outcome;
 use crate::model::signal::{Signal, Taken};
+use crate::model::units::Units;
 use crate::model::{Name, TaskName};
 
 /// Something to be said.
@@ -120,7 +121,8 @@ pub(crate) enum Notice {
         name: Name,
         after: Duration,
         tasks: Vec<TaskName>,
-        cut: Cut,
+        units: Units,
+        excused: usize,
     },
     /// Aborted tasks that are still there.
     TasksStuck {
@@ -227,7 +229,7 @@ pub(crate) struct Waiting {
     pub(crate) doing: Activity,
     /// For how long.
     pub(crate) since: Duration,
-    pub(crate) in_flight: usize,
+    pub(crate) units: Units,
     /// The tasks that are still there.
     pub(crate) tasks: Vec<TaskName>,
 }

@@ -43,7 +43,7 @@ impl Engine {
                 name: self.name(id),
                 doing,
                 since: self.now - since,
-                in_flight: counts.in_flight(id).in_flight,
+                units: counts.units(id),
                 tasks: self.slots[id].task_names(),
             }
         };

@@ -8,6 +8,7 @@ use super::event::{TaskId, TaskKind};
 use super::notice::Cut;
 use crate::model::TaskName;
 use crate::model::report::Outcome;
+use crate::model::units::Units;
 
 /// The state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +59,9 @@ pub(super) struct Slot {
     pub(super) trouble: Option<Outcome>,
     pub(super) times: Times,
     pub(super) in_flight: usize,
+    /// What was in flight when its turn began, and when it was cut off.
+    pub(super) units: Units,
+    pub(super) cut_units: Units,
     pub(super) cut: Cut,
     pub(super) aborted_tasks: Vec<TaskName>,
     pub(super) stuck_tasks: Vec<TaskName>,
@@ -97,6 +101,8 @@ impl Slot {
             trouble: None,
             times: Times::default(),
             in_flight: 0,
+            units: Units::default(),
+            cut_units: Units::default(),
             cut: Cut::default(),
             aborted_tasks: Vec::new(),
             stuck_tasks: Vec::new(),
@@ -148,6 +154,12 @@ impl Slot {
             State::Gone => (Activity::Gone, times.gone),
         };
         (activity, since.unwrap_or_default())
+    }
+
+    /// How much of what was cut off is excused. The counter knows of the tasks, and the kinds of several streams on one
+    /// connection.
+    pub(super) fn excused(&self) -> usize {
+        self.cut.excused.max(self.cut_units.excused())
     }
 
     /// The names of its tasks, in the order in which they were spawned.

@@ -43,9 +43,11 @@ impl Engine {
         }
         self.command(Command::Drain(id));
         let in_flight = counts.begin_drain(id);
+        let units = counts.units(id);
         let slot = &mut self.slots[id];
         slot.times.turn = Some(self.now);
         slot.in_flight = in_flight;
+        slot.units = units;
         slot.is_drained |= in_flight == 0;
         self.enter_state(id, State::Draining);
         if self.plan.step(id).foundation {
@@ -92,7 +94,7 @@ impl Engine {
 
     /// What is cut off counts, unless all of it is excused (rule E1). Interrupting a body is a different matter.
     fn note_cut(&mut self, id: Id, counts: &dyn Counts) {
-        let cut = counts.in_flight(id);
+        let (cut, units) = (counts.in_flight(id), counts.units(id));
         let is_main = id == self.plan.main();
         // A body that is dropped with its owner is about to leave.
         let is_interruption = is_main && (self.body_is_deaf() || !self.body_is_alive);
@@ -102,14 +104,16 @@ impl Engine {
         let slot = &mut self.slots[id];
         let tasks = slot.task_names();
         slot.cut = cut;
+        slot.cut_units = units;
         slot.aborted_tasks.clone_from(&tasks);
+        let excused = slot.excused();
         if cut.counts() {
             // Before the stop there is no deadline that could cut anything off.
             self.was_cut |= self.shutdown.is_some();
             slot.trouble(Outcome::Aborted);
         }
         let after = self.now - slot.times.turn.unwrap_or_default();
-        self.say(Notice::TasksAborted { name: self.name(id), after, tasks, cut });
+        self.say(Notice::TasksAborted { name: self.name(id), after, tasks, units, excused });
     }
 
     fn body_is_deaf(&self) -> bool {

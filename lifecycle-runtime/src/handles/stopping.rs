@@ -1,5 +1,6 @@
 //! The notice that work should come to an end.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +27,9 @@ use crate::driver::{Seat, Token};
 /// }
 /// ```
 ///
+/// The notice in a request that becomes a WebSocket keeps the resource from being released, until its last clone is
+/// dropped: see [`lifecycle::http`](crate::http). No other does.
+///
 /// It only reports a stop. To request one, use [`App::shutdown`](crate::App::shutdown).
 ///
 /// # Cancel safety
@@ -37,6 +41,8 @@ pub struct Stopping {
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     seat: Seat,
     scope: Scope,
+    /// What is in flight for as long as somebody has the notice.
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the notice is for.
@@ -50,11 +56,24 @@ enum Scope {
 
 impl Stopping {
     pub(crate) fn of_turn(seat: &Seat) -> Self {
-        Self { token: seat.stopping(), waiting: None, seat: seat.clone(), scope: Scope::Turn }
+        Self { token: seat.stopping(), waiting: None, seat: seat.clone(), scope: Scope::Turn, held: None }
     }
 
     pub(crate) fn of_stop(seat: &Seat) -> Self {
-        Self { token: seat.draining().clone(), waiting: None, seat: seat.clone(), scope: Scope::Stop }
+        let token = seat.draining().clone();
+        Self { token, waiting: None, seat: seat.clone(), scope: Scope::Stop, held: None }
+    }
+
+    /// The same notice, which holds something until its last clone is dropped.
+    #[cfg(feature = "http")]
+    pub(crate) fn holding(&self, held: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { held: Some(held), ..self.clone() }
+    }
+
+    /// Whether it is a notice of this resource.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_of(&self, seat: &Seat) -> bool {
+        Arc::ptr_eq(&self.seat.driver, &seat.driver) && self.seat.id == seat.id
     }
 
     /// Whether the notice has fired.
@@ -140,8 +159,8 @@ impl Future for Stopping {
 
 impl Clone for Stopping {
     fn clone(&self) -> Self {
-        let Self { token, waiting: _, seat, scope } = self;
-        Self { token: token.clone(), waiting: None, seat: seat.clone(), scope: *scope }
+        let Self { token, waiting: _, seat, scope, held } = self;
+        Self { token: token.clone(), waiting: None, seat: seat.clone(), scope: *scope, held: held.clone() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use super::never::Never;
 use crate::driver::{CatchPanic, Panic, Seat, Unit, Witness, Witnessed};
 use crate::model::failure::BoxError;
+use crate::model::units::Units;
 
 /// The return types of a supervised task: `()`, or a `Result` whose error stops the application.
 #[diagnostic::on_unimplemented(
@@ -105,10 +106,17 @@ impl Tasks {
         self.seat.enter().map(|unit| Guard { unit })
     }
 
-    /// How many units are in flight: the tasks of this resource, including supervised ones, and its guards.
+    /// How many units are in flight: the tasks of this resource, including supervised ones, its guards, and its
+    /// requests and streams (feature `http`). Idle connections are not in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.seat.in_flight()
+        self.units().in_flight()
+    }
+
+    /// What is in flight, by kind, and how many connections are idle.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        self.seat.units()
     }
 }
 

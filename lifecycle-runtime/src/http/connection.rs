@@ -116,6 +116,7 @@ impl Server {
         let patience = self.talk(stream, exchanges, connection, socket).await;
         // An upgraded connection lives on in its handler, and still belongs to this resource.
         socket.is_gone().await;
+        connection.socket_is_gone();
         patience
     }
 

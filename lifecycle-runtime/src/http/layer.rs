@@ -15,7 +15,9 @@ use super::response::{close_after, is_endless};
 use crate::driver::counter::Standing;
 use crate::driver::{Seat, Token, Unit};
 use crate::engine::event::Event;
+use crate::handles::stopping::Stopping;
 use crate::handles::tasks::Tasks;
+use crate::model::units::Units;
 
 /// A tower layer that counts the requests in flight of a resource, for any server: axum's own, tonic's, plain hyper.
 ///
@@ -99,7 +101,13 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let unit = self.seat.enter();
+        let mut unit = self.seat.enter();
+        if let Some(unit) = &mut unit {
+            // A request to our own server of the same resource is counted there.
+            let notice = request.extensions().get::<Stopping>();
+            let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
+            unit.is(Units { requests: usize::from(!is_counted), ..Units::default() });
+        }
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
         InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
@@ -165,6 +173,7 @@ impl<B> InFlightBody<B> {
     fn excuse(&mut self) {
         if let Some(unit) = &mut self.unit {
             unit.stand(Standing::Excused);
+            unit.is(Units { requests: 0, streams: unit.units().requests, ..unit.units() });
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::framing::Framing;
 use crate::driver::counter::Standing;
 use crate::driver::{Unit, lock};
+use crate::model::units::Units;
 
 /// What a client of HTTP/2 says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -46,8 +47,16 @@ struct Ledger {
     framing: Framing,
     /// Requests so far.
     requests: u64,
-    /// Requests whose response is not complete, streams included.
+    /// Requests whose response is not complete, endless ones included.
     active: usize,
+    /// How many of these owe nothing any more: endless responses, and what has been upgraded.
+    endless: usize,
+    /// How many of these are endless responses.
+    streams: usize,
+    /// A connection of HTTP/1 was upgraded, and its socket is still there.
+    is_upgraded: bool,
+    /// The handlers of upgraded connections that have not ended. There may be many on one connection of HTTP/2.
+    handlers: usize,
     /// What keeps the connection from being excused: a request without a response, or with a response that has not
     /// been written out. An endless response owes nothing.
     debts: usize,
@@ -58,19 +67,24 @@ struct Ledger {
 }
 
 impl Connection {
-    pub(super) fn new(mut unit: Unit) -> Arc<Self> {
-        unit.stand(Standing::Excused);
-        Arc::new(Self(Mutex::new(Ledger {
+    pub(super) fn new(unit: Unit) -> Arc<Self> {
+        let mut ledger = Ledger {
             unit,
             stage: Stage::New,
             preface: Some(0),
             framing: Framing::default(),
             requests: 0,
             active: 0,
+            endless: 0,
+            streams: 0,
+            is_upgraded: false,
+            handlers: 0,
             debts: 0,
             streaming: 0,
             owes_flush: false,
-        })))
+        };
+        ledger.balance();
+        Arc::new(Self(Mutex::new(ledger)))
     }
 
     /// What it is at, and after how many requests: a request may come and go between two looks.
@@ -141,7 +155,27 @@ impl Connection {
             ledger.stage = Stage::Busy;
         }
         ledger.balance();
-        Exchange { debt: Some(Debt::new(self)), is_streaming: false, connection: Arc::clone(self) }
+        Exchange { connection: Arc::clone(self), kind: Kind::Request, is_streaming: false }
+    }
+
+    /// The handler of an upgraded connection is there from now on.
+    pub(super) fn has_handler(&self) {
+        let mut ledger = self.lock();
+        ledger.handlers += 1;
+        ledger.balance();
+    }
+
+    pub(super) fn handler_has_ended(&self) {
+        let mut ledger = self.lock();
+        ledger.handlers -= 1;
+        ledger.balance();
+    }
+
+    /// Nothing holds the socket any more.
+    pub(super) fn socket_is_gone(&self) {
+        let mut ledger = self.lock();
+        ledger.is_upgraded = false;
+        ledger.balance();
     }
 
     /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
@@ -153,19 +187,46 @@ impl Connection {
 impl Ledger {
     fn balance(&mut self) {
         self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
+        self.unit.is(self.units());
         if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
             // hyper may have read the beginning of the next head together with this request.
             self.stage = if self.framing.rest() { Stage::Head } else { Stage::Idle };
         }
     }
+
+    /// What the connection is, for people.
+    fn units(&self) -> Units {
+        // What is left of complete responses is not told apart by request.
+        let requests = (self.active - self.endless).max(usize::from(self.debts > 0));
+        let upgraded = self.handlers.max(usize::from(self.is_upgraded));
+        let is_idle = requests + self.streams + upgraded == 0;
+        Units { requests, streams: self.streams, upgraded, idle: usize::from(is_idle), ..Units::default() }
+    }
+
+    /// Something was handed on, and has to be flushed. One flush is enough for all.
+    fn hand_on(&mut self) {
+        if std::mem::replace(&mut self.owes_flush, true) {
+            self.debts -= 1;
+        }
+    }
 }
 
-/// A request, until its response is complete.
+/// A request, until its response is complete. While it is neither endless nor upgraded, it is a debt.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    debt: Option<Debt>,
-    is_streaming: bool,
     connection: Arc<Connection>,
+    kind: Kind,
+    is_streaming: bool,
+}
+
+/// What a request has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Request,
+    /// Its response is endless.
+    Stream,
+    /// The connection, or the stream of HTTP/2, is the handler's.
+    Upgrade,
 }
 
 impl Exchange {
@@ -176,58 +237,66 @@ impl Exchange {
 
     /// The response is endless: it owes nothing any more, not even to be flushed.
     pub(super) fn is_endless(&mut self) {
-        if let Some(debt) = self.debt.take() {
-            debt.forgive();
-        }
+        self.forgive(Kind::Stream);
     }
 
-    /// The debt for a part of the response, which has to be written out; `None` if it is endless.
+    /// The connection is the handler's.
+    pub(super) fn is_upgrade(&mut self) {
+        self.forgive(Kind::Upgrade);
+    }
+
+    fn forgive(&mut self, kind: Kind) {
+        if std::mem::replace(&mut self.kind, kind) != Kind::Request {
+            return;
+        }
+        let mut ledger = self.connection.lock();
+        ledger.debts -= 1;
+        ledger.endless += 1;
+        ledger.streams += usize::from(kind == Kind::Stream);
+        ledger.is_upgraded |= kind == Kind::Upgrade && ledger.stage != Stage::Http2;
+        ledger.balance();
+    }
+
+    /// What a part of the response owes: to be written out. Nothing if it is endless.
     pub(super) fn debt(&self) -> Option<Debt> {
-        self.debt.clone()
+        (self.kind == Kind::Request).then(|| {
+            self.connection.lock().debts += 1;
+            Debt(Arc::clone(&self.connection))
+        })
+    }
+
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Whether the end of the response is known from its beginning.
+    pub(super) fn has_known_end(&self) -> bool {
+        !self.is_streaming
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.debt = None;
         let mut ledger = self.connection.lock();
         ledger.active -= 1;
         ledger.streaming -= usize::from(self.is_streaming);
+        ledger.streams -= usize::from(self.kind == Kind::Stream);
+        match self.kind {
+            Kind::Request => ledger.hand_on(),
+            Kind::Stream | Kind::Upgrade => ledger.endless -= 1,
+        }
         ledger.balance();
     }
 }
 
-/// Something that has to be written out. When it is dropped it was handed on; then it has to be flushed.
+/// A part of a response, which has to be written out. When it is dropped it was handed on.
 #[derive(Debug)]
-pub(super) struct Debt {
-    connection: Arc<Connection>,
-    is_forgiven: bool,
-}
-
-impl Debt {
-    fn new(connection: &Arc<Connection>) -> Self {
-        Self { connection: Arc::clone(connection), is_forgiven: false }
-    }
-
-    fn forgive(mut self) {
-        self.is_forgiven = true;
-    }
-}
-
-impl Clone for Debt {
-    fn clone(&self) -> Self {
-        self.connection.lock().debts += 1;
-        Self::new(&self.connection)
-    }
-}
+pub(super) struct Debt(Arc<Connection>);
 
 impl Drop for Debt {
     fn drop(&mut self) {
-        let mut ledger = self.connection.lock();
-        // The debt becomes a flush that is owed. One flush is enough for all.
-        if self.is_forgiven || std::mem::replace(&mut ledger.owes_flush, true) {
-            ledger.debts -= 1;
-        }
+        let mut ledger = self.0.lock();
+        ledger.hand_on();
         ledger.balance();
     }
 }

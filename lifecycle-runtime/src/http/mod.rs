@@ -27,10 +27,17 @@
 //! | reads a response, whether its length is known or not | may read all of it | counted |
 //! | reads an endless response: see below | may continue | excused |
 //! | uses HTTP/2 | gets GOAWAY, unless it had it before; its streams are treated as above | as its streams are |
-//! | was upgraded: a WebSocket, also in a stream of HTTP/2 | continues; its handler has the notice | excused |
+//! | was upgraded: a WebSocket, also in a stream of HTTP/2 | continues until its handler has ended, which has the notice | excused |
 //!
 //! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
 //! if a handler still holds it. A counted one makes the exit code 124 (rule E1); an excused one appears in the report.
+//!
+//! # What is in flight
+//!
+//! Requests are in flight, and not connections: [`Units`](crate::Units) tells requests, endless streams, upgraded
+//! connections and tasks apart, and counts idle connections beside them. Many streams of one HTTP/2 connection are as
+//! many requests. The log, the report, `/status` of the probe and [`Tasks::units`](crate::Tasks::units) all use these
+//! words. A request is under way from its head until its response is written out.
 //!
 //! A response is endless if it says so: by its content type, which is `text/event-stream`, `multipart/x-mixed-replace` or
 //! a type of gRPC (`application/grpc`, and all that begins like this), or by the mark [`Endless`]. Every other response
@@ -49,9 +56,38 @@
 //! flight. A client that does not close its side is not a failure. A connection that is idle has nothing to lose, and
 //! does not linger.
 //!
-//! A client that shuts down its write side after its request gets its response; so a handler whose client has left runs
-//! to its end, unless hyper's `half_close` is turned off: see [`HttpServer::configure_http1`]. A response of unknown length ends when the client shuts down its write side: that cannot be told from a
-//! client that has left.
+//! A client that shuts down its write side after its request gets its response, unless hyper's `half_close` is turned off:
+//! see [`HttpServer::configure_http1`]. A response of unknown length ends when
+//! the client shuts down its write side: that cannot be told from a client that has left.
+//!
+//! # A handler whose client has left
+//!
+//! With HTTP/1, the server does not notice that a client has left before it writes the response: the handler runs to its
+//! end. With HTTP/2 it does notice, and drops the handler at its next await, when the client resets the stream or its
+//! connection is gone. (So does any other hyper server, with HTTP/1 too: this is what [`InFlight`] sees.) What a dropped
+//! handler has begun elsewhere goes on without it: a closure in `spawn_blocking`, a task of `tokio::spawn`. It is not in
+//! flight, so nothing waits for it, and it ends half-way with the process, whose exit code is 0.
+//!
+//! [`HttpServer::finish_handlers`] makes every handler run to its end, counted as a request. For one handler, or with
+//! another server, spawn the work as a task of the resource ([`Acquire::tasks`](crate::Acquire::tasks)), and wait for
+//! it: it is in flight, whatever becomes of the handler.
+//!
+//! ```
+//! use axum::extract::State;
+//! use axum::http::StatusCode;
+//! use lifecycle::Tasks;
+//! use tokio::sync::oneshot;
+//! # async fn charge() -> &'static str { "paid" }
+//!
+//! async fn pay(State(tasks): State<Tasks>) -> Result<&'static str, StatusCode> {
+//!     let (done, receipt) = oneshot::channel();
+//!     tasks.spawn(async move {
+//!         let receipt = charge().await;
+//!         let _ = done.send(receipt);
+//!     });
+//!     receipt.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+//! }
+//! ```
 //!
 //! # Listening sockets
 //!
@@ -107,6 +143,14 @@
 //! }
 //! ```
 //!
+//! The handler of a WebSocket runs in a task that is not the server's. It is in flight for as long as it has its socket
+//! or its notice, and the resources that it uses are there until then. One that is an `async fn` with both as arguments,
+//! as above, has them until it returns, and may save something after its client has gone. Two kinds are over early:
+//!
+//! * One that does not take the notice is in flight until it drops its socket, and until its connection is gone with
+//!   HTTP/2. axum's `split` is no exception: the halves may end in other tasks.
+//! * One that gives its notice away, by `stopping.await` or in a `select!`. Await a clone, or `&mut stopping`.
+//!
 //! The same with tokio-tungstenite, whatever made the handshake:
 //!
 //! ```
@@ -144,6 +188,7 @@ mod retirement;
 mod server;
 mod socket;
 mod socket_file;
+mod upgrade;
 
 use http::{Request, Response};
 use http_body::Body;

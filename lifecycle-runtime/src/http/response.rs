@@ -67,8 +67,22 @@ pin_project! {
     /// The body of a response, and with it the rest of its request.
     pub(super) struct ResponseBody<B> {
         #[pin]
-        pub(super) body: B,
-        pub(super) exchange: Exchange,
+        body: B,
+        // The last piece takes it along.
+        exchange: Option<Exchange>,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(body: B, exchange: Exchange) -> Self {
+        Self { body, exchange: Some(exchange) }
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn forgive(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.is_endless();
+        }
     }
 }
 
@@ -80,9 +94,10 @@ impl<B: Body> Body for ResponseBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        let owed = |data| Chunk { data, _debt: this.exchange.debt() };
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        let is_last = this.body.is_end_stream();
+        let owed = |data| Chunk { data, _owed: Owed::by(this.exchange, is_last) };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(owed))))
     }
 
@@ -99,7 +114,32 @@ impl<B: Body> Body for ResponseBody<B> {
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,
-    _debt: Option<Debt>,
+    _owed: Owed,
+}
+
+/// What is owed until a piece of a response is written.
+#[derive(Debug)]
+enum Owed {
+    Nothing,
+    Part {
+        _debt: Debt,
+    },
+    /// It is the last piece: the request is under way until then.
+    Rest {
+        _exchange: Exchange,
+    },
+}
+
+impl Owed {
+    fn by(exchange: &mut Option<Exchange>, is_last: bool) -> Self {
+        if let Some(exchange) = exchange.take_if(|exchange| is_last && exchange.has_known_end()) {
+            return Self::Rest { _exchange: exchange };
+        }
+        match exchange.as_ref().and_then(Exchange::debt) {
+            Some(debt) => Self::Part { _debt: debt },
+            None => Self::Nothing,
+        }
+    }
 }
 
 impl<D: Buf> Buf for Chunk<D> {

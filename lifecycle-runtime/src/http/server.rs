@@ -64,6 +64,7 @@ pub struct HttpServer {
     limits: Limits,
     protocols: Protocols,
     max_connections: Option<usize>,
+    finishes_handlers: bool,
 }
 
 impl HttpServer {
@@ -73,6 +74,7 @@ impl HttpServer {
             limits: Limits::default(),
             protocols: Protocols::new(),
             max_connections: None,
+            finishes_handlers: false,
         }
     }
 
@@ -238,6 +240,19 @@ impl HttpServer {
         self
     }
 
+    /// Sets whether a handler runs to its end although its client has left. It is then in flight as a request, until it
+    /// has returned or is cut off. The default is `false`: the handler is dropped at its next await, as with hyper and
+    /// axum, and what it has begun elsewhere, on a thread for blocking code for example, is not waited for.
+    ///
+    /// Use it for handlers that must not stop half-way. Each of them runs in a task of its own, which costs an allocation
+    /// and a hop to another thread. What the response does after the handler has returned, such as a stream in its body,
+    /// ends with its client in any case, and the rest of a request body is an error once the client has left. For a single
+    /// handler, see [`lifecycle::http`](crate::http).
+    pub fn finish_handlers(mut self, finish: bool) -> Self {
+        self.finishes_handlers = finish;
+        self
+    }
+
     /// Serves `service` on the connections of `listener`: see [`Acquire::serve_http`](crate::Acquire::serve_http).
     pub fn serve<L, S, B>(self, listener: L, service: S)
     where
@@ -251,7 +266,7 @@ impl HttpServer {
 
     /// Serves each connection with what `make` makes for it.
     pub(super) fn begin<L: Listener>(self, listener: L, make: impl Make<L>) {
-        let Self { seat, limits, protocols, max_connections } = self;
+        let Self { seat, limits, protocols, max_connections, finishes_handlers } = self;
         seat.send(Event::Serves);
         let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
         let stopping = Stopping::of_turn(&seat);
@@ -259,6 +274,7 @@ impl HttpServer {
             stopping: stopping.clone(),
             leaving: seat.leaving().clone(),
             idle_body_timeout: limits.idle_body_timeout,
+            finisher: finishes_handlers.then(|| seat.clone()),
         };
         let server = Server { seat: seat.clone(), limits, protocols, notices: Arc::new(notices) };
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };

@@ -12,6 +12,7 @@ pub(crate) mod platform;
 pub(crate) mod report;
 mod report_text;
 pub(crate) mod signal;
+pub(crate) mod units;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::exit_code;
 use super::failure::{Failure, Operation};
 use super::phase::{Phase, Reason};
+use super::units::Units;
 
 /// What happened to an application, from its start to its end, and the exit code.
 ///
@@ -66,10 +67,14 @@ pub struct ResourceReport {
     pub drain: Option<Duration>,
     /// How long `release` took; `None` if it was never called.
     pub release: Option<Duration>,
-    /// Units of work in flight (tasks and guards) when its turn began.
+    /// How many units were in flight when its turn began: requests, tasks and so on, without idle connections.
     pub in_flight: usize,
-    /// Units of work in flight when it was cut off.
+    /// What was there when its turn began, by kind.
+    pub in_flight_by_kind: Units,
+    /// How many units were cut off, idle connections included.
     pub cut: usize,
+    /// What was cut off, by kind.
+    pub cut_by_kind: Units,
     /// How many of the units that were cut off do not affect the exit code: endless responses and upgraded connections
     /// that were notified, and connections without a request (rule E1).
     pub excused: usize,

@@ -6,6 +6,7 @@ use super::duration::Human;
 use super::failure::{Failure, Operation};
 use super::phase::Reason;
 use super::report::{Outcome, Report, ResourceReport};
+use super::units::cut_off;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,18 +92,17 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {:width$}  outcome        acquire   drain     release   in flight", "resource")?;
     }
     for resource in &report.resources {
-        let ResourceReport { name, outcome, acquire, drain, release, in_flight, cut, excused, .. } = resource;
+        let ResourceReport { name, outcome, acquire, drain, release, in_flight, in_flight_by_kind, .. } =
+            resource;
         let [acquire, drain, release] =
             [acquire, drain, release].map(|took| took.map_or("-".to_owned(), |took| Human(took).to_string()));
         write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
-        if *cut > 0 {
-            write!(f, ", {cut} cut off")?;
-            if !resource.aborted_tasks.is_empty() {
-                write!(f, ": {}", resource.aborted_tasks.join(", "))?;
-            }
+        if !in_flight_by_kind.are_tasks() {
+            write!(f, " ({in_flight_by_kind})")?;
         }
-        if *excused > 0 {
-            write!(f, " ({excused} not counted: notified streams or idle connections)")?;
+        if resource.cut > 0 {
+            let cut = cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks);
+            write!(f, ", {cut}")?;
         }
         if !resource.stuck_tasks.is_empty() {
             write!(f, ", stuck: {}", resource.stuck_tasks.join(", "))?;

@@ -228,12 +228,18 @@ impl Answers {
             .enumerate()
             .map(|(id, (resource, checked))| Row {
                 resource,
-                cut: self.driver.seat(id).cut(),
+                units: self.driver.seat(id).units(),
                 checked: checked.as_ref(),
             })
             .collect();
         let document = json::document(&status, &rows, SystemTime::now(), self.probe.errors);
         response(StatusCode::OK, "application/json", document)
+    }
+
+    /// What is answered when the place is needed by another connection.
+    pub(super) fn gives_way() -> Answer {
+        let words = "too many requests are waiting for an answer, and this one was the oldest";
+        say(StatusCode::SERVICE_UNAVAILABLE, words.to_owned())
     }
 
     /// Waits until load balancers have noticed, or the turns begin.

@@ -5,15 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Errors;
 use super::checks::Checked;
-use crate::engine::notice::Cut;
 use crate::engine::status::{ResourceStatus, Status};
 use crate::model::phase::Reason;
+use crate::model::units::Units;
 
 /// One resource, with what the engine does not know of it.
 pub(super) struct Row<'a> {
     pub(super) resource: &'a ResourceStatus,
-    /// What would be cut off now.
-    pub(super) cut: Cut,
+    pub(super) units: Units,
     pub(super) checked: Option<&'a Checked>,
 }
 
@@ -36,18 +35,17 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
         quoted(status.deadline.map(|deadline| time(deadline).to_string())),
         left(status.deadline),
     );
-    for (position, Row { resource, cut, checked }) in rows.iter().enumerate() {
+    for (position, Row { resource, units, checked }) in rows.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
         let tasks: Vec<String> = resource.tasks.iter().map(|task| Quoted(task).to_string()).collect();
-        let Cut { in_flight, excused } = cut;
+        let Units { requests, streams, upgraded, tasks: in_tasks, idle } = units;
         let _ = write!(
             text,
-            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{},\"excused\":{excused},\"tasks\":[{}],\"outcome\":{},\"check\":",
+            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"tasks\":[{}],\"outcome\":{},\"check\":",
             Quoted(resource.name),
             resource.activity,
             time(resource.since),
             left(resource.cutoff),
-            in_flight.saturating_sub(*excused),
             tasks.join(","),
             quoted(resource.outcome.map(|outcome| outcome.to_string())),
         );
@@ -172,8 +170,8 @@ mod tests {
         };
         let checked =
             Checked { result: CheckResult::Failed, at: at(1_000), error: Some("secret".to_owned()) };
-        let rows =
-            [Row { resource: &resource, cut: Cut { in_flight: 3, excused: 1 }, checked: Some(&checked) }];
+        let units = Units { requests: 1, streams: 4, upgraded: 3, tasks: 2, idle: 20 };
+        let rows = [Row { resource: &resource, units, checked: Some(&checked) }];
         let hidden = document(&status, &rows, at(1_010), Errors::Hidden);
         assert_eq!(
             hidden.replace(env!("CARGO_PKG_VERSION"), "1.2.3"),
@@ -181,7 +179,7 @@ mod tests {
              \"reason\":\"shutdown requested\",\
              \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
              {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"left_ms\":1000,\
-             \"in_flight\":2,\"excused\":1,\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
+             \"in_flight\":{\"requests\":1,\"streams\":4,\"upgraded\":3,\"tasks\":2},\"idle\":20,\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
         );
         let shown = document(&status, &rows, at(1_010), Errors::Shown);
         assert!(shown.contains("\"error\":\"secret\""), "{shown}");

@@ -32,7 +32,7 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | `/servingz` | as long as traffic is served: the same in `Running`, from `/prestop` on too, and then until the drain delay is over, without checks | otherwise |
 /// | `/startupz` | once `Running` was reached | before |
 /// | `/status` | always; JSON, see below | never; 403 if the client is on another machine or asks for a host name, unless [`status_for_all`](Self::status_for_all) is set |
-/// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | never; 404 if it is not set |
+/// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | if more than 64 wait; 404 if it is not set |
 ///
 /// `/readyz` is for load balancers that check by themselves. `/servingz` is for the kubelet: see
 /// [`kubernetes`](crate::kubernetes).
@@ -42,7 +42,8 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// GET, HEAD and OPTIONS are answered (GET alone at `/prestop`), with one request per connection, and never from a
 /// cache. OPTIONS has the status code of GET, and no body; `OPTIONS /`, the default check of HAProxy, is `OPTIONS
 /// /readyz`. A request head may take 8 KiB and 2 s, a whole request 5 s. There are at most 64 connections. When there
-/// are more, the oldest that has not sent a complete request is closed, so that slow clients keep no check out.
+/// are more, the oldest that has not sent a complete request is closed; when all of them have, the oldest of those that
+/// wait for checks or at `/prestop` is answered with 503. So neither slow clients nor checks that hang keep a probe out.
 ///
 /// # The status
 ///
@@ -65,8 +66,8 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///       "state": "ready",
 ///       "since": "2026-11-21T11:30:00.250Z",
 ///       "left_ms": 23500,
-///       "in_flight": 3,
-///       "excused": 20,
+///       "in_flight": { "requests": 1, "streams": 0, "upgraded": 0, "tasks": 2 },
+///       "idle": 20,
 ///       "tasks": ["refresh"],
 ///       "outcome": null,
 ///       "check": { "result": "passed", "at": "2026-11-21T11:36:00.900Z" }
@@ -88,10 +89,12 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   `since` is when that began. `left_ms` is how many milliseconds are left until it is cut off, while the application
 ///   stops and until the resource is gone; otherwise `null`. `outcome` is the result once it is gone: `clean`,
 ///   `failed`, `panicked`, `timed out`, `aborted`, `cancelled`, `skipped` or `never started`.
-/// * `in_flight` counts what would be lost if the resource were cut off now: connections with a request whose response
-///   is not complete (one with HTTP/2 counts once), tasks, guards and checks. `excused` counts the rest: connections
-///   without such a request (idle, upgraded or streaming), and the task of `serve_http` itself. `tasks` has the names of
-///   its supervised and background tasks.
+/// * `in_flight` counts what the resource would wait for if its turn began now: `requests` whose response is not
+///   complete (each stream of an HTTP/2 connection is one), `streams` (endless responses), `upgraded` connections
+///   (WebSockets), and `tasks` (guards and checks among them, and the task of `serve_http` that accepts). `idle` counts
+///   the connections that are none of these; the turn closes them. Requests and tasks that are cut off make the exit
+///   code 124, the others do not (rule E1). See [`Units`](crate::Units). The other `tasks` has the names of its supervised
+///   and background tasks.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! Room for so many connections and no more. When it is taken, whoever has waited longest without asking anything makes
-//! room, so that slow clients keep nobody out.
+//! Room for so many connections and no more. When it is taken, the oldest makes room: first of those that have asked
+//! nothing, so that slow clients keep nobody out, then of those that wait for an answer, so that a check that hangs
+//! does not either.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -13,9 +13,28 @@ use crate::driver::lock;
 #[derive(Debug)]
 pub(super) struct Room {
     free: Arc<Semaphore>,
-    /// Who has not sent a complete request, in the order of their arrival.
-    unasked: Arc<Mutex<BTreeMap<u64, Eviction>>>,
+    guests: Arc<Mutex<Guests>>,
     arrived: u64,
+}
+
+/// Who can be asked to leave, in the order of their arrival.
+#[derive(Debug, Default)]
+struct Guests {
+    /// Their request is not complete.
+    unasked: BTreeMap<u64, Eviction>,
+    /// They wait for the answer.
+    asked: BTreeMap<u64, Eviction>,
+}
+
+impl Guests {
+    fn pop_first(&mut self) -> Option<Eviction> {
+        self.unasked.pop_first().or_else(|| self.asked.pop_first()).map(|(_, eviction)| eviction)
+    }
+
+    fn remove(&mut self, number: u64) {
+        self.unasked.remove(&number);
+        self.asked.remove(&number);
+    }
 }
 
 /// Asks one connection to leave. Closed once it has left, or stays because its request came just in time.
@@ -25,25 +44,25 @@ type Eviction = mpsc::Sender<()>;
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
-    unasked: Arc<Mutex<BTreeMap<u64, Eviction>>>,
+    guests: Arc<Mutex<Guests>>,
     /// Given back before `eviction` closes: whoever waits for the end of the eviction finds the place free.
     _permit: OwnedSemaphorePermit,
-    /// Gone once the request is complete.
-    eviction: Option<mpsc::Receiver<()>>,
+    eviction: mpsc::Receiver<()>,
+    has_asked: bool,
 }
 
 impl Room {
     pub(super) fn new(places: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(places)), unasked: Arc::default(), arrived: 0 }
+        Self { free: Arc::new(Semaphore::new(places)), guests: Arc::default(), arrived: 0 }
     }
 
-    /// A place for a connection that has arrived. Waits only if every place is taken by a connection that has asked.
+    /// A place for a connection that has arrived. Waits only for those that were asked to leave.
     pub(super) async fn enter(&mut self) -> Option<Place> {
         let permit = loop {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
                 break permit;
             }
-            let Some((_, oldest)) = lock(&self.unasked).pop_first() else {
+            let Some(oldest) = lock(&self.guests).pop_first() else {
                 break Arc::clone(&self.free).acquire_owned().await.ok()?;
             };
             let _ = oldest.try_send(());
@@ -51,32 +70,35 @@ impl Room {
         };
         let (evict, eviction) = mpsc::channel(1);
         self.arrived += 1;
-        lock(&self.unasked).insert(self.arrived, evict);
-        let unasked = Arc::clone(&self.unasked);
-        Some(Place { number: self.arrived, unasked, _permit: permit, eviction: Some(eviction) })
+        lock(&self.guests).unasked.insert(self.arrived, evict);
+        let guests = Arc::clone(&self.guests);
+        Some(Place { number: self.arrived, guests, _permit: permit, eviction, has_asked: false })
     }
 }
 
 impl Place {
-    /// Until the place is needed for another connection; never once it is to be kept.
+    /// Until the place is needed for another connection.
     pub(super) async fn is_needed(&mut self) {
-        match &mut self.eviction {
-            // As long as the place is not kept, there is somebody who can ask for it.
-            Some(eviction) => drop(eviction.recv().await),
-            None => pending().await,
-        }
+        self.eviction.recv().await;
     }
 
-    /// The request is complete: the place is kept until the answer was given.
+    /// The request is complete: the place is kept until the answer was given, unless no other can be had. If somebody
+    /// has just asked for it, they ask the next.
     pub(super) fn keep(&mut self) {
-        lock(&self.unasked).remove(&self.number);
-        self.eviction = None;
+        if std::mem::replace(&mut self.has_asked, true) {
+            return;
+        }
+        let (evict, eviction) = mpsc::channel(1);
+        let mut guests = lock(&self.guests);
+        guests.remove(self.number);
+        guests.asked.insert(self.number, evict);
+        self.eviction = eviction;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.unasked).remove(&self.number);
+        lock(&self.guests).remove(self.number);
     }
 }
 
@@ -129,12 +151,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_asked_is_waited_for() {
-        let mut room = Room::new(1);
-        let mut asked = room.enter().await.unwrap();
-        asked.keep();
-        assert!(waits(room.enter()).await);
-        drop(asked);
-        assert!(!waits(room.enter()).await);
+    async fn when_all_have_asked_the_oldest_of_them_makes_room() {
+        let mut room = Room::new(2);
+        let mut oldest = room.enter().await.unwrap();
+        let mut younger = room.enter().await.unwrap();
+        younger.keep();
+        oldest.keep();
+        let leaves = async {
+            oldest.is_needed().await;
+            drop(oldest);
+        };
+        let (newest, ()) = tokio::join!(room.enter(), leaves);
+        assert!(newest.is_some() && waits(younger.is_needed()).await);
+        assert!(waits(room.enter()).await, "it waits for the one that was asked to leave");
     }
 }

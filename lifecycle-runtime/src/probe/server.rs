@@ -1,9 +1,10 @@
 //! The listener and its connections, with a bound on everything that a peer can do.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::Request;
@@ -12,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Probe;
@@ -27,7 +28,7 @@ const HEAD_TIME: Duration = Duration::from_secs(2);
 /// The limit of a connection, from its first byte to its last, not counting the wait of `/prestop`.
 const TIME_IN_ALL: Duration = Duration::from_secs(5);
 
-/// When there are more, the oldest without a complete request is closed.
+/// When there are more, the oldest is closed: see [`Room`].
 const CONNECTIONS: usize = 64;
 
 /// After an accept that failed, most likely for want of descriptors.
@@ -95,7 +96,8 @@ struct Limit {
 /// One connection, one request.
 async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers: Answers) {
     let (limits, mut limit) = watch::channel(Limit { until: Instant::now() + TIME_IN_ALL, has_asked: false });
-    let (limits, answers) = (&limits, &answers);
+    let gives_way = Notify::new();
+    let (limits, answers, gives_way) = (&limits, &answers, &gives_way);
     let service = service_fn(move |request: Request<Incoming>| async move {
         let is_complete = request.body().is_end_stream();
         limits.send_modify(|limit| limit.has_asked = is_complete);
@@ -103,7 +105,12 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
             limits.send_modify(|limit| limit.until = Instant::now() + by + TIME_IN_ALL);
         };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        Ok::<_, Infallible>(answers.answer(Question { peer, method, uri, headers }, wait_longer).await)
+        let answer = tokio::select! {
+            biased;
+            answer = answers.answer(Question { peer, method, uri, headers }, wait_longer) => answer,
+            () = gives_way.notified() => Answers::gives_way(),
+        };
+        Ok::<_, Infallible>(answer)
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -124,8 +131,15 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
             biased;
             _ = &mut connection => return,
             Ok(()) = limit.changed() => {}
-            () = place.is_needed() => return,
+            () = place.is_needed() => break,
             () = sleep_until(until) => return,
         }
     }
+    // It can say so if its client reads; it does not wait for that.
+    gives_way.notify_one();
+    poll_fn(|cx| {
+        let _ = connection.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
