@@ -91,7 +91,7 @@ impl Listener for Exhausted {
         Listener::accept(&mut self.inner).await
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, SocketAddr)>> + Send {
         self.inner.close()
     }
 }

@@ -32,9 +32,12 @@ impl<L: Listener> Listener for TlsListener<L> {
         Ok((shake::<L>(self.tls.clone(), handshake), peer))
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, L::Addr)>> + Send {
         let Self { inner, tls } = self;
-        inner.close().map(move |(handshake, peer)| (shake::<L>(tls.clone(), handshake), peer))
+        inner.close().map(move |accepted| {
+            let (handshake, peer) = accepted?;
+            Ok((shake::<L>(tls.clone(), handshake), peer))
+        })
     }
 }
 

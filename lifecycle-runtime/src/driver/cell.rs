@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::connections::Connections;
 use super::counter::Counter;
 use super::token::Token;
 use crate::process::lock;
@@ -15,6 +16,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub(crate) counter: Counter,
+    pub(super) connections: Connections,
     /// The turn has begun.
     pub(super) stopping: Flag,
     /// Tasks are dropped.

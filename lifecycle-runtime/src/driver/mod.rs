@@ -15,6 +15,7 @@ mod audience;
 mod blocking;
 mod catch;
 mod cell;
+mod connections;
 pub(crate) mod counter;
 mod endpoints;
 mod errors;
@@ -47,6 +48,8 @@ use tracing::level_filters::LevelFilter;
 use self::audience::Audience;
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
+#[cfg(feature = "probe")]
+pub(crate) use self::connections::Connected;
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;

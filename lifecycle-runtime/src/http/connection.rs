@@ -12,31 +12,32 @@ use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tower_service::Service;
 use tracing::debug;
 
 use super::TARGET;
 use super::exchange::{Exchanges, Notices};
+use super::handshake::shake_hands;
 use super::ledger::{Connection, Stage};
-use super::limits::Limits;
+use super::limits::{FIRST_BYTE, Limits};
 use super::listener::Listener;
+use super::places::Place;
 use super::request_body::RequestBody;
 use super::socket::{Socket, Stream};
+use super::streams::{Pace, Streams};
 use crate::driver::{CatchPanic, Seat};
 use crate::handles::stopping::Stopping;
 use crate::model::failure::BoxError;
-
-/// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
-/// about to send, a request that is to be served. One that has been silent for longer is idle.
-const FIRST_BYTE: Duration = Duration::from_secs(1);
 
 /// How long a connection lingers: its peer may take that long to read what was sent, and to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a peer may take to answer a ping of HTTP/2.
 const PONG: Duration = Duration::from_secs(20);
+
+/// How long a peer without streams may take to acknowledge GOAWAY.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What the connections of one server share.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Server {
         service: S,
         handshake: L::Handshake,
         peer: L::Addr,
-        permit: Option<OwnedSemaphorePermit>,
+        place: Place,
     ) where
         L: Listener,
         S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>,
@@ -61,7 +62,8 @@ impl Server {
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let Some(unit) = self.seat.enter() else { return };
-        let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
+        let (server, connection, socket) =
+            (Arc::clone(self), Connection::new(unit), Socket::new(self.limits.write_timeout));
         let abort = self.seat.abort();
         self.seat.spawn(async move {
             let serve = async {
@@ -74,7 +76,7 @@ impl Server {
             };
             abort.run_until(serve).await;
             socket.close();
-            drop(permit);
+            drop(place);
         });
     }
 
@@ -93,14 +95,14 @@ impl Server {
         S: Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
-        let io = match timeout(limit, handshake).await {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) => {
+        let stopping = stopping_is_heard(self.notices.stopping.clone());
+        let io = match shake_hands(handshake, self.limits.header_read_timeout, stopping).await {
+            Some(Ok(io)) => io,
+            Some(Err(error)) => {
                 debug!(target: TARGET, "the handshake of a connection failed: {error}");
                 return Duration::ZERO;
             }
-            Err(_) => {
+            None => {
                 debug!(target: TARGET, "the handshake of a connection timed out");
                 return Duration::ZERO;
             }
@@ -110,6 +112,7 @@ impl Server {
             service,
             peer,
             connection: Arc::clone(connection),
+            streams: Arc::default(),
             notices: Arc::clone(&self.notices),
         };
         let patience = self.talk(stream, exchanges, connection, socket).await;
@@ -134,8 +137,12 @@ impl Server {
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
         A: Clone + Send + Sync + 'static,
     {
-        let streams = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
-        let mut builder = auto::Builder::new(streams);
+        let streams = Arc::clone(&exchanges.streams);
+        let mut builder = auto::Builder::new(StreamExecutor {
+            seat: self.seat.clone(),
+            connection: Arc::clone(connection),
+            streams: Arc::clone(&streams),
+        });
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -163,7 +170,9 @@ impl Server {
                 }
                 let (stage, requests) = connection.stage();
                 let is_to_be_told = is_stopping && !is_told;
-                clock.see(stage, requests, is_to_be_told);
+                let is_http2 = stage == Stage::Http2;
+                let (pace, steps) = if is_http2 { streams.pace(cx) } else { (Pace::Idle, 0) };
+                clock.see((stage, requests, pace, steps), is_to_be_told, is_told);
                 // A client that is sending a head, or is about to, gets its answer first.
                 let is_ready = || match stage {
                     Stage::Busy | Stage::Http2 => true,
@@ -196,8 +205,14 @@ impl Server {
                     // First read what has arrived by now.
                     continue;
                 }
+                if is_http2 && pace == Pace::Idle && !is_told {
+                    // What crosses the GOAWAY is still served.
+                    is_told = true;
+                    http.as_mut().graceful_shutdown();
+                    continue;
+                }
                 at_rest = matches!(stage, Stage::New | Stage::Idle).then_some(requests);
-                return Poll::Ready(Err(stage.timed_out().into()));
+                return Poll::Ready(Err(timed_out(stage, pace).into()));
             }
         })
         .await;
@@ -218,13 +233,13 @@ async fn stopping_is_heard(stopping: Stopping) {
     sleep(Duration::from_millis(1)).await;
 }
 
-impl Stage {
-    fn timed_out(self) -> &'static str {
-        match self {
-            Self::New => "it sent nothing",
-            Self::Head => "its head took too long",
-            Self::Busy | Self::Idle | Self::Http2 => "it was idle for too long",
-        }
+fn timed_out(stage: Stage, pace: Pace) -> &'static str {
+    match (stage, pace) {
+        (Stage::New, _) => "it sent nothing",
+        (Stage::Head, _) => "its head took too long",
+        (Stage::Http2, Pace::HeldUp) => "its client takes nothing of what is sent",
+        (Stage::Http2, Pace::Idle) => "its client did not acknowledge GOAWAY",
+        (Stage::Busy | Stage::Idle | Stage::Http2, _) => "it was idle for too long",
     }
 }
 
@@ -232,33 +247,39 @@ impl Stage {
 #[derive(Debug)]
 struct Clock {
     limits: Limits,
-    stage: Stage,
-    requests: u64,
+    /// What it is at, and what its streams are at, each with what tells that it was something else in between.
+    seen: (Stage, u64, Pace, u64),
     since: Instant,
     /// The turn has come, and the connection is to be told.
     is_stopping: bool,
+    is_told: bool,
 }
 
 impl Clock {
     fn new(limits: Limits) -> Self {
-        Self { limits, stage: Stage::New, requests: 0, since: Instant::now(), is_stopping: false }
+        let seen = (Stage::New, 0, Pace::Idle, 0);
+        Self { limits, seen, since: Instant::now(), is_stopping: false, is_told: false }
     }
 
-    fn see(&mut self, stage: Stage, requests: u64, is_stopping: bool) {
-        if (stage, requests) != (self.stage, self.requests) {
-            (self.stage, self.requests) = (stage, requests);
+    fn see(&mut self, seen: (Stage, u64, Pace, u64), is_stopping: bool, is_told: bool) {
+        if seen != self.seen || is_told != self.is_told {
+            self.seen = seen;
             self.since = Instant::now();
         }
-        self.is_stopping = is_stopping;
+        (self.is_stopping, self.is_told) = (is_stopping, is_told);
     }
 
     fn due(&self) -> Option<Instant> {
-        let limit = match self.stage {
-            Stage::New if self.is_stopping => Some(FIRST_BYTE),
-            Stage::Idle if self.is_stopping => Some(self.limits.idle_grace),
-            Stage::New | Stage::Head => self.limits.header_read_timeout,
-            Stage::Idle => self.limits.keep_alive_timeout,
-            Stage::Busy | Stage::Http2 => None,
+        let (stage, _, pace, _) = self.seen;
+        let limit = match (stage, pace) {
+            (Stage::New, _) if self.is_stopping => Some(FIRST_BYTE),
+            (Stage::Idle, _) if self.is_stopping => Some(self.limits.idle_grace),
+            (Stage::New | Stage::Head, _) => self.limits.header_read_timeout,
+            (Stage::Idle, _) => self.limits.keep_alive_timeout,
+            (Stage::Http2, Pace::Idle) if self.is_told => Some(GOODBYE),
+            (Stage::Http2, Pace::Idle) => self.limits.keep_alive_timeout,
+            (Stage::Http2, Pace::HeldUp) => self.limits.write_timeout,
+            (Stage::Busy, _) | (Stage::Http2, Pace::Works) => None,
         };
         self.since.checked_add(limit?)
     }
@@ -273,6 +294,7 @@ impl Clock {
 struct StreamExecutor {
     seat: Seat,
     connection: Arc<Connection>,
+    streams: Arc<Streams>,
 }
 
 impl<F> Executor<F> for StreamExecutor
@@ -280,13 +302,13 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let Self { seat, connection } = self.clone();
-        let abort = seat.abort();
+        let Self { seat, connection, streams } = self.clone();
+        let (abort, open) = (seat.abort(), streams.begin());
         self.seat.spawn(async move {
             if let Some(Err(panic)) = abort.run_until_owned(CatchPanic::new(stream)).await {
                 seat.warn_of_panic(panic);
             }
-            drop(connection);
+            drop((connection, open));
         });
     }
 }

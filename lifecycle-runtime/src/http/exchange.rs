@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use tower_service::Service;
@@ -14,6 +14,7 @@ use super::Peer;
 use super::ledger::Connection;
 use super::request_body::RequestBody;
 use super::response::{ResponseBody, close_after, is_endless};
+use super::streams::Streams;
 use crate::handles::stopping::Stopping;
 
 /// What every request of a server is given.
@@ -30,6 +31,7 @@ pub(super) struct Exchanges<S, A> {
     pub(super) service: S,
     pub(super) peer: A,
     pub(super) connection: Arc<Connection>,
+    pub(super) streams: Arc<Streams>,
     pub(super) notices: Arc<Notices>,
 }
 
@@ -49,6 +51,7 @@ where
         let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
         request.extensions_mut().insert(notices.stopping.clone());
         request.extensions_mut().insert(Peer(self.peer.clone()));
+        let streams = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams));
         let (is_connect, version) = (request.method() == Method::CONNECT, request.version());
         Box::pin(async move {
             poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -64,7 +67,7 @@ where
             if !is_upgrade && notices.draining.is_stopping() {
                 close_after(version, &mut response);
             }
-            Ok(response.map(|body| ResponseBody { body, exchange }))
+            Ok(response.map(|body| ResponseBody::new(body, exchange, streams)))
         })
     }
 }

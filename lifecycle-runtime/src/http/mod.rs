@@ -122,16 +122,21 @@
 
 mod connection;
 mod exchange;
+mod handshake;
 mod layer;
 mod ledger;
 mod limits;
 mod listener;
 mod make_service;
+mod patience;
+mod places;
 mod request_body;
 mod response;
 mod server;
 mod socket;
 mod socket_file;
+mod streams;
+mod tcp;
 
 use http::{Request, Response};
 use http_body::Body;

@@ -2,7 +2,8 @@
 
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::ledger::{Debt, Exchange};
+use super::streams::{Step, Streams};
 
 /// Marks a response that has no end, in its extensions. If it is cut off at the end of the turn, that does not count for
 /// the exit code (rule E1).
@@ -67,8 +69,19 @@ pin_project! {
     /// The body of a response, and with it the rest of its request.
     pub(super) struct ResponseBody<B> {
         #[pin]
-        pub(super) body: B,
-        pub(super) exchange: Exchange,
+        body: B,
+        exchange: Exchange,
+        // Of HTTP/2.
+        streams: Option<Arc<Streams>>,
+        // It goes on when the client has taken what there is.
+        held_up: Option<Step>,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(body: B, exchange: Exchange, streams: Option<Arc<Streams>>) -> Self {
+        let held_up = streams.as_ref().map(Streams::hold_up);
+        Self { body, exchange, streams, held_up }
     }
 }
 
@@ -81,8 +94,16 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        let owed = |data| Chunk { data, _debt: this.exchange.debt() };
+        let Poll::Ready(frame) = this.body.poll_frame(cx) else {
+            *this.held_up = None;
+            return Poll::Pending;
+        };
+        match this.held_up {
+            Some(held_up) => held_up.advance(),
+            None => *this.held_up = this.streams.as_ref().map(Streams::hold_up),
+        }
+        let piece = || this.streams.as_ref().map(Streams::piece);
+        let owed = |data| Chunk { data, piece: piece(), _debt: this.exchange.debt() };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(owed))))
     }
 
@@ -99,6 +120,8 @@ impl<B: Body> Body for ResponseBody<B> {
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,
+    /// Of HTTP/2.
+    piece: Option<Step>,
     _debt: Option<Debt>,
 }
 
@@ -117,9 +140,11 @@ impl<D: Buf> Buf for Chunk<D> {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
+        self.piece.as_ref().inspect(|piece| piece.advance());
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        self.piece.as_ref().inspect(|piece| piece.advance());
         self.data.copy_to_bytes(length)
     }
 }

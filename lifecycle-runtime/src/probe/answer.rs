@@ -229,6 +229,7 @@ impl Answers {
             .map(|(id, (resource, checked))| Row {
                 resource,
                 cut: self.driver.seat(id).cut(),
+                connected: self.driver.seat(id).connected(),
                 checked: checked.as_ref(),
             })
             .collect();

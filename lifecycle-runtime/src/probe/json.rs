@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Errors;
 use super::checks::Checked;
+use crate::driver::Connected;
 use crate::engine::notice::Cut;
 use crate::engine::status::{ResourceStatus, Status};
 use crate::model::phase::Reason;
@@ -14,6 +15,8 @@ pub(super) struct Row<'a> {
     pub(super) resource: &'a ResourceStatus,
     /// What would be cut off now.
     pub(super) cut: Cut,
+    /// If it has a server.
+    pub(super) connected: Option<Connected>,
     pub(super) checked: Option<&'a Checked>,
 }
 
@@ -36,18 +39,19 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
         quoted(status.deadline.map(|deadline| time(deadline).to_string())),
         left(status.deadline),
     );
-    for (position, Row { resource, cut, checked }) in rows.iter().enumerate() {
+    for (position, Row { resource, cut, connected, checked }) in rows.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
         let tasks: Vec<String> = resource.tasks.iter().map(|task| Quoted(task).to_string()).collect();
         let Cut { in_flight, excused } = cut;
         let _ = write!(
             text,
-            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{},\"excused\":{excused},\"tasks\":[{}],\"outcome\":{},\"check\":",
+            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{},\"excused\":{excused},\"connections\":{},\"tasks\":[{}],\"outcome\":{},\"check\":",
             Quoted(resource.name),
             resource.activity,
             time(resource.since),
             left(resource.cutoff),
             in_flight.saturating_sub(*excused),
+            connections(*connected),
             tasks.join(","),
             quoted(resource.outcome.map(|outcome| outcome.to_string())),
         );
@@ -64,6 +68,12 @@ fn words(reason: &Reason, errors: Errors) -> String {
         (Reason::Requested(_), Errors::Hidden) => "shutdown requested".to_owned(),
         _ => reason.to_string(),
     }
+}
+
+fn connections(connected: Option<Connected>) -> String {
+    let Some(Connected { open, max }) = connected else { return "null".to_owned() };
+    let max = max.map_or_else(|| "null".to_owned(), |max| max.to_string());
+    format!("{{\"open\":{open},\"max\":{max}}}")
 }
 
 fn check(text: &mut String, checked: Option<&Checked>, errors: Errors) {
@@ -172,8 +182,12 @@ mod tests {
         };
         let checked =
             Checked { result: CheckResult::Failed, at: at(1_000), error: Some("secret".to_owned()) };
-        let rows =
-            [Row { resource: &resource, cut: Cut { in_flight: 3, excused: 1 }, checked: Some(&checked) }];
+        let rows = [Row {
+            resource: &resource,
+            cut: Cut { in_flight: 3, excused: 1 },
+            connected: Some(Connected { open: 2, max: Some(100) }),
+            checked: Some(&checked),
+        }];
         let hidden = document(&status, &rows, at(1_010), Errors::Hidden);
         assert_eq!(
             hidden.replace(env!("CARGO_PKG_VERSION"), "1.2.3"),
@@ -181,7 +195,7 @@ mod tests {
              \"reason\":\"shutdown requested\",\
              \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
              {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"left_ms\":1000,\
-             \"in_flight\":2,\"excused\":1,\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
+             \"in_flight\":2,\"excused\":1,\"connections\":{\"open\":2,\"max\":100},\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
         );
         let shown = document(&status, &rows, at(1_010), Errors::Shown);
         assert!(shown.contains("\"error\":\"secret\""), "{shown}");

@@ -67,6 +67,7 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///       "left_ms": 23500,
 ///       "in_flight": 3,
 ///       "excused": 20,
+///       "connections": { "open": 22, "max": 922 },
 ///       "tasks": ["refresh"],
 ///       "outcome": null,
 ///       "check": { "result": "passed", "at": "2026-11-21T11:36:00.900Z" }
@@ -92,6 +93,9 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   is not complete (one with HTTP/2 counts once), tasks, guards and checks. `excused` counts the rest: connections
 ///   without such a request (idle, upgraded or streaming), and the task of `serve_http` itself. `tasks` has the names of
 ///   its supervised and background tasks.
+/// * `connections` says how many connections the servers of the resource (`serve_http`) have, and how many they may have
+///   (`max_connections`): while these are equal, further clients wait. `max` is `null` if there is no maximum, and
+///   `connections` is `null` if nothing serves.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
