@@ -2,6 +2,7 @@
 //! waits for twenty seconds at most.
 
 mod accept;
+mod bounds;
 mod delay;
 mod endless;
 mod grace;
@@ -16,3 +17,4 @@ mod make_service;
 mod support;
 mod tls;
 mod websocket;
+mod wire;

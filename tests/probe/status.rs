@@ -32,11 +32,22 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
     let db = resource(&running, "Db");
-    let mut expected =
-        vec!["name", "state", "since", "left_ms", "in_flight", "excused", "tasks", "outcome", "check"];
+    let mut expected = vec![
+        "name",
+        "state",
+        "since",
+        "left_ms",
+        "in_flight",
+        "excused",
+        "connections",
+        "tasks",
+        "outcome",
+        "check",
+    ];
     expected.sort_unstable();
     assert_eq!(fields(&db).unwrap_or_default(), expected);
     assert_eq!((&db["state"], &db["check"]["result"]), (&Value::from("ready"), &Value::from("passed")));
+    assert!(db["connections"].is_null(), "it serves nothing");
     let server = resource(&running, "Server");
     assert_eq!((&server["in_flight"], &server["excused"]), (&Value::from(2), &Value::from(0)), "two tasks");
     assert_eq!(server["tasks"], Value::from(vec!["serving", "blocker"]));
@@ -78,6 +89,8 @@ fn requests_are_told_apart_from_idle_connections() {
     let in_flight = |server: &Value| (count(server, "in_flight"), count(server, "excused"));
     // One request and two tasks; and beside the 20 connections, the task of the server, which is excused too.
     wait_until("every connection was accepted", || in_flight(&server()) == (3, 21));
+    assert_eq!(server()["connections"]["open"], 21);
+    assert!(server()["connections"]["max"].as_u64().is_some_and(|max| max > 21));
     assert_eq!(server()["tasks"], Value::from(vec!["serving", "server", "blocker"]));
     process.order("go request");
     assert_eq!(request.join().ok(), Some(Some(200)));
