@@ -14,7 +14,7 @@ fn program(max: usize, descriptors: usize) -> (Process, SocketAddr) {
     let limit = format!("--nofile={descriptors}");
     let program = Program::new("prlimit").arg(limit).arg(env!("CARGO_BIN_EXE_crowded"));
     let process = program.env("MAX", max.to_string()).spawn();
-    let address = process.address_after("serving at ");
+    let address = process.address_after("serving at http://");
     process.wait_for_line("running: ");
     (process, address)
 }
@@ -42,7 +42,7 @@ fn a_server_whose_places_are_all_taken_says_so_once_until_it_has_recovered() {
     let (process, address) = program(20, 1_024);
     let mut clients: Vec<Connection> = (0..20).map(|_| client(address)).collect();
     process.wait_for_line(FULL);
-    let mut probe = Connection::open(process.address_after("the probe answers at ")).unwrap();
+    let mut probe = Connection::open(process.address_after("the probe answers at http://")).unwrap();
     let status = probe.get("/status").unwrap().json();
     let http = status["resources"].as_array().unwrap().iter().find(|it| it["name"] == "Http").unwrap();
     assert_eq!(http["connections"].to_string(), "{\"max\":20,\"open\":20}");
