@@ -67,8 +67,8 @@ impl HttpServer {
     }
 
     /// Limits how long a client may take to send the head of a request, counted from the accept or from the first byte
-    /// of the head, and to complete a TLS handshake. A connection that takes longer is closed. The default is 10 s;
-    /// `None` means no limit.
+    /// of the head, and to complete a TLS handshake, counted from the accept. A connection that takes longer is closed.
+    /// The default is 10 s; `None` means no limit.
     pub fn header_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.header_read_timeout = timeout.into();
         self
