@@ -41,9 +41,12 @@ impl<L: Listener> Listener for TlsListener<L> {
         self.inner.file()
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, L::Addr)>> + Send {
         let Self { inner, tls } = self;
-        inner.close().map(move |(handshake, peer)| (self::handshake::<L>(tls.clone(), handshake), peer))
+        inner.close().map(move |accepted| {
+            let (handshake, peer) = accepted?;
+            Ok((self::handshake::<L>(tls.clone(), handshake), peer))
+        })
     }
 }
 

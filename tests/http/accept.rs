@@ -1,9 +1,11 @@
 //! Where connections come from, and what happens to those that wait.
 
+use std::future::{Ready, pending, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::http::{Request, Response};
 use axum::routing::get;
@@ -11,7 +13,9 @@ use axum::{Extension, Router};
 use http_body_util::{BodyExt, Full};
 use lifecycle::BoxError;
 use lifecycle::http::{Listener, Peer as Client, RequestBody};
+use tokio::io::{DuplexStream, duplex};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tower::util::BoxCloneService;
 
 use super::support::{Gate, Peer, begin, bounded, patient, serve, web};
@@ -71,10 +75,11 @@ async fn a_client_that_was_just_accepted_at_the_turn_may_still_ask() {
     .await;
 }
 
-/// Fails a few times before it accepts anything.
+/// Fails a few times before it accepts anything, and a few times more when it is closed.
 struct Exhausted {
     inner: TcpListener,
     errors: Vec<io::Error>,
+    at_the_turn: Vec<io::Error>,
     failed: Arc<AtomicUsize>,
 }
 
@@ -91,22 +96,30 @@ impl Listener for Exhausted {
         Listener::accept(&mut self.inner).await
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
-        self.inner.close()
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, SocketAddr)>> + Send {
+        let Self { inner, at_the_turn, failed, .. } = self;
+        let mut errors = at_the_turn.into_iter();
+        let mut queue = inner.close();
+        std::iter::from_fn(move || {
+            let error = errors.next().inspect(|_| _ = failed.fetch_add(1, Ordering::Relaxed));
+            error.map(Err).or_else(|| queue.next())
+        })
     }
 }
 
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 #[tokio::test]
 async fn a_server_without_descriptors_backs_off_and_lives_on() {
-    const EMFILE: i32 = 24;
-    const ENFILE: i32 = 23;
     bounded(async {
         let failed = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&failed);
         let running = begin(patient(), |cx, inner| {
             let errors = [EMFILE, ENFILE, EMFILE].map(io::Error::from_raw_os_error);
             let errors = errors.into_iter().chain([io::ErrorKind::ConnectionAborted.into()]).collect();
-            cx.serve_http(Exhausted { inner, errors, failed: counted }, Router::new().route("/", get("OK")));
+            let listener = Exhausted { inner, errors, at_the_turn: Vec::new(), failed: counted };
+            cx.serve_http(listener, Router::new().route("/", get("OK")));
         })
         .await;
         running.known().await;
@@ -118,11 +131,123 @@ async fn a_server_without_descriptors_backs_off_and_lives_on() {
 }
 
 #[tokio::test]
+async fn who_waits_at_the_turn_is_served_although_descriptors_run_out() {
+    bounded(async {
+        let gate = Gate::new();
+        let (routes, failed) = (slow(&gate), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&failed);
+        let running = begin(patient(), |cx, inner| {
+            let at_the_turn = [EMFILE, ENFILE, EMFILE].map(io::Error::from_raw_os_error).into();
+            let listener = Exhausted { inner, errors: Vec::new(), at_the_turn, failed: counted };
+            cx.http().max_connections(1).serve(listener, routes);
+        })
+        .await;
+        let mut only = running.connect().await;
+        only.get("/slow").await;
+        gate.begun(1).await;
+        let mut waiting = running.connect().await;
+        waiting.get("/").await;
+        running.stop().await;
+        assert_eq!(waiting.answer().await.status, 200);
+        assert_eq!(failed.load(Ordering::Relaxed), 3);
+        gate.open(1);
+        assert_eq!(only.answer().await.body, "slow");
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Nobody connects until the turn, and then new clients come faster than they are accepted.
+struct Flood(Arc<AtomicUsize>);
+
+impl Listener for Flood {
+    type Io = DuplexStream;
+    type Addr = ();
+    type Handshake = Ready<io::Result<DuplexStream>>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, ())> {
+        pending().await
+    }
+
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, ())>> + Send {
+        std::iter::from_fn(move || {
+            let before = self.0.fetch_add(1, Ordering::Relaxed);
+            (before < FLOOD).then(|| Ok((ready(Ok(duplex(1).0)), ())))
+        })
+    }
+}
+
+/// More than any queue holds where this is tested.
+const FLOOD: usize = 200_000;
+
+#[tokio::test]
+async fn a_flood_of_connections_at_the_turn_holds_up_no_stop() {
+    bounded(async {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let flood = Flood(Arc::clone(&accepted));
+        let running = begin(patient(), |cx, _| cx.serve_http(flood, Router::new())).await;
+        running.stop().await;
+        running.ends_clean().await;
+        let accepted = accepted.load(Ordering::Relaxed);
+        assert!((1..FLOOD).contains(&accepted), "{accepted} were accepted");
+    })
+    .await;
+}
+
+/// Looks at each socket that it accepts.
+#[cfg(target_os = "linux")]
+struct Looking {
+    inner: TcpListener,
+    seen: UnboundedSender<[Duration; 3]>,
+}
+
+#[cfg(target_os = "linux")]
+impl Listener for Looking {
+    type Io = <TcpListener as Listener>::Io;
+    type Addr = SocketAddr;
+    type Handshake = <TcpListener as Listener>::Handshake;
+
+    async fn accept(&mut self) -> io::Result<(Self::Handshake, SocketAddr)> {
+        use rustix::net::sockopt;
+        let (handshake, peer) = Listener::accept(&mut self.inner).await?;
+        let stream = handshake.await?;
+        assert!(sockopt::socket_keepalive(&stream)? && sockopt::tcp_nodelay(&stream)?);
+        let probes = sockopt::tcp_keepcnt(&stream)? * sockopt::tcp_keepintvl(&stream)?;
+        let unacknowledged = Duration::from_millis(sockopt::tcp_user_timeout(&stream)?.into());
+        self.seen.send([sockopt::tcp_keepidle(&stream)?, probes, unacknowledged]).unwrap();
+        Ok((ready(Ok(stream)), peer))
+    }
+
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, SocketAddr)>> + Send {
+        self.inner.close()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_socket_of_tcp_notices_that_its_peer_has_vanished() {
+    bounded(async {
+        let (seen, mut sockets) = unbounded_channel();
+        let running = begin(patient(), |cx, inner| {
+            cx.serve_http(Looking { inner, seen }, Router::new().route("/", get("OK")));
+        })
+        .await;
+        running.known().await;
+        let [idle, probes, unacknowledged] = sockets.recv().await.unwrap();
+        assert_eq!((idle, probes), (Duration::from_secs(60), Duration::from_secs(60)));
+        assert_eq!(unacknowledged, idle + probes, "else one lost probe would be enough");
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_listener_that_is_beyond_use_ends_the_application() {
     bounded(async {
         let running = begin(patient(), |cx, inner| {
             let errors = vec![io::ErrorKind::InvalidInput.into()];
-            let listener = Exhausted { inner, errors, failed: Arc::default() };
+            let listener = Exhausted { inner, errors, at_the_turn: Vec::new(), failed: Arc::default() };
             cx.serve_http(listener, Router::new());
         })
         .await;

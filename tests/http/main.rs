@@ -2,6 +2,7 @@
 //! waits for twenty seconds at most.
 
 mod accept;
+mod bounds;
 mod cut_off;
 mod delay;
 mod endless;
@@ -21,3 +22,4 @@ mod support;
 mod tls;
 mod units;
 mod websocket;
+mod wire;

@@ -3,10 +3,12 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lifecycle::http::Listener;
+use lifecycle::http::{HttpServer, Listener};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -32,9 +34,12 @@ impl<L: Listener> Listener for TlsListener<L> {
         Ok((shake::<L>(self.tls.clone(), handshake), peer))
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, L::Addr)>> + Send {
         let Self { inner, tls } = self;
-        inner.close().map(move |(handshake, peer)| (shake::<L>(tls.clone(), handshake), peer))
+        inner.close().map(move |accepted| {
+            let (handshake, peer) = accepted?;
+            Ok((shake::<L>(tls.clone(), handshake), peer))
+        })
     }
 }
 
@@ -44,6 +49,13 @@ fn shake<L: Listener>(tls: TlsAcceptor, inner: L::Handshake) -> Handshake<L> {
 
 /// A server, and what its clients trust.
 async fn serve(routes: Router) -> (Running, TlsConnector) {
+    serve_with(routes, |server| server).await
+}
+
+async fn serve_with(
+    routes: Router,
+    options: impl FnOnce(HttpServer) -> HttpServer + Send + 'static,
+) -> (Running, TlsConnector) {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
     let certificate = certified.cert.der().clone();
@@ -51,7 +63,10 @@ async fn serve(routes: Router) -> (Running, TlsConnector) {
     let config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    let running = begin(patient(), |cx, inner| cx.serve_http(TlsListener { inner, tls }, routes)).await;
+    let running = begin(patient(), |cx, inner| {
+        options(cx.http()).serve(TlsListener { inner, tls }, routes);
+    })
+    .await;
     (running, connector)
 }
 
@@ -114,6 +129,68 @@ async fn a_handshake_that_has_not_begun_at_the_turn_is_made_and_answered() {
         let mut peer = Peer(tls.connect(name, socket).await.unwrap());
         assert_eq!(peer.ask("/").await.body, "OK");
         peer.sees_close().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Without the limit of a head, only the turn ends it.
+#[tokio::test]
+async fn a_handshake_that_never_begins_holds_up_no_stop() {
+    bounded(async {
+        let routes = Router::new().route("/", get("OK"));
+        let (running, tls) = serve_with(routes, |server| server.header_read_timeout(None)).await;
+        let silent = running.connect().await;
+        // The server knows the silent one, which came before.
+        assert_eq!(connect(&running, &tls).await.ask("/").await.body, "OK");
+        running.stop().await;
+        silent.sees_end().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_holds_up_no_stop() {
+    bounded(async {
+        let routes = Router::new().route("/", get("OK"));
+        let limit = Duration::from_secs(2);
+        let (running, tls) = serve_with(routes, move |server| server.header_read_timeout(limit)).await;
+        let mut half = running.connect().await;
+        // A record of a handshake begins.
+        half.send("\u{16}\u{3}").await;
+        assert_eq!(connect(&running, &tls).await.ask("/").await.body, "OK");
+        running.stop().await;
+        half.sees_end().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// When the turn has come, it goes on for longer than a client has for its first byte.
+#[tokio::test]
+async fn half_a_handshake_may_be_finished_at_the_turn_and_is_answered() {
+    bounded(async {
+        let routes = Router::new().route("/", get("OK"));
+        let (running, tls) = serve_with(routes, |server| server.header_read_timeout(None)).await;
+        let mut socket = running.connect().await.0;
+        let silent = running.connect().await;
+        let (near, mut far) = duplex(64 << 10);
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = tls.clone();
+        let half = tokio::spawn(async move { connector.connect(name, near).await });
+        let mut hello = [0; 10];
+        far.read_exact(&mut hello).await.unwrap();
+        socket.write_all(&hello).await.unwrap();
+        assert_eq!(connect(&running, &tls).await.ask("/").await.body, "OK");
+        running.stop().await;
+        // It has sent nothing, and its time is over.
+        silent.sees_end().await;
+        let forward = tokio::spawn(async move { copy_bidirectional(&mut far, &mut socket).await });
+        let mut peer = Peer(half.await.unwrap().unwrap());
+        assert_eq!(peer.ask("/").await.body, "OK");
+        peer.sees_close().await;
+        let _ = forward.await.unwrap();
         running.ends_clean().await;
     })
     .await;

@@ -32,11 +32,22 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
     let db = resource(&running, "Db");
-    let mut expected =
-        vec!["name", "state", "since", "left_ms", "in_flight", "idle", "tasks", "outcome", "check"];
+    let mut expected = vec![
+        "name",
+        "state",
+        "since",
+        "left_ms",
+        "in_flight",
+        "idle",
+        "connections",
+        "tasks",
+        "outcome",
+        "check",
+    ];
     expected.sort_unstable();
     assert_eq!(fields(&db).unwrap_or_default(), expected);
     assert_eq!((&db["state"], &db["check"]["result"]), (&Value::from("ready"), &Value::from("passed")));
+    assert!(db["connections"].is_null(), "it serves nothing");
     let server = resource(&running, "Server");
     let in_flight = r#"{"requests":0,"streams":0,"tasks":2,"upgraded":0}"#;
     assert_eq!((server["in_flight"].to_string().as_str(), &server["idle"]), (in_flight, &Value::from(0)));
@@ -80,6 +91,8 @@ fn requests_are_told_apart_from_idle_connections() {
     wait_until("every connection was accepted", || server()["idle"] == 20);
     // The task of the server, which accepts, is one of the three.
     assert_eq!(in_flight(&server()), [1, 0, 0, 3].map(Some));
+    assert_eq!(server()["connections"]["open"], 21);
+    assert!(server()["connections"]["max"].as_u64().is_some_and(|max| max > 21));
     assert_eq!(server()["tasks"], Value::from(vec!["serving", "server", "blocker"]));
     process.order("go request");
     assert_eq!(request.join().ok(), Some(Some(200)));

@@ -11,6 +11,7 @@ use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, progra
 mod blocked_log;
 mod clean_shutdown;
 mod configuration;
+mod crowded;
 mod embedding;
 mod end;
 mod errors;

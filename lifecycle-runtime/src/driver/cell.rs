@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::census::Census;
+use super::connections::Connections;
 use super::counter::Counter;
 use super::token::Token;
 use crate::model::units::Units;
@@ -18,6 +19,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Cell {
     pub(crate) counter: Counter,
     pub(super) census: Census,
+    pub(super) connections: Connections,
     /// The turn has begun.
     pub(super) stopping: Flag,
     /// Tasks are dropped.

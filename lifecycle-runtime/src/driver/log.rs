@@ -278,6 +278,14 @@ fn say_notice(notice: &Notice, ear: Ear) {
             "{name} cannot accept connections, and tries again in {}: {why}",
             Human(*retry),
         ),
+        Notice::AllPlacesTaken { name, places } => say!(
+            ear,
+            WARN,
+            resource = *name,
+            connections = places,
+            "{name} has {places} connections, which is its maximum: further clients wait until one ends; \
+             if that is too few, raise max_connections, or the limit on open files that its default comes from",
+        ),
         Notice::CheckFails { name, why } => {
             say!(ear, WARN, resource = *name, "the check of {name} fails: {why}");
         }

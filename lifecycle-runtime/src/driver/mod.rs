@@ -16,6 +16,7 @@ mod blocking;
 mod catch;
 mod cell;
 mod census;
+mod connections;
 pub(crate) mod counter;
 mod endpoints;
 mod errors;
@@ -48,6 +49,8 @@ use tracing::level_filters::LevelFilter;
 use self::audience::Audience;
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
+#[cfg(feature = "probe")]
+pub(crate) use self::connections::Connected;
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "probe")]
+use super::connections::Connected;
+#[cfg(feature = "http")]
+use super::connections::Connections;
 use super::token::Token;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
@@ -38,6 +42,18 @@ impl Seat {
     /// What is in flight, by kind.
     pub(crate) fn units(&self) -> Units {
         self.cell().units()
+    }
+
+    /// How many connections its servers have; nothing if it has no server.
+    #[cfg(feature = "probe")]
+    pub(crate) fn connected(&self) -> Option<Connected> {
+        self.cell().connections.now()
+    }
+
+    /// The connections of its servers, to count them.
+    #[cfg(feature = "http")]
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.cell().connections
     }
 
     /// See [`Driver::send`].

@@ -170,6 +170,12 @@ pub(crate) enum Notice {
         why: String,
         retry: Duration,
     },
+    /// A server has as many connections as it may have, and accepts no more for now.
+    #[allow(dead_code, reason = "the room `http` says it")]
+    AllPlacesTaken {
+        name: Name,
+        places: usize,
+    },
     /// A check fails that did not fail before.
     #[allow(dead_code, reason = "the probe says it")]
     CheckFails {

@@ -9,31 +9,32 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tower_service::Service;
 use tracing::debug;
 
 use super::TARGET;
 use super::exchange::{Exchanges, Notices};
+use super::handshake::shake_hands;
 use super::ledger::{Connection, Stage};
-use super::limits::{IDLE_GRACE, Limits};
+use super::limits::{FIRST_BYTE, IDLE_GRACE, Limits};
 use super::listener::Listener;
 use super::make::Make;
+use super::places::Place;
 use super::protocols::{Conversation, Opening, Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::retirement;
 use super::socket::{Socket, Stream};
+use super::streams::Pace;
 use crate::driver::{CatchPanic, Seat};
 use crate::handles::stopping::Stopping;
 use crate::model::failure::BoxError;
 
-/// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
-/// about to send, a request that is to be served. One that has been silent for longer is idle.
-const FIRST_BYTE: Duration = Duration::from_secs(1);
-
 /// How long a connection lingers: its peer may take that long to read what was sent, and to close its side.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a peer without streams may take to acknowledge GOAWAY.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What the connections of one server share.
 #[derive(Debug)]
@@ -46,18 +47,14 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves a connection in a task of its own. At the cut-off it is closed, even if a handler holds it.
-    pub(super) fn spawn<L, M>(
-        self: &Arc<Self>,
-        make: M,
-        handshake: L::Handshake,
-        peer: L::Addr,
-        permit: Option<OwnedSemaphorePermit>,
-    ) where
+    pub(super) fn spawn<L, M>(self: &Arc<Self>, make: M, handshake: L::Handshake, peer: L::Addr, place: Place)
+    where
         L: Listener,
         M: Make<L>,
     {
         let Some(unit) = self.seat.enter() else { return };
-        let (server, connection, socket) = (Arc::clone(self), Connection::new(unit), Socket::new());
+        let (server, connection, socket) =
+            (Arc::clone(self), Connection::new(unit), Socket::new(self.limits.write_timeout));
         let abort = self.seat.abort();
         self.seat.spawn(async move {
             let serve = async {
@@ -70,7 +67,7 @@ impl Server {
             };
             abort.run_until(serve).await;
             socket.close();
-            drop(permit);
+            drop(place);
         });
     }
 
@@ -87,20 +84,20 @@ impl Server {
         L: Listener,
         M: Make<L>,
     {
-        let limit = self.limits.header_read_timeout.unwrap_or(Duration::MAX);
         let prepare = async {
             let io = handshake.await.map_err(|error| format!("the handshake failed: {error}"))?;
             let service = make.make(&io, &peer);
             let service = service.await.map_err(|error| format!("no service was made: {error}"))?;
             Ok::<_, String>((io, service))
         };
-        let (io, service) = match timeout(limit, prepare).await {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => {
+        let stopping = stopping_is_heard(self.notices.stopping.clone());
+        let (io, service) = match shake_hands(prepare, self.limits.header_read_timeout, stopping).await {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(error)) => {
                 debug!(target: TARGET, "a connection was not served: {error}");
                 return Duration::ZERO;
             }
-            Err(_) => {
+            None => {
                 debug!(target: TARGET, "a connection was not served: the handshake, or what makes its service, timed out");
                 return Duration::ZERO;
             }
@@ -111,6 +108,7 @@ impl Server {
             peer,
             connection: Arc::clone(connection),
             old: self.limits.max_connection_age.and_then(retirement::end_of),
+            streams: Arc::default(),
             notices: Arc::clone(&self.notices),
         };
         let patience = self.talk(stream, exchanges, connection, socket).await;
@@ -136,10 +134,16 @@ impl Server {
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
         A: Clone + Send + Sync + 'static,
     {
-        let streams = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
+        let streams = Arc::clone(&exchanges.streams);
+        let executor = StreamExecutor {
+            seat: self.seat.clone(),
+            connection: Arc::clone(connection),
+            streams: Arc::clone(&streams),
+        };
         let mut retirement = pin!(retirement::is_due(&self.seat, exchanges.old));
         let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
-        let mut http = pin!(Conversation::new(Opening { protocols, ping, streams, stream, exchanges }));
+        let mut http =
+            pin!(Conversation::new(Opening { protocols, ping, streams: executor, stream, exchanges }));
         let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep(Duration::ZERO));
@@ -158,9 +162,11 @@ impl Server {
                     continue;
                 }
                 let (stage, requests) = connection.stage();
-                let mut is_retired = || stage == Stage::Http2 && retirement.as_mut().poll(cx).is_ready();
+                let is_http2 = stage == Stage::Http2;
+                let mut is_retired = || is_http2 && retirement.as_mut().poll(cx).is_ready();
                 let is_to_be_told = !is_told && (is_stopping || is_retired());
-                clock.see(stage, requests, is_to_be_told);
+                let (pace, steps) = if is_http2 { streams.pace(cx) } else { (Pace::Idle, 0) };
+                clock.see((stage, requests, pace, steps), is_to_be_told, is_told);
                 // A client that is sending a head, or is about to, gets its answer first.
                 let is_ready = || match stage {
                     Stage::Busy | Stage::Http2 => true,
@@ -193,8 +199,14 @@ impl Server {
                     // First read what has arrived by now.
                     continue;
                 }
+                if is_http2 && pace == Pace::Idle && !is_told {
+                    // What crosses the GOAWAY is still served.
+                    is_told = true;
+                    http.as_mut().graceful_shutdown();
+                    continue;
+                }
                 at_rest = matches!(stage, Stage::New | Stage::Idle).then_some(requests);
-                return Poll::Ready(Err(stage.timed_out().into()));
+                return Poll::Ready(Err(timed_out(stage, pace).into()));
             }
         })
         .await;
@@ -222,13 +234,13 @@ async fn stopping_is_heard(stopping: Stopping) {
     sleep(Duration::from_millis(1)).await;
 }
 
-impl Stage {
-    fn timed_out(self) -> &'static str {
-        match self {
-            Self::New => "it sent nothing",
-            Self::Head => "its head took too long",
-            Self::Busy | Self::Idle | Self::Http2 => "it was idle for too long",
-        }
+fn timed_out(stage: Stage, pace: Pace) -> &'static str {
+    match (stage, pace) {
+        (Stage::New, _) => "it sent nothing",
+        (Stage::Head, _) => "its head took too long",
+        (Stage::Http2, Pace::HeldUp) => "its client takes nothing of what is sent",
+        (Stage::Http2, Pace::Idle) => "its client did not acknowledge GOAWAY",
+        (Stage::Busy | Stage::Idle | Stage::Http2, _) => "it was idle for too long",
     }
 }
 
@@ -236,42 +248,47 @@ impl Stage {
 #[derive(Debug)]
 struct Clock {
     limits: Limits,
-    stage: Stage,
-    requests: u64,
+    /// What it is at, and what its streams are at, each with what tells that it was something else in between.
+    seen: (Stage, u64, Pace, u64),
     since: Instant,
     /// The turn has come, and the connection is to be told.
     is_stopping: bool,
     /// How long it may be idle then.
     idle_grace: Duration,
+    is_told: bool,
 }
 
 impl Clock {
     fn new(limits: Limits) -> Self {
         Self {
             limits,
-            stage: Stage::New,
-            requests: 0,
+            seen: (Stage::New, 0, Pace::Idle, 0),
             since: Instant::now(),
             is_stopping: false,
             idle_grace: Duration::ZERO,
+            is_told: false,
         }
     }
 
-    fn see(&mut self, stage: Stage, requests: u64, is_stopping: bool) {
-        if (stage, requests) != (self.stage, self.requests) {
-            (self.stage, self.requests) = (stage, requests);
+    fn see(&mut self, seen: (Stage, u64, Pace, u64), is_stopping: bool, is_told: bool) {
+        if seen != self.seen || is_told != self.is_told {
+            self.seen = seen;
             self.since = Instant::now();
         }
-        self.is_stopping = is_stopping;
+        (self.is_stopping, self.is_told) = (is_stopping, is_told);
     }
 
     fn due(&self) -> Option<Instant> {
-        let limit = match self.stage {
-            Stage::New if self.is_stopping => Some(FIRST_BYTE),
-            Stage::Idle if self.is_stopping => Some(self.idle_grace),
-            Stage::New | Stage::Head => self.limits.header_read_timeout,
-            Stage::Idle => self.limits.keep_alive_timeout,
-            Stage::Busy | Stage::Http2 => None,
+        let (stage, _, pace, _) = self.seen;
+        let limit = match (stage, pace) {
+            (Stage::New, _) if self.is_stopping => Some(FIRST_BYTE),
+            (Stage::Idle, _) if self.is_stopping => Some(self.idle_grace),
+            (Stage::New | Stage::Head, _) => self.limits.header_read_timeout,
+            (Stage::Idle, _) => self.limits.keep_alive_timeout,
+            (Stage::Http2, Pace::Idle) if self.is_told => Some(GOODBYE),
+            (Stage::Http2, Pace::Idle) => self.limits.keep_alive_timeout,
+            (Stage::Http2, Pace::HeldUp) => self.limits.write_timeout,
+            (Stage::Busy, _) | (Stage::Http2, Pace::Works) => None,
         };
         self.since.checked_add(limit?)
     }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -18,6 +18,7 @@ use super::Peer;
 use super::ledger::{Connection, Exchange};
 use super::request_body::RequestBody;
 use super::response::{ResponseBody, close_after, is_endless};
+use super::streams::Streams;
 use super::upgrade::Upgrade;
 use crate::driver::{CatchPanic, Panic, Seat, Token};
 use crate::handles::stopping::Stopping;
@@ -42,6 +43,7 @@ pub(super) struct Exchanges<S, A> {
     pub(super) connection: Arc<Connection>,
     /// When the connection is old, and its client is asked to leave.
     pub(super) old: Option<Instant>,
+    pub(super) streams: Arc<Streams>,
     pub(super) notices: Arc<Notices>,
 }
 
@@ -69,8 +71,9 @@ where
         };
         request.extensions_mut().insert(stopping);
         request.extensions_mut().insert(Peer(self.peer.clone()));
-        let respond =
-            respond(self.service.clone(), request, exchange, upgrade, self.old, Arc::clone(&notices));
+        let streams = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams));
+        let call = Call { request, exchange, upgrade, streams, old: self.old };
+        let respond = respond(self.service.clone(), call, Arc::clone(&notices));
         match &notices.finisher {
             Some(seat) => Box::pin(finish(seat.clone(), respond)),
             None => Box::pin(respond),
@@ -78,19 +81,27 @@ where
     }
 }
 
+/// One request, and what goes with it.
+struct Call {
+    request: Request<RequestBody>,
+    exchange: Exchange,
+    upgrade: Option<Arc<Upgrade>>,
+    /// Of HTTP/2.
+    streams: Option<Arc<Streams>>,
+    old: Option<Instant>,
+}
+
 /// Calls the service, and looks at its response.
 async fn respond<S, B>(
     mut service: S,
-    request: Request<RequestBody>,
-    mut exchange: Exchange,
-    upgrade: Option<Arc<Upgrade>>,
-    old: Option<Instant>,
+    call: Call,
     notices: Arc<Notices>,
 ) -> Result<Response<ResponseBody<B>>, BoxError>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body,
 {
+    let Call { request, mut exchange, upgrade, streams, old } = call;
     let (is_connect, version) = (request.method() == Method::CONNECT, request.version());
     poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
     let mut response = service.call(request).await.map_err(Into::into)?;
@@ -110,7 +121,7 @@ where
     if !is_upgrade && (is_old || notices.leaving.is_raised()) {
         close_after(version, &mut response);
     }
-    Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    Ok(response.map(|body| ResponseBody::new(body, exchange, streams)))
 }
 
 /// Runs a handler in a task of its own. It goes on to its end when its client has left, when hyper drops this future.

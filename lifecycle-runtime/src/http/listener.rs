@@ -2,17 +2,19 @@
 
 use std::future::{Future, Ready, ready};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 #[cfg(unix)]
 use std::os::fd::AsFd;
 #[cfg(unix)]
-use std::os::unix::net::SocketAddr as UnixAddr;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener as StdUnixListener};
 use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
+
+use super::tcp;
 
 /// A listening socket, from which [`serve_http`](crate::Acquire::serve_http) accepts connections.
 ///
@@ -48,9 +50,9 @@ use tokio::net::{UnixListener, UnixStream};
 ///         self.inner.file()
 ///     }
 ///
-///     fn close(self) -> impl Iterator<Item = (Self::Handshake, L::Addr)> + Send {
+///     fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, L::Addr)>> + Send {
 ///         let tls = self.tls;
-///         self.inner.close().map(move |(socket, peer)| (tls.accept(socket), peer))
+///         self.inner.close().map(move |accepted| accepted.map(|(socket, peer)| (tls.accept(socket), peer)))
 ///     }
 /// }
 /// ```
@@ -62,7 +64,8 @@ pub trait Listener: Send + Sized + 'static {
     /// The address of the peer. Handlers find it in the request's extensions, as [`Peer`](super::Peer).
     type Addr: Clone + Send + Sync + 'static;
     /// What must happen to an accepted connection before HTTP. It runs in the connection's own task, so a slow client
-    /// does not delay the others, and it has the same time limit as reading a head.
+    /// does not delay the others, and it has the same time limit as reading a head. At the turn, one that has waited for
+    /// its client in vain since the accept is dropped, 1 s after the accept.
     type Handshake: Future<Output = io::Result<Self::Io>> + Send + 'static;
 
     /// Waits for the next connection.
@@ -86,11 +89,15 @@ pub trait Listener: Send + Sized + 'static {
         None
     }
 
-    /// Returns the connections in the accept queue, without waiting for more, and closes the listener.
+    /// Returns the connections in the accept queue, without waiting for more. The listener is closed when the iterator is
+    /// dropped.
     ///
     /// It is called at the resource's turn. Closing a listener whose queue is not empty would reset every connection in
-    /// it.
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, Self::Addr)> + Send;
+    /// it. `None` says that the queue is empty. After an error, such as too many open files, the server waits a moment
+    /// and goes on with the iterator, as descriptors become free when connections end; only after `InvalidInput` it does
+    /// not. It takes no more connections than a queue can hold, so that an endless stream of new ones cannot hold up the
+    /// stop.
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, Self::Addr)>> + Send;
 }
 
 impl Listener for TcpListener {
@@ -100,16 +107,15 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(Self::Handshake, SocketAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((without_delay(stream), peer))
+        tcp::set_options(&stream);
+        Ok((ready(Ok(stream)), peer))
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, SocketAddr)> + Send {
-        // tokio's `accept` only returns connections that its reactor already knows of.
-        let listener = self.into_std().ok();
-        let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
-        accepted(accept).filter_map(|(stream, peer)| {
-            stream.set_nonblocking(true).ok()?;
-            Some((without_delay(TcpStream::from_std(stream).ok()?), peer))
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, SocketAddr)>> + Send {
+        waiting(self.into_std(), StdTcpListener::accept).map(|accepted| {
+            let (stream, peer) = accepted?;
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            Ok((ready(stream.inspect(tcp::set_options)), peer))
         })
     }
 }
@@ -132,12 +138,11 @@ impl Listener for UnixListener {
         is_our_own(self).then_some(path)
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, UnixAddr)> + Send {
-        let listener = self.into_std().ok();
-        let accept = move || listener.as_ref()?.accept().map_or_else(retry, |it| Some(Ok(it)));
-        accepted(accept).filter_map(|(stream, peer)| {
-            stream.set_nonblocking(true).ok()?;
-            Some((ready(UnixStream::from_std(stream)), peer))
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, UnixAddr)>> + Send {
+        waiting(self.into_std(), StdUnixListener::accept).map(|accepted| {
+            let (stream, peer) = accepted?;
+            let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+            Ok((ready(stream), peer))
         })
     }
 }
@@ -152,27 +157,44 @@ fn is_our_own(listener: &UnixListener) -> bool {
     pid.and_then(|pid| u32::try_from(pid).ok()) == Some(std::process::id())
 }
 
-/// Sends small responses without delay. A connection is usable even if the option cannot be set.
-fn without_delay(stream: TcpStream) -> Ready<io::Result<TcpStream>> {
-    let _ = stream.set_nodelay(true);
-    ready(Ok(stream))
-}
-
-/// Everything that `accept` gives, passing over what came to nothing.
-fn accepted<T>(mut accept: impl FnMut() -> Option<io::Result<T>>) -> impl Iterator<Item = T> {
+/// The connections in the queue of a listener, which does not block. tokio's own `accept` only returns those that its
+/// reactor already knows of.
+fn waiting<L: Queue, T>(
+    listener: io::Result<L>,
+    accept: impl Fn(&L) -> io::Result<T>,
+) -> impl Iterator<Item = io::Result<T>> {
+    let listener = listener.ok();
     std::iter::from_fn(move || {
-        loop {
-            if let Ok(accepted) = accept()? {
-                return Some(accepted);
-            }
+        let listener = listener.as_ref()?;
+        match accept(listener) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            // Without descriptors, there is an error even if nobody waits.
+            Err(_) if listener.is_empty() => None,
+            accepted => Some(accepted),
         }
     })
 }
 
-/// `None` when the queue is empty, or no more connections can be accepted.
-fn retry<T>(error: io::Error) -> Option<io::Result<T>> {
-    let is_passing = is_of_one_connection(&error) || error.kind() == io::ErrorKind::Interrupted;
-    is_passing.then_some(Err(error))
+/// A listener that knows whether connections wait.
+trait Queue {
+    fn is_empty(&self) -> bool;
+}
+
+#[cfg(unix)]
+impl<L: AsFd> Queue for L {
+    fn is_empty(&self) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let mut queue = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut queue, PollTimeout::ZERO) == Ok(0)
+    }
+}
+
+/// Elsewhere, an error is that of a connection.
+#[cfg(not(unix))]
+impl Queue for StdTcpListener {
+    fn is_empty(&self) -> bool {
+        false
+    }
 }
 
 /// Whether an error of `accept` is that of the connection, and not that of the listener.

@@ -22,11 +22,12 @@
 //! | has had its last response within the idle grace (250 ms; none after a Ctrl-C at a terminal) | may send its next request, and is answered | excused |
 //! | has been idle for longer | is closed at once, unless something has arrived | |
 //! | has sent nothing, or only empty lines | has 1 s from its accept, then is closed | excused |
+//! | is in the middle of its TLS handshake | may finish it, in the time of a head | excused |
 //! | is sending the head of a request, also one behind another request | may finish it within its time, and is answered | excused |
 //! | has a request under way | gets a complete response, then is closed | counted |
 //! | reads a response, whether its length is known or not | may read all of it | counted |
 //! | reads an endless response: see below | may continue | excused |
-//! | uses HTTP/2 | gets GOAWAY, unless it had it before; its streams are treated as above | as its streams are |
+//! | uses HTTP/2 | gets GOAWAY, unless it had it before; its streams are treated as above; without streams it has 5 s to acknowledge | as its streams are |
 //! | was upgraded: a WebSocket, also in a stream of HTTP/2 | continues until its handler has ended, which has the notice | excused |
 //!
 //! each until the cut-off of the resource at the latest (rule D6). At the cut-off its I/O fails and it is closed, even
@@ -89,7 +90,36 @@
 //! }
 //! ```
 //!
+//! # Clients that hold a connection
+//!
+//! A connection takes one of the places of its server ([`HttpServer::max_connections`]), so each thing that a client can
+//! do slowly has a limit:
+//!
+//! | a client that | has | set by |
+//! |---|---|---|
+//! | is in a TLS handshake, or sends the head of a request | 10 s | [`header_read_timeout`](HttpServer::header_read_timeout) |
+//! | pauses in the middle of a request body that the handler waits for | 30 s | [`idle_body_timeout`](HttpServer::idle_body_timeout) |
+//! | takes nothing of what is sent to it | 30 s | [`write_timeout`](HttpServer::write_timeout) |
+//! | asks for nothing | 75 s | [`keep_alive_timeout`](HttpServer::keep_alive_timeout) |
+//! | does not answer pings (HTTP/2) | 20 s | [`keep_alive_ping`](HttpServer::keep_alive_ping) |
+//! | does not acknowledge GOAWAY (HTTP/2, without streams) | 5 s | |
+//!
+//! What a handler does has no limit; use tower's layers for that.
+//!
+//! # Clients that vanish
+//!
+//! A client that loses its power or its network closes nothing. An idle WebSocket or event stream, to which nothing is
+//! sent, would never notice. On Linux, the sockets that are accepted from a `TcpListener` therefore have TCP keep-alive:
+//! after 60 s without a sign of the client it is probed, every 10 s, and after 6 probes without an answer the connection
+//! is closed. What was sent and is not acknowledged for 2 min closes it too (`TCP_USER_TIMEOUT`), so a client that reads
+//! nothing for 2 min is given up whatever the options of the server say. A [`Listener`] of your own can set other values
+//! on the sockets that it accepts. On other systems their defaults hold.
+//!
 //! # Listening sockets
+//!
+//! At the turn, the queue is emptied of as many connections as it can hold, which is at least what had arrived before. If
+//! descriptors run out, the server waits, up to the cut-off, until those of other connections are free, and the log has a
+//! warning.
 //!
 //! An inherited listening socket, such as one from systemd's socket activation, is closed here but stays open in its
 //! owner: connections that arrive after the turn wait in its queue for the next process, and none is refused in
@@ -175,12 +205,15 @@
 mod connection;
 mod exchange;
 mod framing;
+mod handshake;
 mod layer;
 mod ledger;
 mod limits;
 mod listener;
 mod make;
 mod make_service;
+mod patience;
+mod places;
 mod protocols;
 mod request_body;
 mod response;
@@ -188,6 +221,8 @@ mod retirement;
 mod server;
 mod socket;
 mod socket_file;
+mod streams;
+mod tcp;
 mod upgrade;
 
 use http::{Request, Response};

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ledger::{Connection, Protocol};
 use super::socket::Stream;
+use super::streams::Streams;
 use crate::driver::{CatchPanic, Seat};
 use crate::model::failure::{BoxError, Result};
 
@@ -162,6 +163,7 @@ where
 pub struct StreamExecutor {
     pub(super) seat: Seat,
     pub(super) connection: Arc<Connection>,
+    pub(super) streams: Arc<Streams>,
 }
 
 impl<F> Executor<F> for StreamExecutor
@@ -169,13 +171,13 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let Self { seat, connection } = self.clone();
-        let abort = seat.abort();
+        let Self { seat, connection, streams } = self.clone();
+        let (abort, open) = (seat.abort(), streams.begin());
         self.seat.spawn(async move {
             if let Some(Err(panic)) = abort.run_until_owned(CatchPanic::new(stream)).await {
                 seat.warn_of_panic(panic);
             }
-            drop(connection);
+            drop((connection, open));
         });
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::ledger::{Debt, Exchange};
+use super::streams::{Step, Streams};
 
 /// Marks a response that has no end, in its extensions. If it is cut off at the end of the turn, that does not count for
 /// the exit code (rule E1).
@@ -70,12 +72,17 @@ pin_project! {
         body: B,
         // The last piece takes it along.
         exchange: Option<Exchange>,
+        // Of HTTP/2.
+        streams: Option<Arc<Streams>>,
+        // It goes on when the client has taken what there is.
+        held_up: Option<Step>,
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(body: B, exchange: Exchange) -> Self {
-        Self { body, exchange: Some(exchange) }
+    pub(super) fn new(body: B, exchange: Exchange, streams: Option<Arc<Streams>>) -> Self {
+        let held_up = streams.as_ref().map(Streams::hold_up);
+        Self { body, exchange: Some(exchange), streams, held_up }
     }
 
     /// Nobody waits for it any more.
@@ -95,9 +102,17 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
+            *this.held_up = None;
+            return Poll::Pending;
+        };
+        match this.held_up {
+            Some(held_up) => held_up.advance(),
+            None => *this.held_up = this.streams.as_ref().map(Streams::hold_up),
+        }
         let is_last = this.body.is_end_stream();
-        let owed = |data| Chunk { data, _owed: Owed::by(this.exchange, is_last) };
+        let piece = || this.streams.as_ref().map(Streams::piece);
+        let owed = |data| Chunk { data, piece: piece(), _owed: Owed::by(this.exchange, is_last) };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(owed))))
     }
 
@@ -114,6 +129,8 @@ impl<B: Body> Body for ResponseBody<B> {
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,
+    /// Of HTTP/2.
+    piece: Option<Step>,
     _owed: Owed,
 }
 
@@ -157,9 +174,11 @@ impl<D: Buf> Buf for Chunk<D> {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
+        self.piece.as_ref().inspect(|piece| piece.advance());
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        self.piece.as_ref().inspect(|piece| piece.advance());
         self.data.copy_to_bytes(length)
     }
 }

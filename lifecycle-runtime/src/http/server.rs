@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::server::conn::{http1, http2};
-use tokio::sync::Semaphore;
 use tower_service::Service;
 use tracing::debug;
 
@@ -15,9 +14,10 @@ use super::TARGET;
 use super::connection::Server;
 use super::exchange::Notices;
 use super::ledger::Protocol;
-use super::limits::{Limits, default_max_connections};
+use super::limits::{Limits, default_max_connections, longest_queue};
 use super::listener::{Listener, is_of_one_connection};
 use super::make::{Make, Same};
+use super::places::Places;
 use super::protocols::{Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket_file::SocketFile;
@@ -79,8 +79,8 @@ impl HttpServer {
     }
 
     /// Limits how long a client may take to send the head of a request, counted from the accept or from the first byte
-    /// of the head, and to complete a TLS handshake. A connection that takes longer is closed. The default is 10 s;
-    /// `None` means no limit.
+    /// of the head, and to complete a TLS handshake, counted from the accept. A connection that takes longer is closed.
+    /// The default is 10 s; `None` means no limit.
     pub fn header_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.header_read_timeout = timeout.into();
         self
@@ -93,12 +93,30 @@ impl HttpServer {
         self
     }
 
-    /// Limits how long an HTTP/1 connection may wait for its next request. The default is 75 s; `None` means no limit.
+    /// Limits how long a connection may wait for its next request: an HTTP/1 connection, or an HTTP/2 connection without
+    /// streams, which gets GOAWAY then. The default is 75 s; `None` means no limit.
     ///
     /// Make it longer than a load balancer keeps idle connections (60 s is common, Google's keep them for 600 s).
     /// Otherwise the load balancer sends requests on connections that are just being closed.
     pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.keep_alive_timeout = timeout.into();
+        self
+    }
+
+    /// Limits how long a client may take nothing of what is sent to it, a response or the messages of a WebSocket. Each
+    /// byte that it takes starts the time again, so a client that reads slowly stays. One that takes nothing for longer
+    /// is treated like one that has left: its connection is closed, and what it has not read is lost. The default is
+    /// 30 s; `None` means no limit.
+    ///
+    /// With HTTP/2, a connection is closed if none of its streams gets on, because the client does not open their
+    /// windows. While a handler still works for another stream, such a stream may wait. What the handler of a tunnel
+    /// (CONNECT) sends is limited only by the whole connection.
+    ///
+    /// A byte is taken when the system takes it from the server. Its buffers take more in steps, of a third of their size
+    /// with TCP on Linux. And TCP on Linux gives up a client that has taken nothing for 2 min, even if this is `None`:
+    /// see [`lifecycle::http`](crate::http#clients-that-vanish).
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.write_timeout = timeout.into();
         self
     }
 
@@ -140,6 +158,9 @@ impl HttpServer {
     ///
     /// The default leaves a tenth of the process's file descriptors (`RLIMIT_NOFILE`), and at least 64, for other
     /// things. At the turn, the connections in the queue are served beyond the limit.
+    ///
+    /// When the limit is reached, the log has a warning, one until a tenth of the places have been free again. The status
+    /// of the probe has both numbers.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = Some(connections);
         self
@@ -268,7 +289,7 @@ impl HttpServer {
     pub(super) fn begin<L: Listener>(self, listener: L, make: impl Make<L>) {
         let Self { seat, limits, protocols, max_connections, finishes_handlers } = self;
         seat.send(Event::Serves);
-        let places = max_connections.unwrap_or_else(default_max_connections).min(Semaphore::MAX_PERMITS);
+        let places = Places::new(&seat, max_connections.unwrap_or_else(default_max_connections));
         let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
@@ -278,7 +299,7 @@ impl HttpServer {
         };
         let server = Server { seat: seat.clone(), limits, protocols, notices: Arc::new(notices) };
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
-        let accept = accept(bound, make, Arc::new(server), Arc::new(Semaphore::new(places)), stopping);
+        let accept = accept(bound, make, Arc::new(server), places, stopping);
         seat.spawn_server("server".into(), accept);
     }
 }
@@ -295,7 +316,7 @@ async fn accept<L, M>(
     mut bound: Bound<L>,
     make: M,
     server: Arc<Server>,
-    places: Arc<Semaphore>,
+    mut places: Places,
     stopping: Stopping,
 ) -> Result
 where
@@ -303,20 +324,19 @@ where
     M: Make<L>,
 {
     let mut back_off = BACK_OFF;
-    while let Some(place) = stopping.run_until(Arc::clone(&places).acquire_owned()).await {
+    while let Some(place) = stopping.run_until(places.free()).await {
         match stopping.run_until(bound.listener.accept()).await {
             None => break,
             Some(Ok((handshake, peer))) => {
                 back_off = BACK_OFF;
-                server.spawn::<L, M>(make.clone(), handshake, peer, place.ok());
+                server.spawn::<L, M>(make.clone(), handshake, peer, places.take(place));
             }
             Some(Err(error)) if is_of_one_connection(&error) => {
                 debug!(target: TARGET, "a connection was lost: {error}");
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
             Some(Err(error)) => {
-                let (name, why) = (server.seat.name(), error.to_string());
-                server.seat.driver.say(Notice::CannotAccept { name, why, retry: back_off });
+                server.warn_of_pause(&error, back_off);
                 stopping.run_until(tokio::time::sleep(back_off)).await;
                 back_off = (back_off * 2).min(LONGEST_BACK_OFF);
             }
@@ -324,8 +344,47 @@ where
     }
     let Bound { file, listener } = bound;
     drop(file);
-    for (handshake, peer) in listener.close() {
-        server.spawn::<L, M>(make.clone(), handshake, peer, None);
-    }
+    empty(listener, make, &server, &places).await;
     Ok(())
+}
+
+/// Accepts what waits in the queue, beyond the maximum, and closes the listener. If descriptors run out, it waits for
+/// those of connections that end, up to the cut-off.
+///
+/// A queue is served in order, so what it held when the turn came is accepted once as many were as it can hold. What
+/// comes in the meantime and fits in is accepted too; but a flood of connections cannot hold up the stop.
+async fn empty<L, M>(listener: L, make: M, server: &Arc<Server>, places: &Places)
+where
+    L: Listener,
+    M: Make<L>,
+{
+    let (mut left, mut is_told) = (longest_queue(), false);
+    let mut queue = listener.close();
+    while left > 0 {
+        match queue.next() {
+            None => return,
+            Some(Ok((handshake, peer))) => {
+                left -= 1;
+                server.spawn::<L, M>(make.clone(), handshake, peer, places.beyond());
+            }
+            Some(Err(error)) if is_of_one_connection(&error) => {
+                left -= 1;
+                debug!(target: TARGET, "a connection was lost: {error}");
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return,
+            Some(Err(error)) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    server.warn_of_pause(&error, BACK_OFF);
+                }
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+impl Server {
+    fn warn_of_pause(&self, error: &io::Error, retry: Duration) {
+        let (name, why) = (self.seat.name(), error.to_string());
+        self.seat.driver.say(Notice::CannotAccept { name, why, retry });
+    }
 }

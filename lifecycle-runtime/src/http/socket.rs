@@ -9,13 +9,19 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
+use tracing::debug;
 
+use super::TARGET;
 use super::ledger::{Connection, Protocol};
+use super::patience::{Patience, Writing};
 use crate::driver::Token;
 use crate::driver::lock;
 
 /// Holds the I/O of a connection. The handler of an upgraded connection runs in a task of its own; at the cut-off the
 /// connection is closed nevertheless, and the handler's reads and writes fail.
+///
+/// A peer that takes nothing of what is written to it for too long is treated like one that has left: the connection is
+/// closed, whoever holds it.
 ///
 /// It outlives its stream: whoever drops the stream is done with the connection, but the peer may not have received
 /// everything yet. See [`linger`](Self::linger).
@@ -29,6 +35,9 @@ pub(super) struct Socket<Io> {
 #[derive(Debug)]
 struct State<Io> {
     open: Option<Open<Io>>,
+    patience: Patience,
+    /// The patience has ended.
+    is_given_up: bool,
     /// Who waits to read and to write, so that the end can be told to them.
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -43,8 +52,10 @@ struct Open<Io> {
 }
 
 impl<Io> Socket<Io> {
-    pub(super) fn new() -> Arc<Self> {
-        let state = State { open: None, reader: None, writer: None };
+    /// A peer may take nothing for so long.
+    pub(super) fn new(write_timeout: Option<Duration>) -> Arc<Self> {
+        let patience = Patience::new(write_timeout);
+        let state = State { open: None, patience, is_given_up: false, reader: None, writer: None };
         Arc::new(Self { state: Mutex::new(state), is_gone: Token::default() })
     }
 
@@ -76,17 +87,29 @@ impl<Io> Socket<Io> {
         act: impl FnOnce(&mut Open<Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let mut state = self.lock();
-        let Some(open) = &mut state.open else { return Poll::Ready(Err(cut_off())) };
+        let State { open: Some(open), patience, .. } = &mut *state else {
+            return Poll::Ready(Err(if state.is_given_up { given_up() } else { cut_off() }));
+        };
         let poll = act(open, cx);
-        if poll.is_pending() {
-            let waiting = match side {
-                Side::Read => &mut state.reader,
-                Side::Write => &mut state.writer,
-            };
-            match waiting {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => *waiting = Some(cx.waker().clone()),
+        let waker = match (side, poll.is_pending()) {
+            (Side::Read, false) => return poll,
+            (Side::Read, true) => &mut state.reader,
+            (Side::Write(writing), false) => {
+                patience.renew(writing);
+                return poll;
             }
+            (Side::Write(writing), true) if patience.poll_end(writing, cx).is_ready() => {
+                state.is_given_up = true;
+                drop(state);
+                debug!(target: TARGET, "a connection is closed: its client takes nothing of what is sent");
+                self.close();
+                return Poll::Ready(Err(given_up()));
+            }
+            (Side::Write(_), true) => &mut state.writer,
+        };
+        match waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
         }
         poll
     }
@@ -113,8 +136,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// reached the peer by then is lost.
     pub(super) async fn linger(&self, patience: Duration) {
         let end = async {
-            poll_fn(|cx| self.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_shutdown(cx)))
-                .await?;
+            poll_fn(|cx| {
+                self.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
+            })
+            .await?;
             poll_fn(|cx| self.poll(cx, Side::Read, |open, cx| discard(Pin::new(&mut open.io), cx))).await
         };
         let _: Result<io::Result<()>, _> = timeout(patience, end).await;
@@ -172,15 +197,19 @@ impl<Io> Drop for Stream<Io> {
     }
 }
 
-/// Which waker to keep.
+/// Which waker to keep, and what is waited for.
 #[derive(Clone, Copy)]
 enum Side {
     Read,
-    Write,
+    Write(Writing),
 }
 
 fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was cut off: the server has stopped")
+}
+
+fn given_up() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client took nothing of what was sent for too long")
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
@@ -206,7 +235,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
 
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
+        self.0.poll(cx, Side::Write(Writing::Bytes), |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -214,7 +243,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_write_vectored(cx, slices))
+        self.0.poll(cx, Side::Write(Writing::Bytes), |open, cx| {
+            Pin::new(&mut open.io).poll_write_vectored(cx, slices)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -222,7 +253,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll(cx, Side::Write, |open, cx| {
+        self.0.poll(cx, Side::Write(Writing::Rest), |open, cx| {
             let poll = Pin::new(&mut open.io).poll_flush(cx);
             if let Poll::Ready(Ok(())) = poll {
                 open.connection.has_flushed();
@@ -232,6 +263,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll(cx, Side::Write, |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
+        self.0.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
     }
 }

@@ -229,6 +229,7 @@ impl Answers {
             .map(|(id, (resource, checked))| Row {
                 resource,
                 units: self.driver.seat(id).units(),
+                connected: self.driver.seat(id).connected(),
                 checked: checked.as_ref(),
             })
             .collect();

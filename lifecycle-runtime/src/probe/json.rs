@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Errors;
 use super::checks::Checked;
+use crate::driver::Connected;
 use crate::engine::status::{ResourceStatus, Status};
 use crate::model::phase::Reason;
 use crate::model::units::Units;
@@ -13,6 +14,8 @@ use crate::model::units::Units;
 pub(super) struct Row<'a> {
     pub(super) resource: &'a ResourceStatus,
     pub(super) units: Units,
+    /// If it has a server.
+    pub(super) connected: Option<Connected>,
     pub(super) checked: Option<&'a Checked>,
 }
 
@@ -35,17 +38,18 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
         quoted(status.deadline.map(|deadline| time(deadline).to_string())),
         left(status.deadline),
     );
-    for (position, Row { resource, units, checked }) in rows.iter().enumerate() {
+    for (position, Row { resource, units, connected, checked }) in rows.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
         let tasks: Vec<String> = resource.tasks.iter().map(|task| Quoted(task).to_string()).collect();
         let Units { requests, streams, upgraded, tasks: in_tasks, idle } = units;
         let _ = write!(
             text,
-            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"tasks\":[{}],\"outcome\":{},\"check\":",
+            "{comma}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"connections\":{},\"tasks\":[{}],\"outcome\":{},\"check\":",
             Quoted(resource.name),
             resource.activity,
             time(resource.since),
             left(resource.cutoff),
+            connections(*connected),
             tasks.join(","),
             quoted(resource.outcome.map(|outcome| outcome.to_string())),
         );
@@ -62,6 +66,12 @@ fn words(reason: &Reason, errors: Errors) -> String {
         (Reason::Requested(_), Errors::Hidden) => "shutdown requested".to_owned(),
         _ => reason.to_string(),
     }
+}
+
+fn connections(connected: Option<Connected>) -> String {
+    let Some(Connected { open, max }) = connected else { return "null".to_owned() };
+    let max = max.map_or_else(|| "null".to_owned(), |max| max.to_string());
+    format!("{{\"open\":{open},\"max\":{max}}}")
 }
 
 fn check(text: &mut String, checked: Option<&Checked>, errors: Errors) {
@@ -171,7 +181,8 @@ mod tests {
         let checked =
             Checked { result: CheckResult::Failed, at: at(1_000), error: Some("secret".to_owned()) };
         let units = Units { requests: 1, streams: 4, upgraded: 3, tasks: 2, idle: 20 };
-        let rows = [Row { resource: &resource, units, checked: Some(&checked) }];
+        let connected = Some(Connected { open: 22, max: Some(100) });
+        let rows = [Row { resource: &resource, units, connected, checked: Some(&checked) }];
         let hidden = document(&status, &rows, at(1_010), Errors::Hidden);
         assert_eq!(
             hidden.replace(env!("CARGO_PKG_VERSION"), "1.2.3"),
@@ -179,7 +190,7 @@ mod tests {
              \"reason\":\"shutdown requested\",\
              \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
              {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"left_ms\":1000,\
-             \"in_flight\":{\"requests\":1,\"streams\":4,\"upgraded\":3,\"tasks\":2},\"idle\":20,\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
+             \"in_flight\":{\"requests\":1,\"streams\":4,\"upgraded\":3,\"tasks\":2},\"idle\":20,\"connections\":{\"open\":22,\"max\":100},\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
         );
         let shown = document(&status, &rows, at(1_010), Errors::Shown);
         assert!(shown.contains("\"error\":\"secret\""), "{shown}");

@@ -68,6 +68,7 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///       "left_ms": 23500,
 ///       "in_flight": { "requests": 1, "streams": 0, "upgraded": 0, "tasks": 2 },
 ///       "idle": 20,
+///       "connections": { "open": 21, "max": 922 },
 ///       "tasks": ["refresh"],
 ///       "outcome": null,
 ///       "check": { "result": "passed", "at": "2026-11-21T11:36:00.900Z" }
@@ -95,6 +96,9 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   the connections that are none of these; the turn closes them. Requests and tasks that are cut off make the exit
 ///   code 124, the others do not (rule E1). See [`Units`](crate::Units). The other `tasks` has the names of its supervised
 ///   and background tasks.
+/// * `connections` says how many connections the servers of the resource (`serve_http`) have, and how many they may have
+///   (`max_connections`): while these are equal, further clients wait. `max` is `null` if there is no maximum, and
+///   `connections` is `null` if nothing serves.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
