@@ -44,8 +44,8 @@ impl Listener for Memory {
         }
     }
 
-    fn close(mut self) -> impl Iterator<Item = Accepted> + Send {
-        std::iter::from_fn(move || Some((ready(Ok(self.0.try_recv().ok()?)), ())))
+    fn close(mut self) -> impl Iterator<Item = io::Result<Accepted>> + Send {
+        std::iter::from_fn(move || Some(Ok((ready(Ok(self.0.try_recv().ok()?)), ()))))
     }
 }
 

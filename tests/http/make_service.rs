@@ -263,11 +263,11 @@ impl Listener for Numbered {
         Ok((handshake, Number(self.accepted)))
     }
 
-    fn close(self) -> impl Iterator<Item = (Self::Handshake, Number)> + Send {
+    fn close(self) -> impl Iterator<Item = io::Result<(Self::Handshake, Number)>> + Send {
         (self.accepted + 1..)
             .map(Number)
             .zip(self.inner.close())
-            .map(|(number, (handshake, _))| (handshake, number))
+            .map(|(number, accepted)| Ok((accepted?.0, number)))
     }
 }
 
