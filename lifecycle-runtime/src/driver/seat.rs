@@ -95,6 +95,7 @@ impl Seat {
     }
 
     /// The drain delay has begun.
+    #[cfg(feature = "http")]
     pub(crate) fn leaving(&self) -> &Token {
         &self.driver.milestones.leaving
     }
