@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+#[cfg(any(feature = "http", feature = "probe"))]
 use super::connections::Connections;
 use super::counter::Counter;
 use super::token::Token;
@@ -16,6 +17,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub(crate) counter: Counter,
+    #[cfg(any(feature = "http", feature = "probe"))]
     pub(super) connections: Connections,
     /// The turn has begun.
     pub(super) stopping: Flag,

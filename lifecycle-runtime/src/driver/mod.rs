@@ -15,6 +15,7 @@ mod audience;
 mod blocking;
 mod catch;
 mod cell;
+#[cfg(any(feature = "http", feature = "probe"))]
 mod connections;
 pub(crate) mod counter;
 mod endpoints;
