@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::census::Census;
+#[cfg(any(feature = "http", feature = "probe"))]
 use super::connections::Connections;
 use super::counter::Counter;
 use super::token::Token;
@@ -19,6 +20,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Cell {
     pub(crate) counter: Counter,
     pub(super) census: Census,
+    #[cfg(any(feature = "http", feature = "probe"))]
     pub(super) connections: Connections,
     /// The turn has begun.
     pub(super) stopping: Flag,

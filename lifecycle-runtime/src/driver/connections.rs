@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The connections of one resource. They are only shown, so that any ordering is fine.
 #[derive(Debug, Default)]
-#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "servers stand behind a feature"))]
 pub(crate) struct Connections {
     open: AtomicUsize,
     /// Zero while nothing serves.
@@ -12,8 +11,8 @@ pub(crate) struct Connections {
 }
 
 /// How many connections a resource has, and may have.
+#[cfg(feature = "probe")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe shows it"))]
 pub(crate) struct Connected {
     pub(crate) open: usize,
     /// `None` if there is no maximum.

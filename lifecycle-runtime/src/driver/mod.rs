@@ -16,6 +16,7 @@ mod blocking;
 mod catch;
 mod cell;
 mod census;
+#[cfg(any(feature = "http", feature = "probe"))]
 mod connections;
 pub(crate) mod counter;
 mod endpoints;
