@@ -41,7 +41,7 @@ where
     type Future = Ready<Result<S, BoxError>>;
 
     fn make(self, _: &L::Io, _: &L::Addr) -> Self::Future {
-        ready(Ok(self.0.clone()))
+        ready(Ok(self.0))
     }
 }
 
