@@ -2,8 +2,7 @@
 //!
 //! Time is virtual, and connections are in memory: nothing happens but what is due.
 
-use std::future::{Future, Ready, pending, ready};
-use std::io;
+use std::future::Future;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,79 +13,45 @@ use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use lifecycle::http::{HttpServer, Listener};
+use lifecycle::http::HttpServer;
 use lifecycle::{App, Builder, Phase};
-use tokio::io::{DuplexStream, duplex};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::support::{Peer, Running, begin};
+use super::support::Running;
+use super::wire::{self, Wire, bounded};
 
 const DELAY: Duration = Duration::from_secs(10);
 /// What the system takes for itself, in virtual time.
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// Connections that are made in memory.
-struct Memory(UnboundedReceiver<DuplexStream>);
-
-type Accepted = (Ready<io::Result<DuplexStream>>, ());
-
-impl Listener for Memory {
-    type Io = DuplexStream;
-    type Addr = ();
-    type Handshake = Ready<io::Result<DuplexStream>>;
-
-    async fn accept(&mut self) -> io::Result<Accepted> {
-        match self.0.recv().await {
-            Some(stream) => Ok((ready(Ok(stream)), ())),
-            None => pending().await,
-        }
-    }
-
-    fn close(mut self) -> impl Iterator<Item = io::Result<Accepted>> + Send {
-        std::iter::from_fn(move || Some(Ok((ready(Ok(self.0.try_recv().ok()?)), ()))))
-    }
-}
-
 /// A server whose connections are in memory.
 struct Server {
     running: Running,
-    connections: UnboundedSender<DuplexStream>,
-}
-
-/// Fails loudly instead of waiting for ever.
-async fn bounded<F: Future>(future: F) -> F::Output {
-    timeout(Duration::from_secs(3600), future).await.expect("it takes more than an hour")
+    wire: Wire,
 }
 
 fn with_delay(delay: Duration) -> Builder {
-    App::builder().virtual_time().shutdown_timeout(Duration::from_secs(60)).drain_delay(delay)
+    App::builder().shutdown_timeout(Duration::from_secs(60)).drain_delay(delay)
 }
 
 /// `/` answers at once, `/slow` after 15 s.
 async fn serve(builder: Builder, options: impl FnOnce(HttpServer) -> HttpServer + Send + 'static) -> Server {
-    let (connections, accepted) = unbounded_channel();
     let slow = get(async || {
         sleep(Duration::from_secs(15)).await;
         "slow"
     });
     let routes = Router::new().route("/", get("OK")).route("/slow", slow);
-    let running = begin(builder, move |cx, _| options(cx.http()).serve(Memory(accepted), routes)).await;
-    Server { running, connections }
+    let (running, wire) =
+        wire::serve_with(builder, move |cx, wires| options(cx.http()).serve(wires, routes)).await;
+    Server { running, wire }
 }
 
 impl Server {
-    fn connect(&self) -> DuplexStream {
-        let (ours, theirs) = duplex(64 << 10);
-        assert!(self.connections.send(theirs).is_ok(), "the listener is closed");
-        ours
-    }
-
     /// A client of HTTP/2 that has had an answer.
     async fn client(&self) -> Client {
         let (requests, connection) =
-            handshake(TokioExecutor::new(), TokioIo::new(self.connect())).await.unwrap();
+            handshake(TokioExecutor::new(), TokioIo::new(self.wire.connect().0)).await.unwrap();
         let end = tokio::spawn(async {
             connection.await.unwrap();
             Instant::now()
@@ -213,7 +178,7 @@ async fn without_a_delay_goaway_comes_at_the_turn_and_after_one_that_a_failure_e
 async fn an_idle_connection_of_http1_stays_for_the_delay() {
     bounded(async {
         let server = serve(with_delay(DELAY), |http| http).await;
-        let mut peer = Peer(server.connect());
+        let mut peer = server.wire.connect();
         assert!(!peer.ask("/").await.says_close());
         server.running.drain().await;
         sleep(DELAY - MOMENT).await;
@@ -254,8 +219,8 @@ async fn an_old_connection_of_http1_is_asked_to_leave_with_its_next_response() {
     bounded(async {
         let age = Duration::from_secs(10);
         let server = serve(with_delay(DELAY), move |http| http.max_connection_age(age)).await;
-        let mut peer = Peer(server.connect());
-        let mut busy = Peer(server.connect());
+        let mut peer = server.wire.connect();
+        let mut busy = server.wire.connect();
         busy.get("/slow").await;
         sleep(age * 9 / 10 - MOMENT).await;
         assert!(!peer.ask("/").await.says_close());

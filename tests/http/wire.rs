@@ -5,8 +5,8 @@ use std::future::{Ready, ready};
 use std::io;
 use std::time::Duration;
 
-use lifecycle::Acquire;
 use lifecycle::http::Listener;
+use lifecycle::{Acquire, Builder};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -51,8 +51,16 @@ impl Listener for Wires {
 
 /// A server under virtual time.
 pub(crate) async fn serve(begins: impl FnOnce(&Acquire<Web>, Wires) + Send + 'static) -> (Running, Wire) {
+    serve_with(patient(), begins).await
+}
+
+/// The same with another builder.
+pub(crate) async fn serve_with(
+    builder: Builder,
+    begins: impl FnOnce(&Acquire<Web>, Wires) + Send + 'static,
+) -> (Running, Wire) {
     let (sender, receiver) = unbounded_channel();
-    let running = begin(patient().virtual_time(), |cx, _| begins(cx, Wires(receiver))).await;
+    let running = begin(builder.virtual_time(), |cx, _| begins(cx, Wires(receiver))).await;
     (running, Wire(sender))
 }
 
