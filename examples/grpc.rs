@@ -6,7 +6,8 @@
 //! as soon as the application is draining, while everything is still served.
 //!
 //! Run it with `LIFECYCLE_DRAIN_DELAY=2s cargo run --example grpc` (without a delay, the stream ends at once), call it
-//! with `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and press Ctrl-C.
+//! with `grpcurl -plaintext -proto health.proto 127.0.0.1:50051 grpc.health.v1.Health/Watch`, and send it a SIGTERM (after
+//! a Ctrl-C at a terminal there is no delay).
 //!
 //! `test-graceful-shutdown.sh` tests it with a stream: an empty message (`printf '\0\0\0\0\0' > empty`) is a valid
 //! request.
