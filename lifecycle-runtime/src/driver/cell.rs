@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::counter::Counter;
 use super::token::Token;
+use super::unit::Home;
 use crate::process::lock;
 
 /// An acquired resource without its type.
@@ -14,7 +15,7 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
-    pub(crate) counter: Counter,
+    pub(crate) counter: Counter<Home>,
     /// The turn has begun.
     pub(super) stopping: Flag,
     /// Tasks are dropped.

@@ -24,6 +24,7 @@ mod milestones;
 mod queue;
 mod said;
 mod seat;
+mod shard;
 mod speaker;
 mod standby;
 mod task;
@@ -545,6 +546,7 @@ impl Driver {
         if cell.acquisition.is_called_back() { None } else { cell.instance() }
     }
 
+    #[inline]
     fn cell(&self, id: Id) -> &Cell {
         &self.cells.0[id]
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::token::Token;
+use super::unit::Home;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
 #[cfg(feature = "probe")]
@@ -27,8 +28,9 @@ impl Seat {
     }
 
     /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
+    #[inline]
     pub(crate) fn enter(&self) -> Option<Unit> {
-        Unit::enter(self.clone())
+        self.cell().counter.enter(|| Home::of(self)).map(Unit::new)
     }
 
     /// The same, but `None` also once tasks are aborted: nothing that begins then could be waited for.
@@ -92,6 +94,7 @@ impl Seat {
         self.driver.say(Notice::TaskPanicked { name: self.name(), words });
     }
 
+    #[inline]
     pub(super) fn cell(&self) -> &Cell {
         self.driver.cell(self.id)
     }

@@ -14,6 +14,7 @@ use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
 pub(super) struct TaskWitness {
+    seat: Seat,
     task: TaskId,
     end: TaskEnd,
     unit: Unit,
@@ -28,7 +29,7 @@ impl TaskWitness {
         };
         let task = seat.driver.new_task();
         seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
-        Some(Self { task, end: TaskEnd::Dropped, unit })
+        Some(Self { seat: seat.clone(), task, end: TaskEnd::Dropped, unit })
     }
 }
 
@@ -36,7 +37,7 @@ impl Witness<Result<Result<(), BoxError>, Panic>> for TaskWitness {
     fn saw(&mut self, output: Result<Result<(), BoxError>, Panic>) {
         self.end = match output {
             Ok(Ok(())) => TaskEnd::Done,
-            Ok(Err(error)) => TaskEnd::Failed(self.unit.seat().driver.cause(error)),
+            Ok(Err(error)) => TaskEnd::Failed(self.seat.driver.cause(error)),
             Err(Panic(words)) => TaskEnd::Failed(Cause::Panic(words)),
         };
     }
@@ -57,8 +58,7 @@ impl Drop for TaskWitness {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
         let rest = self.unit.leave();
-        let seat = self.unit.seat();
-        seat.send(Event::TaskEnded { owner: seat.id, task: self.task, end, rest });
+        self.seat.send(Event::TaskEnded { owner: self.seat.id, task: self.task, end, rest });
     }
 }
 

@@ -1,53 +1,76 @@
 //! One unit of work in flight.
 
-use super::Seat;
-use super::counter::{Counter, Standing};
+use std::sync::{Arc, Weak};
+
+use super::counter::Place;
+#[cfg(feature = "http")]
+use super::counter::Standing;
+use super::{Driver, Seat};
 use crate::engine::event::{Event, Rest};
+use crate::model::plan::Id;
 
 /// One unit in flight of a resource. It counts for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Unit {
-    seat: Seat,
-    has_left: bool,
-    standing: Standing,
+pub(crate) struct Unit(
+    /// `None` once it has left.
+    Option<Place<Home>>,
+);
+
+/// Where the units of a resource belong. They do not keep the application alive: while it has something to be told,
+/// it is.
+#[derive(Debug)]
+pub(crate) struct Home {
+    driver: Weak<Driver>,
+    id: Id,
 }
 
 impl Unit {
-    pub(super) fn enter(seat: Seat) -> Option<Self> {
-        let has_entered = seat.cell().counter.enter();
-        has_entered.then(|| Self { seat, has_left: false, standing: Standing::default() })
+    #[inline]
+    pub(super) fn new(place: Place<Home>) -> Self {
+        Self(Some(place))
     }
 
     /// Leaves, and says what that leaves behind, for a caller that has more to tell and tells both in one event.
     pub(crate) fn leave(&mut self) -> Rest {
-        let is_last = !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
-        if is_last { Rest::Drained } else { Rest::Unknown }
+        let closed = self.0.take().and_then(Place::leave);
+        if closed.is_some() { Rest::Drained } else { Rest::Unknown }
     }
 
     /// Sets whether the unit counts if it is cut off (rule E1).
     #[cfg(feature = "http")]
     pub(crate) fn stand(&mut self, standing: Standing) {
-        match (self.standing, standing) {
-            (Standing::Counts, Standing::Excused) => self.counter().excuse(),
-            (Standing::Excused, Standing::Counts) => self.counter().oblige(),
-            (Standing::Counts, Standing::Counts) | (Standing::Excused, Standing::Excused) => {}
-        }
-        self.standing = standing;
+        self.0 = self.0.take().map(|place| place.stand(standing));
     }
 
-    fn counter(&self) -> &Counter {
-        &self.seat.cell().counter
-    }
-
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.seat
+    /// Where it belongs, unless it has left, or the application is gone.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        self.0.as_ref()?.home().seat()
     }
 }
 
 impl Drop for Unit {
+    #[inline]
     fn drop(&mut self) {
-        if self.leave() == Rest::Drained {
-            self.seat.call(Event::Drained(self.seat.id));
+        if let Some(home) = self.0.take().and_then(Place::leave) {
+            home.tell_drained();
+        }
+    }
+}
+
+impl Home {
+    pub(super) fn of(seat: &Seat) -> Self {
+        let Seat { driver, id } = seat;
+        Self { driver: Arc::downgrade(driver), id: *id }
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        Some(Seat { driver: self.driver.upgrade()?, id: self.id })
+    }
+
+    #[cold]
+    fn tell_drained(&self) {
+        if let Some(seat) = self.seat() {
+            seat.call(Event::Drained(seat.id));
         }
     }
 }

@@ -101,6 +101,7 @@ impl Tasks {
     ///
     /// `None` once the resource is draining and its last unit has finished: then do not start the work.
     #[must_use = "the unit is counted for as long as the guard lives"]
+    #[inline]
     pub fn guard(&self) -> Option<Guard> {
         self.seat.enter().map(|unit| Guard { unit })
     }
@@ -123,7 +124,9 @@ pub struct Guard {
 impl Witness<Option<Result<(), Panic>>> for Guard {
     fn saw(&mut self, output: Option<Result<(), Panic>>) {
         if let Some(Err(panic)) = output {
-            self.unit.seat().warn_of_panic(panic);
+            if let Some(seat) = self.unit.seat() {
+                seat.warn_of_panic(panic);
+            }
         }
     }
 }
