@@ -233,10 +233,6 @@ impl<T> Place<T> {
             }
         }
     }
-
-    pub(crate) fn home(&self) -> &T {
-        &self.0.whole.home
-    }
 }
 
 impl<T> Shard<T> {

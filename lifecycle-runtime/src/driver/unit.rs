@@ -41,11 +41,6 @@ impl Unit {
     pub(crate) fn stand(&mut self, standing: Standing) {
         self.0 = self.0.take().map(|place| place.stand(standing));
     }
-
-    /// Where it belongs, unless it has left, or the application is gone.
-    pub(crate) fn seat(&self) -> Option<Seat> {
-        self.0.as_ref()?.home().seat()
-    }
 }
 
 impl Drop for Unit {

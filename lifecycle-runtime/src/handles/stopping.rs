@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::driver::{Seat, Token};
+use crate::driver::{Seat, SeatToken, Waiter};
 
 /// A notice that work should come to an end: a future that becomes ready once, and stays ready.
 ///
@@ -32,35 +32,27 @@ use crate::driver::{Seat, Token};
 ///
 /// Dropping it at any time loses nothing: the notice is a state, not an event.
 pub struct Stopping {
-    token: Token,
-    /// Made at the first poll: most clones are never awaited.
-    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
-    seat: Seat,
-    scope: Scope,
-}
-
-/// What the notice is for.
-#[derive(Clone, Copy)]
-enum Scope {
-    /// The turn of one resource, or of `main`.
-    Turn,
-    /// The stop of the application.
-    Stop,
+    token: SeatToken,
+    waiter: Waiter,
 }
 
 impl Stopping {
     pub(crate) fn of_turn(seat: &Seat) -> Self {
-        Self { token: seat.stopping(), waiting: None, seat: seat.clone(), scope: Scope::Turn }
+        Self::new(seat.stopping())
     }
 
     pub(crate) fn of_stop(seat: &Seat) -> Self {
-        Self { token: seat.draining().clone(), waiting: None, seat: seat.clone(), scope: Scope::Stop }
+        Self::new(seat.draining())
+    }
+
+    fn new(token: SeatToken) -> Self {
+        Self { token, waiter: Waiter::default() }
     }
 
     /// Whether the notice has fired.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.token.is_raised()
+        self.token.as_ref().is_raised()
     }
 
     /// Until when work may go on, once the notice has fired; `None` before that.
@@ -77,10 +69,7 @@ impl Stopping {
         if !self.is_stopping() {
             return None;
         }
-        match self.scope {
-            Scope::Turn => self.seat.drain_limit(),
-            Scope::Stop => self.seat.driver.deadline(),
-        }
+        self.token.limit()
     }
 
     /// The time left until the [`deadline`](Self::deadline): zero when that has passed, and `None` before the notice has
@@ -130,18 +119,20 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.token.is_raised() {
-            return Poll::Ready(());
-        }
-        let Self { token, waiting, .. } = &mut *self;
-        waiting.get_or_insert_with(|| Box::pin(token.clone().raised_owned())).as_mut().poll(cx)
+        let Self { token, waiter } = &mut *self;
+        waiter.poll((*token).as_ref(), cx)
     }
 }
 
 impl Clone for Stopping {
     fn clone(&self) -> Self {
-        let Self { token, waiting: _, seat, scope } = self;
-        Self { token: token.clone(), waiting: None, seat: seat.clone(), scope: *scope }
+        Self::new(self.token.clone())
+    }
+}
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.waiter.leave(self.token.as_ref());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::never::Never;
-use crate::driver::{CatchPanic, Panic, Seat, Unit, Witness, Witnessed};
+use crate::driver::{Seat, Unit};
 use crate::model::failure::BoxError;
 
 /// The return types of a supervised task: `()`, or a `Result` whose error stops the application.
@@ -90,11 +90,9 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Some(guard) = self.guard() else {
-            return self.seat.warn_of_late_task();
-        };
-        let future = self.seat.abort().run_until_owned(CatchPanic::new(future));
-        self.seat.spawn(Witnessed::new(future, guard));
+        if self.seat.spawn_job(future).is_none() {
+            self.seat.warn_of_late_task();
+        }
     }
 
     /// Counts a unit of work that is not a task, until the guard is dropped.
@@ -103,7 +101,7 @@ impl Tasks {
     #[must_use = "the unit is counted for as long as the guard lives"]
     #[inline]
     pub fn guard(&self) -> Option<Guard> {
-        self.seat.enter().map(|unit| Guard { unit })
+        self.seat.enter().map(|unit| Guard { _unit: unit })
     }
 
     /// How many units are in flight: the tasks of this resource, including supervised ones, and its guards.
@@ -118,15 +116,5 @@ impl Tasks {
 /// If the work is a future that can be spawned, [`Tasks::spawn`] is simpler.
 #[derive(Debug)]
 pub struct Guard {
-    unit: Unit,
-}
-
-impl Witness<Option<Result<(), Panic>>> for Guard {
-    fn saw(&mut self, output: Option<Result<(), Panic>>) {
-        if let Some(Err(panic)) = output {
-            if let Some(seat) = self.unit.seat() {
-                seat.warn_of_panic(panic);
-            }
-        }
-    }
+    _unit: Unit,
 }
