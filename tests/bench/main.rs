@@ -5,11 +5,17 @@
 //! round. What is printed is the median of the rounds.
 //!
 //! Each part has a module of its own, which makes its tables. `rounds` interleaves what is compared, `series`
-//! holds one figure of every round, `table` prints.
+//! holds one figure of every round, `peers` makes a table of peers, `table` prints.
 
+mod application;
+mod guard;
+mod latch;
+mod notice;
 mod options;
+mod peers;
 mod rounds;
 mod series;
+mod spawn;
 mod start_stop;
 mod table;
 
@@ -30,6 +36,17 @@ pub(crate) struct Part {
 
 /// In the order in which they run. Parts that install something for the whole process come last.
 pub(crate) const PARTS: &[Part] = &[
+    Part {
+        name: "guard",
+        about: "a unit of work that is taken and dropped, by one thread and by several",
+        measure: guard::measure,
+    },
+    Part {
+        name: "notice",
+        about: "the notice to many tasks that wait for it, and the memory that each of them takes",
+        measure: notice::measure,
+    },
+    Part { name: "spawn", about: "a task that is spawned and ends at once", measure: spawn::measure },
     Part {
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",

@@ -4,6 +4,8 @@
 
 mod counting;
 mod queueing;
+mod shard;
+mod standard;
 
 #[path = "../../lifecycle-runtime/src/driver/counter.rs"]
 mod counter;
@@ -11,6 +13,14 @@ mod counter;
 mod queue;
 
 /// What the included files take from the rest of the library.
+mod process {
+    use loom::sync::{Mutex, MutexGuard};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap()
+    }
+}
+
 mod engine {
     pub(crate) mod notice {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,8 +33,7 @@ impl Heartbeat {
         let driver = Arc::clone(driver);
         self.0.started.call_once(|| {
             tokio::spawn(async move {
-                let ended = driver.milestones().ended.clone();
-                ended.run_until(shared.ask(&driver)).await;
+                driver.milestones().ended.run_until(shared.ask(&driver)).await;
                 *lock(&shared.unanswered_since) = None;
             });
         });

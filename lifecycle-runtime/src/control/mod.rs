@@ -166,8 +166,7 @@ pub(crate) fn control_from_its_runtime(driver: &Arc<Driver>) {
 /// Brings signals and time to the engine until the application has ended, and everything is said that can be.
 pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut wake = driver.wake();
-    let ended = driver.milestones().ended.clone();
-    let mut ended = pin!(ended.raised());
+    let mut ended = pin!(driver.milestones().ended.raised());
     let mut taken = pin!(signals.are_caught().then(|| signals_are_taken(driver)));
     loop {
         let at = *wake.borrow_and_update();

@@ -10,6 +10,7 @@ use super::census::Census;
 use super::connections::Connections;
 use super::counter::Counter;
 use super::token::Token;
+use super::unit::Home;
 use crate::model::units::Units;
 use crate::process::lock;
 
@@ -18,14 +19,16 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
-    pub(crate) counter: Counter,
-    pub(super) census: Census,
+    pub(crate) counter: Counter<Home>,
+    pub(super) census: Arc<Census>,
     #[cfg(any(feature = "http", feature = "probe"))]
     pub(super) connections: Connections,
     /// The turn has begun.
-    pub(super) stopping: Flag,
+    pub(super) stopping: Token,
     /// Tasks are dropped.
-    pub(super) abort: Flag,
+    pub(super) abort: Token,
+    /// Somebody has asked for the notice of the turn.
+    is_awaited: AtomicBool,
     pub(super) acquisition: Recall,
     pub(super) release: Recall,
     instance: Mutex<Option<Instance>>,
@@ -51,6 +54,17 @@ impl Cell {
         lock(&self.instance).clone()
     }
 
+    pub(super) fn expect_stopping(&self) {
+        // As below. Usually it is set already, and then it is not written by all that ask.
+        if !self.is_awaited() {
+            self.is_awaited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
+    }
+
     pub(super) fn hand_out(&self) {
         // It is only ever set, and read after the release, so any ordering is fine.
         self.is_handed_out.store(true, Ordering::Relaxed);
@@ -58,57 +72,6 @@ impl Cell {
 
     pub(super) fn is_handed_out(&self) -> bool {
         self.is_handed_out.load(Ordering::Relaxed)
-    }
-}
-
-/// Something that becomes true once. The token for those that wait is made when the first of them asks: most
-/// resources have no tasks.
-///
-/// One lock for both, so that a flag is either up when a token is made, or the token is there when it goes up.
-#[derive(Debug, Default)]
-pub(super) struct Flag(Mutex<FlagState>);
-
-#[derive(Debug, Default)]
-enum FlagState {
-    #[default]
-    Down,
-    AwaitedBy(Token),
-    Up,
-}
-
-impl Flag {
-    /// Raises the flag. What waits is woken outside the lock: it is not ours.
-    pub(super) fn raise(&self) {
-        let before = std::mem::replace(&mut *lock(&self.0), FlagState::Up);
-        if let FlagState::AwaitedBy(token) = before {
-            token.raise();
-        }
-    }
-
-    pub(super) fn is_up(&self) -> bool {
-        matches!(*lock(&self.0), FlagState::Up)
-    }
-
-    /// Whether somebody has asked for the token.
-    pub(super) fn is_awaited(&self) -> bool {
-        matches!(*lock(&self.0), FlagState::AwaitedBy(_))
-    }
-
-    pub(super) fn token(&self) -> Token {
-        let mut state = lock(&self.0);
-        match &*state {
-            FlagState::AwaitedBy(token) => token.clone(),
-            FlagState::Down => {
-                let token = Token::default();
-                *state = FlagState::AwaitedBy(token.clone());
-                token
-            }
-            FlagState::Up => {
-                let token = Token::default();
-                token.raise();
-                token
-            }
-        }
     }
 }
 
@@ -158,16 +121,6 @@ impl Recall {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_knows_of_the_flag_whenever_it_is_made() {
-        let flag = Flag::default();
-        let early = flag.token();
-        assert!(!early.is_raised());
-        flag.raise();
-        assert!(early.is_raised());
-        assert!(flag.token().is_raised());
-    }
 
     #[test]
     fn a_future_is_called_back_before_or_after_it_waits() {

@@ -1,30 +1,91 @@
 //! How many units of work of one resource are in flight: tasks, guards and connections.
+//!
+//! ```text
+//!   units of one thread ──► Shard ──┐
+//!   units of another ─────► Shard ──┼──► Whole      while the turn has not begun, `Open` holds each of them, too
+//!   a unit on its own ────► Shard ──┘
+//! ```
+//!
+//! A unit is a reference. Each thread that brings units has a shard, so that threads do not wait for one another, and to
+//! enter and to leave is to take and to drop one `Arc` of that shard. A shard is a reference to the whole. When the turn
+//! begins, the references that the counter itself holds are dropped: from then on, the last unit of a shard drops the
+//! shard, and the last shard drops the whole. Whoever receives the whole out of its last `Arc` has closed the counter.
+//!
+//! So nothing here has to be proved that `Arc` and `Weak` do not guarantee already:
+//!
+//! * the counter is closed once: [`Arc::into_inner`] returns the value to exactly one of all holders;
+//! * it is closed when nothing is in flight: every unit holds the whole;
+//! * nobody enters it then: to enter is [`Weak::upgrade`], which fails for good once the last `Arc` is gone;
+//! * who closes it sees all that was done by the units that left before: the drop of an `Arc` is a release, and that of
+//!   the last one an acquire.
+//!
+//! `tests/loom` runs this file in every order of its threads.
 
-// `tests/loom` runs this file in every order of its threads.
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
+#[cfg(loom)]
+use loom::sync::Mutex;
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
+
+use super::shard::{SHARDS, mine};
+#[cfg(loom)]
+use super::standard::{Arc, OnceLock, Weak};
 use crate::engine::notice::Cut;
-
-/// The turn has begun: the unit that brings the count to zero closes the counter.
-const DRAINING: u64 = 1 << 63;
-/// Nothing is in flight and nothing can come.
-const CLOSED: u64 = 1 << 62;
-/// One unit that may be cut off without that being a failure. Such units are counted in the upper half, and in the
-/// lower one with all the others.
-const EXCUSED: u64 = 1 << 31;
-const UNIT: u64 = 1;
-const COUNT: u64 = EXCUSED - 1;
+use crate::process::lock;
 
 /// Counts units until the turn, and during the turn until none is left. Then it is closed, for good and exactly once.
 ///
-/// Count and state share one atomic, so that "the last unit left" and "no unit can enter any more" are one step: a unit
-/// either enters before the counter closes, and is waited for, or does not enter. Every operation is `AcqRel`, so the
-/// thread that closes the counter sees everything that was done in the units that left before.
+/// Most resources have no units. Without one it is empty; when the turn begins before the first, it is closed: `None`.
+/// `T` is handed to whoever closes it.
+#[derive(Debug)]
+pub(crate) struct Counter<T>(OnceLock<Option<Box<Shards<T>>>>);
+
+#[derive(Debug)]
+struct Shards<T> {
+    /// Set while the counter is open, and alive for as long as it is open or one of its units is there.
+    shards: [OnceLock<Weak<Shard<T>>>; SHARDS],
+    whole: Weak<Whole<T>>,
+    apart: Arc<Apart>,
+    /// `None` once the turn has begun. The lock is taken to make a shard, to begin the turn and to count, so that each
+    /// shard has one reference of `Open` in its count, or none has.
+    open: Mutex<Option<Open<T>>>,
+}
+
+/// What keeps an open counter from being closed by a unit that leaves.
+#[derive(Debug)]
+struct Open<T> {
+    whole: Arc<Whole<T>>,
+    shards: Vec<Arc<Shard<T>>>,
+}
+
+/// The units that one thread has brought. Its count of references is alone in its cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Shard<T> {
+    whole: Arc<Whole<T>>,
+    /// It is the shard of a single unit, which is counted apart.
+    alone: Option<Standing>,
+}
+
+#[derive(Debug)]
+struct Whole<T> {
+    apart: Arc<Apart>,
+    home: T,
+}
+
+/// Units that are counted apart from the shards: those that may be excused, and those that come during the turn. How
+/// many there are and how many of them are excused is one number, so that nobody sees one without the other.
+///
+/// Nothing but that number depends on it, hence `Relaxed`.
 #[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+struct Apart(AtomicU64);
+
+const UNIT: u64 = 1;
+const EXCUSED: u64 = 1 << 32;
 
 /// Whether a unit that was cut off counts (rule E1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +99,182 @@ pub(crate) enum Standing {
     Excused,
 }
 
+/// The place of one unit in a counter. It is left by [`leave`](Self::leave), never just dropped.
+///
+/// It is one pointer: the compiler would copy two fields in pieces, which costs more than to count.
+#[derive(Debug)]
+pub(crate) struct Place<T>(Arc<Shard<T>>);
+
+impl<T> Default for Counter<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> Counter<T> {
+    /// Counts one unit more, unless the counter is closed. `home` is what closing it hands out.
+    #[inline]
+    pub(crate) fn enter(&self, home: impl FnOnce() -> T) -> Option<Place<T>> {
+        let shards = self.0.get_or_init(|| Some(Box::new(Shards::new(home())))).as_ref()?;
+        let mine = mine();
+        match shards.shards[mine].get().and_then(Weak::upgrade) {
+            Some(shard) => Some(Place(shard)),
+            None => shards.enter_otherwise(mine),
+        }
+    }
+
+    /// Begins the turn. Returns how many units are in flight; if there are none, the counter is closed.
+    #[must_use]
+    pub(crate) fn begin_drain(&self) -> usize {
+        let Some(shards) = self.0.get_or_init(|| None) else { return 0 };
+        let mut open = lock(&shards.open);
+        let in_flight = shards.cut(open.as_ref()).in_flight;
+        let closed = open.take().and_then(Open::give_up);
+        // What it hands out is dropped outside the lock.
+        drop(open);
+        if closed.is_some() { 0 } else { in_flight.max(1) }
+    }
+
+    /// How many units are in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.cut().in_flight
+    }
+
+    /// How many units are in flight, and how many of these are excused. A unit that counts is never taken for one that
+    /// is excused, nor the other way round, whatever it does meanwhile.
+    pub(crate) fn cut(&self) -> Cut {
+        let Some(Some(shards)) = self.0.get() else { return Cut { in_flight: 0, excused: 0 } };
+        let open = lock(&shards.open);
+        shards.cut(open.as_ref())
+    }
+}
+
+impl<T> Shards<T> {
+    fn new(home: T) -> Self {
+        let apart = Arc::new(Apart::default());
+        let whole = Arc::new(Whole { apart: Arc::clone(&apart), home });
+        Self {
+            shards: std::array::from_fn(|_| OnceLock::new()),
+            whole: Arc::downgrade(&whole),
+            apart,
+            open: Mutex::new(Some(Open { whole, shards: Vec::new() })),
+        }
+    }
+
+    /// Enters for a thread that has no shard, or whose shard is gone. During the turn no shard is made: whatever is
+    /// still in flight holds the whole.
+    #[cold]
+    fn enter_otherwise(&self, mine: usize) -> Option<Place<T>> {
+        let mut open = lock(&self.open);
+        if let Some(open) = &mut *open {
+            return self.shards[mine].get_or_init(|| open.add_shard()).upgrade().map(Place);
+        }
+        drop(open);
+        self.whole.upgrade().map(|whole| Place::alone(whole, Standing::Counts))
+    }
+
+    fn cut(&self, open: Option<&Open<T>>) -> Cut {
+        let own = usize::from(open.is_some());
+        let shards = self.shards.iter().filter_map(OnceLock::get);
+        let in_shards: usize = shards.map(|shard| shard.strong_count().saturating_sub(own)).sum();
+        let Cut { in_flight, excused } = self.apart.cut();
+        Cut { in_flight: in_shards + in_flight, excused }
+    }
+}
+
+impl<T> Open<T> {
+    fn add_shard(&mut self) -> Weak<Shard<T>> {
+        let shard = Arc::new(Shard { whole: Arc::clone(&self.whole), alone: None });
+        let weak = Arc::downgrade(&shard);
+        self.shards.push(shard);
+        weak
+    }
+
+    /// Returns something if that closed the counter.
+    fn give_up(self) -> Option<T> {
+        let Self { whole, shards } = self;
+        for shard in shards {
+            // The whole is held here, so no shard is the last that holds it.
+            drop(Arc::into_inner(shard));
+        }
+        Arc::into_inner(whole).map(|whole| whole.home)
+    }
+}
+
+impl<T> Place<T> {
+    fn alone(whole: Arc<Whole<T>>, standing: Standing) -> Self {
+        whole.apart.add(standing);
+        Self(Arc::new(Shard { whole, alone: Some(standing) }))
+    }
+
+    /// What closing the counter hands out.
+    #[cfg(feature = "http")]
+    pub(crate) fn home(&self) -> &T {
+        &self.0.whole.home
+    }
+
+    /// Counts one unit less. Returns something if that closed the counter.
+    #[inline]
+    #[must_use]
+    pub(crate) fn leave(self) -> Option<T> {
+        Arc::into_inner(self.0)?.end()
+    }
+
+    /// The same unit with another standing. It is counted apart before it leaves its shard, and so at any time.
+    #[cfg(feature = "http")]
+    pub(crate) fn stand(mut self, standing: Standing) -> Self {
+        let Self(shard) = &mut self;
+        match (Arc::get_mut(shard), standing) {
+            (Some(Shard { whole, alone: Some(before) }), _) => {
+                if *before != standing {
+                    whole.apart.change(*before, standing);
+                    *before = standing;
+                }
+                self
+            }
+            (_, Standing::Counts) => self,
+            (_, Standing::Excused) => {
+                let place = Self::alone(Arc::clone(&shard.whole), standing);
+                // The whole is held in the new place, so nothing is closed here.
+                drop(self.leave());
+                place
+            }
+        }
+    }
+}
+
+impl<T> Shard<T> {
+    /// Its last unit has left, and so has the counter itself.
+    #[cold]
+    fn end(self) -> Option<T> {
+        let Self { whole, alone } = self;
+        if let Some(standing) = alone {
+            whole.apart.remove(standing);
+        }
+        Arc::into_inner(whole).map(|whole| whole.home)
+    }
+}
+
+impl Apart {
+    fn add(&self, standing: Standing) {
+        self.0.fetch_add(standing.units(), Ordering::Relaxed);
+    }
+
+    fn remove(&self, standing: Standing) {
+        self.0.fetch_sub(standing.units(), Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "http")]
+    fn change(&self, before: Standing, after: Standing) {
+        self.0.fetch_add(after.units().wrapping_sub(before.units()), Ordering::Relaxed);
+    }
+
+    fn cut(&self) -> Cut {
+        let units = self.0.load(Ordering::Relaxed);
+        Cut { in_flight: (units % EXCUSED) as usize, excused: (units / EXCUSED) as usize }
+    }
+}
+
 impl Standing {
     fn units(self) -> u64 {
         match self {
@@ -47,98 +284,74 @@ impl Standing {
     }
 }
 
-impl Counter {
-    /// Counts one unit more, unless the counter is closed.
-    #[must_use]
-    pub(crate) fn enter(&self) -> bool {
-        let update = |state: u64| (state & CLOSED == 0).then_some(state + UNIT);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
-    }
-
-    /// Counts one unit less, and says whether that closed the counter.
-    #[must_use]
-    pub(crate) fn leave(&self, standing: Standing) -> bool {
-        let before = self.0.fetch_sub(standing.units(), Ordering::AcqRel);
-        before == DRAINING | standing.units() && self.close()
-    }
-
-    /// One unit that counted is excused from now on.
-    #[cfg(feature = "http")]
-    pub(crate) fn excuse(&self) {
-        self.0.fetch_add(EXCUSED, Ordering::AcqRel);
-    }
-
-    /// One unit that was excused counts from now on.
-    #[cfg(feature = "http")]
-    pub(crate) fn oblige(&self) {
-        self.0.fetch_sub(EXCUSED, Ordering::AcqRel);
-    }
-
-    /// Begins the turn. Returns how many units are in flight; if there are none, the counter is closed.
-    #[must_use]
-    pub(crate) fn begin_drain(&self) -> usize {
-        let in_flight = (self.0.fetch_or(DRAINING, Ordering::AcqRel) & COUNT) as usize;
-        if in_flight == 0 && self.close() { 0 } else { in_flight.max(1) }
-    }
-
-    /// How many units are in flight.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.cut().in_flight
-    }
-
-    /// How many units are in flight, and how many of these are excused.
-    pub(crate) fn cut(&self) -> Cut {
-        let state = self.0.load(Ordering::Acquire);
-        Cut { in_flight: (state & COUNT) as usize, excused: ((state / EXCUSED) & COUNT) as usize }
-    }
-
-    /// Fails if somebody has entered in the meantime, or has closed it.
-    fn close(&self) -> bool {
-        self.0.compare_exchange(DRAINING, DRAINING | CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
+    type Unit = Place<()>;
+
+    fn enter(counter: &Counter<()>) -> Option<Unit> {
+        counter.enter(|| ())
+    }
+
     #[test]
     fn an_idle_counter_closes_when_the_turn_begins() {
-        let counter = Counter::default();
-        assert_eq!(counter.begin_drain(), 0);
-        assert!(!counter.enter());
+        for has_been_used in [false, true] {
+            let counter = Counter::default();
+            if has_been_used {
+                assert_eq!(enter(&counter).unwrap().leave(), None);
+            }
+            assert_eq!(counter.begin_drain(), 0);
+            assert!(enter(&counter).is_none());
+        }
     }
 
     #[test]
     fn the_last_to_leave_closes_it() {
         let counter = Counter::default();
-        assert!(counter.enter() && counter.enter());
-        assert!(!counter.leave(Standing::Counts));
-        assert_eq!(counter.begin_drain(), 1);
-        assert!(counter.enter(), "work under way may bring more");
-        assert!(!counter.leave(Standing::Counts));
-        assert!(counter.leave(Standing::Counts));
-        assert!(!counter.enter());
+        let [first, second] = [enter(&counter).unwrap(), enter(&counter).unwrap()];
+        assert_eq!(first.leave(), None);
+        assert_eq!((counter.in_flight(), counter.begin_drain()), (1, 1));
+        let third = enter(&counter).expect("work under way may bring more");
+        assert_eq!(counter.in_flight(), 2);
+        assert_eq!(second.leave(), None);
+        let fourth = enter(&counter).expect("from whatever thread");
+        assert_eq!((third.leave(), counter.in_flight()), (None, 1));
+        assert_eq!(fourth.leave(), Some(()));
+        assert!(enter(&counter).is_none());
         assert_eq!(counter.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_unit_may_leave_on_another_thread() {
+        let counter = Counter::default();
+        let units: Vec<Unit> = std::thread::scope(|scope| {
+            let bring = || (0..10).map(|_| enter(&counter).unwrap()).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..2 * SHARDS).map(|_| scope.spawn(bring)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(counter.in_flight(), 20 * SHARDS);
+        assert_eq!(counter.begin_drain(), 20 * SHARDS);
+        assert_eq!(units.into_iter().filter_map(Place::leave).count(), 1);
     }
 
     #[test]
     fn it_is_closed_exactly_once_whoever_is_last() {
         for _ in 0..200 {
             let counter = Counter::default();
-            assert!(counter.enter());
+            let unit = enter(&counter).unwrap();
             let closed: usize = std::thread::scope(|scope| {
                 let churn = || {
                     let mut closed = 0;
-                    while counter.enter() {
-                        closed += usize::from(counter.leave(Standing::Counts));
+                    while let Some(unit) = enter(&counter) {
+                        closed += usize::from(unit.leave().is_some());
                         std::thread::yield_now();
                     }
                     closed
                 };
                 let threads = [scope.spawn(churn), scope.spawn(churn)];
                 let mut closed = usize::from(counter.begin_drain() == 0);
-                closed += usize::from(counter.leave(Standing::Counts));
+                closed += usize::from(unit.leave().is_some());
                 closed + threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
             });
             assert_eq!(closed, 1);
@@ -149,15 +362,14 @@ mod tests {
     #[test]
     fn the_excused_are_counted_among_the_others_until_they_leave() {
         let counter = Counter::default();
-        assert!(counter.enter() && counter.enter() && counter.enter());
-        counter.excuse();
-        counter.excuse();
-        counter.oblige();
+        let [first, second, third] = [(); 3].map(|()| enter(&counter).unwrap());
+        let first = first.stand(Standing::Excused);
+        let second = second.stand(Standing::Excused).stand(Standing::Counts);
         assert_eq!(counter.begin_drain(), 3);
         assert_eq!(counter.cut(), Cut { in_flight: 3, excused: 1 });
-        assert!(!counter.leave(Standing::Counts) && !counter.leave(Standing::Counts));
+        assert_eq!((second.leave(), third.leave()), (None, None));
         assert_eq!(counter.cut(), Cut { in_flight: 1, excused: 1 });
-        assert!(counter.leave(Standing::Excused));
-        assert!(!counter.enter());
+        assert_eq!(first.stand(Standing::Counts).stand(Standing::Excused).leave(), Some(()));
+        assert!(enter(&counter).is_none());
     }
 }

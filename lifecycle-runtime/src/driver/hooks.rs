@@ -140,7 +140,7 @@ impl Driver {
     pub(crate) fn check(self: &Arc<Self>, id: Id) -> Option<JoinHandle<CheckEnd>> {
         let unit = self.seat(id).enter()?;
         let check = CatchPanic::new((self.hooks[id].check)(self.instance(id)?));
-        let check = self.milestones.draining.clone().run_until_owned(check);
+        let check = self.seat(id).draining().run_until_owned(check);
         Some(self.runtime.spawn(async move {
             let end = match check.await {
                 Some(Ok(Ok(()))) => CheckEnd::Passed,

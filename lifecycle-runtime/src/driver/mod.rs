@@ -27,6 +27,7 @@ mod milestones;
 mod queue;
 mod said;
 mod seat;
+mod shard;
 mod speaker;
 mod standby;
 mod task;
@@ -60,9 +61,13 @@ use self::log::Word;
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
-pub(crate) use self::seat::Seat;
+pub(crate) use self::seat::{Seat, SeatToken};
 use self::standby::Standby;
+#[cfg(feature = "http")]
 pub(crate) use self::token::Token;
+pub(crate) use self::token::Waiter;
+#[cfg(feature = "http")]
+pub(crate) use self::unit::KnownUnit;
 pub(crate) use self::unit::Unit;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
@@ -367,12 +372,12 @@ impl Driver {
 
     /// Gives the notice of a turn. If somebody waits for it, the log may finish what was to be said before.
     fn fire_stopping(&self, id: Id) {
-        let stopping = &self.cell(id).stopping;
-        if stopping.is_awaited() && self.timing == Timing::Thread && self.audience.is_there() {
+        let cell = self.cell(id);
+        if cell.is_awaited() && self.timing == Timing::Thread && self.audience.is_there() {
             let up_to = self.core().heard();
             self.said.wait_up_to(up_to);
         }
-        stopping.raise();
+        cell.stopping.raise();
     }
 
     /// Lets go of the errors that were kept. They are dropped on the runtime: that is the user's code.
@@ -558,6 +563,7 @@ impl Driver {
         if cell.acquisition.is_called_back() { None } else { cell.instance() }
     }
 
+    #[inline]
     fn cell(&self, id: Id) -> &Cell {
         &self.cells.0[id]
     }

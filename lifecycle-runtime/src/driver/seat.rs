@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::connections::Connected;
 #[cfg(feature = "http")]
 use super::connections::Connections;
-use super::token::Token;
+use super::token::{RunUntil, Token};
+use super::unit::Home;
 use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
@@ -30,13 +31,14 @@ impl Seat {
     }
 
     /// One unit in flight more. `None` once a turn has begun and nothing is in flight any more.
+    #[inline]
     pub(crate) fn enter(&self) -> Option<Unit> {
-        Unit::enter(self.clone())
+        self.cell().counter.enter(|| Home::of(self)).map(Unit::new)
     }
 
     /// The same, but `None` also once tasks are aborted: nothing that begins then could be waited for.
     pub(super) fn enter_in_time(&self) -> Option<Unit> {
-        if self.cell().abort.is_up() { None } else { self.enter() }
+        if self.cell().abort.is_raised() { None } else { self.enter() }
     }
 
     /// What is in flight, by kind.
@@ -67,6 +69,7 @@ impl Seat {
     }
 
     /// Spawns a future on the application's runtime, without telling anybody how it ends.
+    #[cfg(feature = "http")]
     pub(crate) fn spawn<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -75,29 +78,25 @@ impl Seat {
     }
 
     /// The notice of the turn.
-    pub(crate) fn stopping(&self) -> Token {
-        self.cell().stopping.token()
-    }
-
-    /// See [`Driver::drain_limit`].
-    pub(crate) fn drain_limit(&self) -> Option<Instant> {
-        self.driver.drain_limit(self.id)
+    pub(crate) fn stopping(&self) -> SeatToken {
+        self.cell().expect_stopping();
+        SeatToken::new(self, Which::Stopping)
     }
 
     /// Tasks are dropped.
-    pub(crate) fn abort(&self) -> Token {
-        self.cell().abort.token()
+    pub(crate) fn abort(&self) -> SeatToken {
+        SeatToken::new(self, Which::Abort)
     }
 
     /// The process-wide notice.
-    pub(crate) fn draining(&self) -> &Token {
-        &self.driver.milestones.draining
+    pub(crate) fn draining(&self) -> SeatToken {
+        SeatToken::new(self, Which::Draining)
     }
 
     /// The drain delay has begun.
     #[cfg(feature = "http")]
-    pub(crate) fn leaving(&self) -> &Token {
-        &self.driver.milestones.leaving
+    pub(crate) fn leaving(&self) -> SeatToken {
+        SeatToken::new(self, Which::Leaving)
     }
 
     pub(crate) fn warn_of_late_task(&self) {
@@ -108,7 +107,81 @@ impl Seat {
         self.driver.say(Notice::TaskPanicked { name: self.name(), words });
     }
 
+    #[inline]
     pub(super) fn cell(&self) -> &Cell {
         self.driver.cell(self.id)
+    }
+}
+
+/// A token of a seat, for as long as anybody needs it. Many tasks hold one: it takes no more room than a seat.
+#[derive(Clone, Debug)]
+pub(crate) struct SeatToken {
+    driver: Arc<Driver>,
+    id: u32,
+    which: Which,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// The turn has begun.
+    Stopping,
+    /// Tasks are dropped.
+    Abort,
+    /// Shutdown has begun.
+    Draining,
+    /// The drain delay has begun.
+    #[cfg(feature = "http")]
+    Leaving,
+}
+
+impl SeatToken {
+    fn new(seat: &Seat, which: Which) -> Self {
+        let id = u32::try_from(seat.id).expect("so many resources do not fit into memory");
+        Self { driver: Arc::clone(&seat.driver), id, which }
+    }
+
+    /// Until when work may go on once the token is raised: see [`Driver::drain_limit`] and [`Driver::deadline`].
+    pub(crate) fn limit(&self) -> Option<Instant> {
+        match self.which {
+            Which::Draining => self.driver.deadline(),
+            #[cfg(feature = "http")]
+            Which::Leaving => self.driver.deadline(),
+            Which::Stopping | Which::Abort => self.driver.drain_limit(self.id as Id),
+        }
+    }
+
+    /// Whether it is the notice of the turn of this resource.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_of_turn(&self, seat: &Seat) -> bool {
+        let is_here = Arc::ptr_eq(&self.driver, &seat.driver) && self.id as Id == seat.id;
+        is_here && self.which == Which::Stopping
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn is_raised(&self) -> bool {
+        self.as_ref().is_raised()
+    }
+
+    /// See [`RunUntil`].
+    pub(crate) fn run_until<F: Future>(&self, future: F) -> RunUntil<&Self, F> {
+        RunUntil::new(self, future)
+    }
+
+    /// The same, for a future that outlives the handle.
+    pub(crate) fn run_until_owned<F: Future>(self, future: F) -> RunUntil<Self, F> {
+        RunUntil::new(self, future)
+    }
+}
+
+impl AsRef<Token> for SeatToken {
+    fn as_ref(&self) -> &Token {
+        let cell = || self.driver.cell(self.id as Id);
+        match self.which {
+            Which::Stopping => &cell().stopping,
+            Which::Abort => &cell().abort,
+            Which::Draining => &self.driver.milestones.draining,
+            #[cfg(feature = "http")]
+            Which::Leaving => &self.driver.milestones.leaving,
+        }
     }
 }

@@ -1,12 +1,18 @@
 //! Supervised and background tasks (rule R1): their end is told, however they end.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
 
 use super::Seat;
-use super::catch::{CatchPanic, Panic, Witness, Witnessed};
+#[cfg(feature = "http")]
+use super::catch::Witnessed;
+use super::catch::{CatchPanic, Panic, Witness};
 #[cfg(feature = "http")]
 use super::counter::Standing;
-use super::token::Token;
+use super::token::{RunUntil, Token};
 use super::unit::Unit;
 use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
 use crate::model::TaskName;
@@ -14,7 +20,9 @@ use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
 pub(super) struct TaskWitness {
+    seat: Seat,
     task: TaskId,
+    kind: TaskKind,
     end: TaskEnd,
     unit: Unit,
 }
@@ -28,7 +36,7 @@ impl TaskWitness {
         };
         let task = seat.driver.new_task();
         seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
-        Some(Self { task, end: TaskEnd::Dropped, unit })
+        Some(Self { seat: seat.clone(), task, kind, end: TaskEnd::Dropped, unit })
     }
 }
 
@@ -36,19 +44,17 @@ impl Witness<Result<Result<(), BoxError>, Panic>> for TaskWitness {
     fn saw(&mut self, output: Result<Result<(), BoxError>, Panic>) {
         self.end = match output {
             Ok(Ok(())) => TaskEnd::Done,
-            Ok(Err(error)) => TaskEnd::Failed(self.unit.seat().driver.cause(error)),
+            Ok(Err(error)) => TaskEnd::Failed(self.seat.driver.cause(error)),
             Err(Panic(words)) => TaskEnd::Failed(Cause::Panic(words)),
         };
     }
 }
 
-impl<T> Witness<Option<T>> for TaskWitness
-where
-    Self: Witness<T>,
-{
-    fn saw(&mut self, output: Option<T>) {
-        if let Some(output) = output {
-            Witness::<T>::saw(self, output);
+impl AsRef<Token> for TaskWitness {
+    fn as_ref(&self) -> &Token {
+        match self.kind {
+            TaskKind::Supervised => &self.seat.cell().abort,
+            TaskKind::Background => &self.seat.cell().stopping,
         }
     }
 }
@@ -57,8 +63,54 @@ impl Drop for TaskWitness {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
         let rest = self.unit.leave();
-        let seat = self.unit.seat();
-        seat.send(Event::TaskEnded { owner: seat.id, task: self.task, end, rest });
+        self.seat.send(Event::TaskEnded { owner: self.seat.id, task: self.task, end, rest });
+    }
+}
+
+/// One task whose failure is its own.
+struct JobWitness {
+    seat: Seat,
+    _unit: Unit,
+}
+
+impl Witness<Result<(), Panic>> for JobWitness {
+    fn saw(&mut self, output: Result<(), Panic>) {
+        if let Err(panic) = output {
+            self.seat.warn_of_panic(panic);
+        }
+    }
+}
+
+impl AsRef<Token> for JobWitness {
+    fn as_ref(&self) -> &Token {
+        &self.seat.cell().abort
+    }
+}
+
+pin_project! {
+    /// The future of a task: runs until its token is raised, and is witnessed. Its witness knows the token, and is
+    /// dropped after the future.
+    struct Task<F, W: AsRef<Token>> {
+        #[pin]
+        run: RunUntil<W, CatchPanic<F>>,
+    }
+}
+
+impl<F: Future, W: AsRef<Token>> Task<F, W> {
+    fn new(future: F, witness: W) -> Self {
+        Self { run: RunUntil::task(witness, CatchPanic::new(future)) }
+    }
+}
+
+impl<F: Future, W: AsRef<Token> + Witness<Result<F::Output, Panic>>> Future for Task<F, W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut run = self.project().run;
+        if let Some(output) = ready!(run.as_mut().poll(cx)) {
+            run.token().saw(output);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -68,7 +120,7 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        self.spawn_task(name, TaskKind::Supervised, self.abort(), future);
+        self.spawn_task(name, TaskKind::Supervised, future);
     }
 
     /// Spawns a background task, which is dropped at the resource's turn.
@@ -76,16 +128,25 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        self.spawn_task(name, TaskKind::Background, self.stopping(), future);
+        self.spawn_task(name, TaskKind::Background, future);
     }
 
-    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, abort: Token, future: F)
+    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let Some(task) = TaskWitness::start(self, name, kind) else { return };
-        let future = abort.run_until_owned(CatchPanic::new(future));
-        self.driver.runtime().spawn(Witnessed::new(future, task));
+        let Some(witness) = TaskWitness::start(self, name, kind) else { return };
+        self.driver.runtime().spawn(Task::new(future, witness));
+    }
+
+    /// Spawns a task whose failure is its own (rule R2). `None` if it comes too late: it does not begin.
+    pub(crate) fn spawn_job<F>(&self, future: F) -> Option<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let witness = JobWitness { seat: self.clone(), _unit: self.enter()? };
+        self.driver.runtime().spawn(Task::new(future, witness));
+        Some(())
     }
 
     /// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody

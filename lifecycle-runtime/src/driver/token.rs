@@ -1,64 +1,88 @@
 //! A flag that is raised once, and that any number of tasks can wait for.
+//!
+//! tokio's `Notify` would do, but each future that waits for it has to be pinned, which costs a box for each notice, and
+//! more than the task itself. Here a waiter is a number: the place of its waker in one list.
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
-use tokio::sync::Notify;
 
-/// A handle to such a flag. Clones share it.
-#[derive(Clone, Default)]
-pub(crate) struct Token(Arc<Shared>);
+use super::catch::catch;
+use crate::process::lock;
 
+/// Such a flag.
 #[derive(Default)]
-struct Shared {
-    /// Set before the waiters are notified. A waiter is counted as one before it looks: either it sees what was set, or
-    /// it is among those that are notified. Release and acquire: what was done before the flag was raised is seen by
-    /// those that find it so.
+pub(crate) struct Token {
+    /// Set under the lock: a waiter either finds it set, or has left its waker by then. Release and acquire: what was
+    /// done before the flag was raised is seen by those that find it so.
     is_raised: AtomicBool,
-    waiters: Notify,
+    waiters: Mutex<Waiters>,
 }
 
+/// The wakers of those that wait. None is cloned, dropped or woken under the lock: they are the user's.
+#[derive(Default)]
+struct Waiters {
+    places: Vec<Entry>,
+    /// The free place that is taken next.
+    free: Option<Place>,
+}
+
+/// As large as a waker: see the test.
+enum Entry {
+    Waiting(Waker),
+    Free { next: Option<Place> },
+}
+
+/// The number of a place, which begins at 1.
+type Place = NonZeroU32;
+
+/// One that waits for a token, which it does not hold. [`leave`](Self::leave) gives up its place.
+#[derive(Debug, Default)]
+pub(crate) struct Waiter(Option<Place>);
+
 impl Token {
-    /// Raises the flag. Twice is once.
+    /// Raises the flag. Twice is once. A waker that panics does not keep the others from being woken.
     pub(crate) fn raise(&self) {
-        self.0.is_raised.store(true, Ordering::Release);
-        self.0.waiters.notify_waiters();
-    }
-
-    pub(crate) fn is_raised(&self) -> bool {
-        self.0.is_raised.load(Ordering::Acquire)
-    }
-
-    /// Waits for the flag.
-    pub(crate) async fn raised(&self) {
-        let notified = self.0.waiters.notified();
-        if !self.is_raised() {
-            notified.await;
+        let waiters = {
+            let mut waiters = lock(&self.waiters);
+            self.is_raised.store(true, Ordering::Release);
+            std::mem::take(&mut *waiters)
+        };
+        for entry in waiters.places {
+            if let Entry::Waiting(waker) = entry {
+                let _ = catch(|| waker.wake());
+            }
         }
     }
 
-    /// The same, for a future that outlives the handle.
-    pub(crate) async fn raised_owned(self) {
-        self.raised().await;
+    pub(crate) fn is_raised(&self) -> bool {
+        self.is_raised.load(Ordering::Acquire)
     }
 
-    /// Runs `future` until it completes or the flag is raised: then there is no output. A future that completes in the
-    /// very moment has completed; one that has not begun does not begin. Either way it is dropped before this is ready.
-    pub(crate) fn run_until<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
-        RunUntil { raised: self.raised(), future: Some(future), has_begun: false }
+    /// See [`RunUntil`].
+    #[cfg_attr(
+        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
+        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
+    )]
+    pub(crate) fn run_until<F: Future>(&self, future: F) -> RunUntil<&Self, F> {
+        RunUntil::new(self, future)
     }
 
-    /// The same, for a future that outlives the handle.
-    pub(crate) fn run_until_owned<F: Future>(
-        self,
-        future: F,
-    ) -> impl Future<Output = Option<F::Output>> + use<F> {
-        RunUntil { raised: self.raised_owned(), future: Some(future), has_begun: false }
+    /// Waits for the flag.
+    pub(crate) fn raised(&self) -> Raised<&Self> {
+        Raised::new(self)
+    }
+}
+
+impl AsRef<Self> for Token {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 
@@ -68,31 +92,162 @@ impl fmt::Debug for Token {
     }
 }
 
-pin_project! {
-    struct RunUntil<R, F> {
-        #[pin]
-        raised: R,
-        // Until it is over.
-        #[pin]
-        future: Option<F>,
-        has_begun: bool,
+impl Waiters {
+    fn add(&mut self, waker: Waker) -> Place {
+        if let Some(place) = self.free {
+            if let Entry::Free { next } = std::mem::replace(self.entry(place), Entry::Waiting(waker)) {
+                self.free = next;
+            }
+            return place;
+        }
+        self.places.push(Entry::Waiting(waker));
+        let count = u32::try_from(self.places.len()).ok().and_then(Place::new);
+        count.expect("a list of so many wakers does not fit into memory")
+    }
+
+    fn remove(&mut self, place: Place) -> Entry {
+        let free = Entry::Free { next: self.free.replace(place) };
+        std::mem::replace(self.entry(place), free)
+    }
+
+    fn entry(&mut self, place: Place) -> &mut Entry {
+        &mut self.places[place.get() as usize - 1]
     }
 }
 
-impl<R: Future<Output = ()>, F: Future> Future for RunUntil<R, F> {
+impl Waiter {
+    /// Ready once the flag is raised. Each time it is pending, the waker of `cx` is woken then.
+    pub(crate) fn poll(&mut self, token: &Token, cx: &Context<'_>) -> Poll<()> {
+        if token.is_raised() {
+            return Poll::Ready(());
+        }
+        if self.will_wake(token, cx.waker()) {
+            return Poll::Pending;
+        }
+        let waker = cx.waker().clone();
+        let mut waiters = lock(&token.waiters);
+        if token.is_raised() {
+            drop(waiters);
+            return Poll::Ready(());
+        }
+        let before = match self.0 {
+            Some(place) => Some(std::mem::replace(waiters.entry(place), Entry::Waiting(waker))),
+            None => {
+                self.0 = Some(waiters.add(waker));
+                None
+            }
+        };
+        drop(waiters);
+        drop(before);
+        Poll::Pending
+    }
+
+    fn will_wake(&self, token: &Token, waker: &Waker) -> bool {
+        let Some(place) = self.0 else { return false };
+        let mut waiters = lock(&token.waiters);
+        !token.is_raised() && matches!(waiters.entry(place), Entry::Waiting(known) if known.will_wake(waker))
+    }
+
+    /// Whether it has a place, or had one when the flag was raised.
+    fn is_waiting(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits no longer.
+    pub(crate) fn leave(&mut self, token: &Token) {
+        let Some(place) = self.0.take() else { return };
+        let mut waiters = lock(&token.waiters);
+        let before = (!token.is_raised()).then(|| waiters.remove(place));
+        drop(waiters);
+        drop(before);
+    }
+}
+
+/// Ready once the flag is raised.
+#[derive(Debug)]
+pub(crate) struct Raised<T: AsRef<Token>> {
+    token: T,
+    waiter: Waiter,
+}
+
+impl<T: AsRef<Token>> Raised<T> {
+    pub(crate) fn new(token: T) -> Self {
+        Self { token, waiter: Waiter::default() }
+    }
+}
+
+impl<T: AsRef<Token> + Unpin> Future for Raised<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { token, waiter } = &mut *self;
+        waiter.poll((*token).as_ref(), cx)
+    }
+}
+
+impl<T: AsRef<Token>> Drop for Raised<T> {
+    fn drop(&mut self) {
+        self.waiter.leave(self.token.as_ref());
+    }
+}
+
+pin_project! {
+    /// Runs a future until it completes or a flag is raised: then there is no output. A future that completes in the
+    /// very moment has completed; one that has not begun does not begin. Either way it is dropped before this is ready.
+    pub(crate) struct RunUntil<T: AsRef<Token>, F> {
+        // Until it is over. Dropped before what holds the token.
+        #[pin]
+        future: Option<F>,
+        token: T,
+        waiter: Waiter,
+        has_begun: bool,
+        // It is polled with one and the same waker.
+        is_task: bool,
+    }
+
+    impl<T: AsRef<Token>, F> PinnedDrop for RunUntil<T, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.waiter.leave((*this.token).as_ref());
+        }
+    }
+}
+
+impl<T: AsRef<Token>, F: Future> RunUntil<T, F> {
+    pub(crate) fn new(token: T, future: F) -> Self {
+        Self::polled_by(token, future, false)
+    }
+
+    /// The same, for a future that a task of its own polls: a runtime has one waker for a task.
+    pub(super) fn task(token: T, future: F) -> Self {
+        Self::polled_by(token, future, true)
+    }
+
+    fn polled_by(token: T, future: F, is_task: bool) -> Self {
+        Self { future: Some(future), token, waiter: Waiter::default(), has_begun: false, is_task }
+    }
+
+    pub(super) fn token(self: Pin<&mut Self>) -> &mut T {
+        self.project().token
+    }
+}
+
+impl<T: AsRef<Token>, F: Future> Future for RunUntil<T, F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let token = (*this.token).as_ref();
         let has_begun = std::mem::replace(this.has_begun, true);
-        if !has_begun && this.raised.as_mut().poll(cx).is_ready() {
+        if !has_begun && token.is_raised() {
             this.future.set(None);
             return Poll::Ready(None);
         }
         let polled = this.future.as_mut().as_pin_mut().map(|future| future.poll(cx));
         let output = match polled {
             Some(Poll::Ready(output)) => Some(output),
-            _ if has_begun && this.raised.poll(cx).is_ready() => None,
+            _ if *this.is_task && this.waiter.is_waiting() && !token.is_raised() => return Poll::Pending,
+            _ if this.waiter.poll(token, cx).is_ready() => None,
             _ => return Poll::Pending,
         };
         this.future.set(None);
@@ -103,13 +258,20 @@ impl<R: Future<Output = ()>, F: Future> Future for RunUntil<R, F> {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::sync::Arc;
+    use std::task::Wake;
 
     use super::*;
 
+    /// As for the tokens of a seat.
+    fn run_until<F: Future>(token: &Arc<Token>, future: F) -> RunUntil<Arc<Token>, F> {
+        RunUntil::new(Arc::clone(token), future)
+    }
+
     #[tokio::test]
     async fn those_that_wait_and_those_that_come_later_see_it() {
-        let token = Token::default();
-        let waiting = tokio::spawn(token.clone().raised_owned());
+        let token = Arc::new(Token::default());
+        let waiting = tokio::spawn(Raised::new(Arc::clone(&token)));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished() && !token.is_raised());
         token.raise();
@@ -121,22 +283,62 @@ mod tests {
 
     #[tokio::test]
     async fn a_future_runs_until_the_state_is_raised() {
-        let token = Token::default();
-        assert_eq!(token.run_until(ready(1)).await, Some(1));
-        let waiting = tokio::spawn(token.clone().run_until_owned(pending::<()>()));
+        let token = Arc::new(Token::default());
+        assert_eq!(run_until(&token, ready(1)).await, Some(1));
+        let waiting = tokio::spawn(run_until(&token, pending::<()>()));
+        let task = tokio::spawn(RunUntil::task(Arc::clone(&token), pending::<()>()));
+        tokio::task::yield_now().await;
         token.raise();
-        assert_eq!(waiting.await.unwrap(), None);
-        assert_eq!(token.run_until(ready(1)).await, None, "it does not begin");
+        assert_eq!((waiting.await.unwrap(), task.await.unwrap()), (None, None));
+        assert_eq!(run_until(&token, ready(1)).await, None, "it does not begin");
     }
 
     /// However the two meet, nobody waits for ever.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn none_that_waits_is_missed() {
         for _ in 0..10_000 {
-            let token = Token::default();
-            let waiting = tokio::spawn(token.clone().raised_owned());
+            let token = Arc::new(Token::default());
+            let waiting = tokio::spawn(Raised::new(Arc::clone(&token)));
             token.raise();
             waiting.await.unwrap();
         }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            assert!(!self.0.swap(true, Ordering::Relaxed), "it is woken once");
+        }
+    }
+
+    #[test]
+    fn the_last_waker_is_woken_and_those_that_left_are_not() {
+        let token = Token::default();
+        let wakers: [Arc<Woken>; 4] = Default::default();
+        let mut waiting = [(); 3].map(|()| token.raised());
+        let mut poll = |waiting: &mut Raised<&Token>, waker: usize| {
+            let waker = Waker::from(Arc::clone(&wakers[waker]));
+            assert!(Pin::new(waiting).poll(&mut Context::from_waker(&waker)).is_pending());
+        };
+        poll(&mut waiting[0], 0);
+        poll(&mut waiting[1], 1);
+        // It leaves, and another takes its place. The first comes again, with another waker.
+        waiting[1] = token.raised();
+        poll(&mut waiting[2], 2);
+        poll(&mut waiting[0], 3);
+        poll(&mut waiting[0], 3);
+        assert_eq!(lock(&token.waiters).places.len(), 2, "places are used again");
+        token.raise();
+        let woken = wakers.map(|woken| woken.0.load(Ordering::Relaxed));
+        assert_eq!(woken, [false, false, true, true]);
+        waiting.map(drop);
+    }
+
+    #[test]
+    fn a_place_is_no_larger_than_a_waker() {
+        assert_eq!(size_of::<Entry>(), size_of::<Waker>());
+        assert_eq!(size_of::<Waiter>(), 4);
     }
 }

@@ -1,74 +1,130 @@
 //! One unit of work in flight.
 
-use super::Seat;
-use super::counter::{Counter, Standing};
+use std::sync::{Arc, Weak};
+
+use super::census::Census;
+use super::counter::Place;
+#[cfg(feature = "http")]
+use super::counter::Standing;
+use super::{Driver, Seat};
 use crate::engine::event::{Event, Rest};
+use crate::model::plan::Id;
+#[cfg(feature = "http")]
 use crate::model::units::Units;
 
 /// One unit in flight of a resource. It counts for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Unit {
-    seat: Seat,
-    has_left: bool,
-    standing: Standing,
-    /// What it is, if it says so.
-    units: Option<Units>,
+pub(crate) struct Unit(
+    /// `None` once it has left.
+    Option<Place<Home>>,
+);
+
+/// Where the units of a resource belong. They do not keep the application alive: while it has something to be told,
+/// it is.
+#[derive(Debug)]
+pub(crate) struct Home {
+    driver: Weak<Driver>,
+    id: Id,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only servers say what their units are"))]
+    census: Arc<Census>,
+}
+
+/// A unit that says what it is, in place of a task. A connection may be many requests at a time.
+#[cfg(feature = "http")]
+#[derive(Debug)]
+pub(crate) struct KnownUnit {
+    unit: Unit,
+    units: Units,
 }
 
 impl Unit {
-    pub(super) fn enter(seat: Seat) -> Option<Self> {
-        let has_entered = seat.cell().counter.enter();
-        has_entered.then(|| Self { seat, has_left: false, standing: Standing::default(), units: None })
+    #[inline]
+    pub(super) fn new(place: Place<Home>) -> Self {
+        Self(Some(place))
     }
 
     /// Leaves, and says what that leaves behind, for a caller that has more to tell and tells both in one event.
     pub(crate) fn leave(&mut self) -> Rest {
-        let is_last = !std::mem::replace(&mut self.has_left, true) && self.counter().leave(self.standing);
-        if let Some(units) = self.units.take() {
-            self.seat.cell().census.change(Some(units), None);
-        }
-        if is_last { Rest::Drained } else { Rest::Unknown }
+        let closed = self.0.take().and_then(Place::leave);
+        if closed.is_some() { Rest::Drained } else { Rest::Unknown }
     }
 
     /// Sets whether the unit counts if it is cut off (rule E1).
     #[cfg(feature = "http")]
-    pub(crate) fn stand(&mut self, standing: Standing) {
-        match (self.standing, standing) {
-            (Standing::Counts, Standing::Excused) => self.counter().excuse(),
-            (Standing::Excused, Standing::Counts) => self.counter().oblige(),
-            (Standing::Counts, Standing::Counts) | (Standing::Excused, Standing::Excused) => {}
-        }
-        self.standing = standing;
+    pub(super) fn stand(&mut self, standing: Standing) {
+        self.0 = self.0.take().map(|place| place.stand(standing));
     }
 
-    /// What it has said that it is.
+    /// The same unit, which says what it is.
     #[cfg(feature = "http")]
-    pub(crate) fn units(&self) -> Units {
-        self.units.unwrap_or_default()
-    }
-
-    /// Says what the unit is, in place of a task. A connection may be many requests at a time.
-    #[cfg(feature = "http")]
-    pub(crate) fn is(&mut self, units: Units) {
-        if self.units != Some(units) {
-            let before = self.units.replace(units);
-            self.seat.cell().census.change(before, Some(units));
+    pub(crate) fn known_as(self, units: Units) -> KnownUnit {
+        if let Some(census) = self.census() {
+            census.change(None, Some(units));
         }
+        KnownUnit { unit: self, units }
     }
 
-    fn counter(&self) -> &Counter {
-        &self.seat.cell().counter
-    }
-
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.seat
+    #[cfg(feature = "http")]
+    fn census(&self) -> Option<&Census> {
+        Some(&self.0.as_ref()?.home().census)
     }
 }
 
 impl Drop for Unit {
+    #[inline]
     fn drop(&mut self) {
-        if self.leave() == Rest::Drained {
-            self.seat.call(Event::Drained(self.seat.id));
+        if let Some(home) = self.0.take().and_then(Place::leave) {
+            home.tell_drained();
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+impl KnownUnit {
+    /// Sets whether the unit counts if it is cut off (rule E1).
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        self.unit.stand(standing);
+    }
+
+    /// What it has said that it is.
+    pub(crate) fn units(&self) -> Units {
+        self.units
+    }
+
+    /// Says what the unit is from now on.
+    pub(crate) fn is(&mut self, units: Units) {
+        if self.units != units {
+            if let Some(census) = self.unit.census() {
+                census.change(Some(self.units), Some(units));
+            }
+            self.units = units;
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+impl Drop for KnownUnit {
+    fn drop(&mut self) {
+        if let Some(census) = self.unit.census() {
+            census.change(Some(self.units), None);
+        }
+    }
+}
+
+impl Home {
+    pub(super) fn of(seat: &Seat) -> Self {
+        let Seat { driver, id } = seat;
+        Self { driver: Arc::downgrade(driver), id: *id, census: Arc::clone(&seat.cell().census) }
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        Some(Seat { driver: self.driver.upgrade()?, id: self.id })
+    }
+
+    #[cold]
+    fn tell_drained(&self) {
+        if let Some(seat) = self.seat() {
+            seat.call(Event::Drained(seat.id));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::never::Never;
-use crate::driver::{Driver, Panic, Unit, Witness};
+use crate::driver::{Driver, Panic, Seat, Unit, Witness};
 use crate::engine::event::{BodyEnd, Event};
 use crate::model::failure::{BoxError, Cause};
 
@@ -111,14 +111,16 @@ impl<T: Output, E: Into<BoxError>> Output for Result<T, E> {
 /// The body of `main` in flight: tells how it ended, however it did.
 #[derive(Debug)]
 pub(crate) struct Body {
+    seat: Seat,
     end: BodyEnd,
     unit: Unit,
 }
 
 impl Body {
     pub(crate) fn enter(driver: &Arc<Driver>) -> Option<Self> {
-        let unit = driver.main_seat().enter()?;
-        Some(Self { end: BodyEnd::Dropped, unit })
+        let seat = driver.main_seat();
+        let unit = seat.enter()?;
+        Some(Self { seat, end: BodyEnd::Dropped, unit })
     }
 
     /// It has come to its end.
@@ -135,7 +137,7 @@ impl<T: Output> Witness<Option<Result<T, Panic>>> for Body {
                 Ended::Done => BodyEnd::Done,
                 Ended::Code(code) => BodyEnd::Code(code),
                 Ended::Failed(error) if error.is::<Interrupted>() => BodyEnd::Interrupted,
-                Ended::Failed(error) => BodyEnd::Failed(self.unit.seat().driver.cause(error)),
+                Ended::Failed(error) => BodyEnd::Failed(self.seat.driver.cause(error)),
             },
             Some(Err(Panic(words))) => BodyEnd::Failed(Cause::Panic(words)),
         };
@@ -146,6 +148,6 @@ impl Drop for Body {
     fn drop(&mut self) {
         let end = std::mem::replace(&mut self.end, BodyEnd::Dropped);
         let rest = self.unit.leave();
-        self.unit.seat().send(Event::BodyEnded(end, rest));
+        self.seat.send(Event::BodyEnded(end, rest));
     }
 }

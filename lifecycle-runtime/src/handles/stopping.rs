@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::driver::{Seat, Token};
+use crate::driver::{Seat, SeatToken, Waiter};
 
 /// A notice that work should come to an end: a future that becomes ready once, and stays ready.
 ///
@@ -36,50 +36,43 @@ use crate::driver::{Seat, Token};
 ///
 /// Dropping it at any time loses nothing: the notice is a state, not an event.
 pub struct Stopping {
-    token: Token,
-    /// Made at the first poll: most clones are never awaited.
-    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
-    seat: Seat,
-    scope: Scope,
-    /// What is in flight for as long as somebody has the notice.
-    held: Option<Arc<dyn Any + Send + Sync>>,
+    token: SeatToken,
+    waiter: Waiter,
+    /// What is in flight for as long as somebody has the notice. Many tasks have one, so this is thin.
+    held: Option<Arc<Held>>,
 }
 
-/// What the notice is for.
-#[derive(Clone, Copy)]
-enum Scope {
-    /// The turn of one resource, or of `main`.
-    Turn,
-    /// The stop of the application.
-    Stop,
-}
+type Held = Box<dyn Any + Send + Sync>;
 
 impl Stopping {
     pub(crate) fn of_turn(seat: &Seat) -> Self {
-        Self { token: seat.stopping(), waiting: None, seat: seat.clone(), scope: Scope::Turn, held: None }
+        Self::new(seat.stopping(), None)
     }
 
     pub(crate) fn of_stop(seat: &Seat) -> Self {
-        let token = seat.draining().clone();
-        Self { token, waiting: None, seat: seat.clone(), scope: Scope::Stop, held: None }
+        Self::new(seat.draining(), None)
+    }
+
+    fn new(token: SeatToken, held: Option<Arc<Held>>) -> Self {
+        Self { token, waiter: Waiter::default(), held }
     }
 
     /// The same notice, which holds something until its last clone is dropped.
     #[cfg(feature = "http")]
-    pub(crate) fn holding(&self, held: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { held: Some(held), ..self.clone() }
+    pub(crate) fn holding(&self, held: impl Any + Send + Sync) -> Self {
+        Self::new(self.token.clone(), Some(Arc::new(Box::new(held))))
     }
 
-    /// Whether it is a notice of this resource.
+    /// Whether it is the notice of the turn of this resource.
     #[cfg(feature = "http")]
     pub(crate) fn is_of(&self, seat: &Seat) -> bool {
-        Arc::ptr_eq(&self.seat.driver, &seat.driver) && self.seat.id == seat.id
+        self.token.is_of_turn(seat)
     }
 
     /// Whether the notice has fired.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.token.is_raised()
+        self.token.as_ref().is_raised()
     }
 
     /// Until when work may go on, once the notice has fired; `None` before that.
@@ -96,10 +89,7 @@ impl Stopping {
         if !self.is_stopping() {
             return None;
         }
-        match self.scope {
-            Scope::Turn => self.seat.drain_limit(),
-            Scope::Stop => self.seat.driver.deadline(),
-        }
+        self.token.limit()
     }
 
     /// The time left until the [`deadline`](Self::deadline): zero when that has passed, and `None` before the notice has
@@ -149,18 +139,20 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.token.is_raised() {
-            return Poll::Ready(());
-        }
-        let Self { token, waiting, .. } = &mut *self;
-        waiting.get_or_insert_with(|| Box::pin(token.clone().raised_owned())).as_mut().poll(cx)
+        let Self { token, waiter, .. } = &mut *self;
+        waiter.poll((*token).as_ref(), cx)
     }
 }
 
 impl Clone for Stopping {
     fn clone(&self) -> Self {
-        let Self { token, waiting: _, seat, scope, held } = self;
-        Self { token: token.clone(), waiting: None, seat: seat.clone(), scope: *scope, held: held.clone() }
+        Self::new(self.token.clone(), self.held.clone())
+    }
+}
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.waiter.leave(self.token.as_ref());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::never::Never;
-use crate::driver::{CatchPanic, Panic, Seat, Unit, Witness, Witnessed};
+use crate::driver::{Seat, Unit};
 use crate::model::failure::BoxError;
 use crate::model::units::Units;
 
@@ -91,19 +91,18 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Some(guard) = self.guard() else {
-            return self.seat.warn_of_late_task();
-        };
-        let future = self.seat.abort().run_until_owned(CatchPanic::new(future));
-        self.seat.spawn(Witnessed::new(future, guard));
+        if self.seat.spawn_job(future).is_none() {
+            self.seat.warn_of_late_task();
+        }
     }
 
     /// Counts a unit of work that is not a task, until the guard is dropped.
     ///
     /// `None` once the resource is draining and its last unit has finished: then do not start the work.
     #[must_use = "the unit is counted for as long as the guard lives"]
+    #[inline]
     pub fn guard(&self) -> Option<Guard> {
-        self.seat.enter().map(|unit| Guard { unit })
+        self.seat.enter().map(|unit| Guard { _unit: unit })
     }
 
     /// How many units are in flight: the tasks of this resource, including supervised ones, its guards, and its
@@ -125,13 +124,5 @@ impl Tasks {
 /// If the work is a future that can be spawned, [`Tasks::spawn`] is simpler.
 #[derive(Debug)]
 pub struct Guard {
-    unit: Unit,
-}
-
-impl Witness<Option<Result<(), Panic>>> for Guard {
-    fn saw(&mut self, output: Option<Result<(), Panic>>) {
-        if let Some(Err(panic)) = output {
-            self.unit.seat().warn_of_panic(panic);
-        }
-    }
+    _unit: Unit,
 }

@@ -20,7 +20,7 @@ use super::request_body::RequestBody;
 use super::response::{ResponseBody, close_after, is_endless};
 use super::streams::Streams;
 use super::upgrade::Upgrade;
-use crate::driver::{CatchPanic, Panic, Seat, Token};
+use crate::driver::{CatchPanic, Panic, Seat, SeatToken};
 use crate::handles::stopping::Stopping;
 use crate::model::failure::BoxError;
 
@@ -29,7 +29,7 @@ use crate::model::failure::BoxError;
 pub(super) struct Notices {
     pub(super) stopping: Stopping,
     /// Clients are asked to leave.
-    pub(super) leaving: Token,
+    pub(super) leaving: SeatToken,
     pub(super) idle_body_timeout: Option<Duration>,
     /// Handlers run to their end, in tasks of this resource.
     pub(super) finisher: Option<Seat>,
@@ -66,7 +66,7 @@ where
         let upgrade = asks_for_upgrade.then(Arc::<Upgrade>::default);
         let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
         let stopping = match &upgrade {
-            Some(upgrade) => notices.stopping.holding(Arc::clone(upgrade) as _),
+            Some(upgrade) => notices.stopping.holding(Arc::clone(upgrade)),
             None => notices.stopping.clone(),
         };
         request.extensions_mut().insert(stopping);

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::response::{close_after, is_endless};
 use crate::driver::counter::Standing;
-use crate::driver::{Seat, Token, Unit};
+use crate::driver::{KnownUnit, Seat, SeatToken};
 use crate::engine::event::Event;
 use crate::handles::stopping::Stopping;
 use crate::handles::tasks::Tasks;
@@ -75,7 +75,7 @@ impl<S> Layer<S> for InFlight {
     type Service = InFlightService<S>;
 
     fn layer(&self, service: S) -> InFlightService<S> {
-        InFlightService { service, leaving: self.seat.leaving().clone(), seat: self.seat.clone() }
+        InFlightService { service, leaving: self.seat.leaving(), seat: self.seat.clone() }
     }
 }
 
@@ -84,7 +84,7 @@ impl<S> Layer<S> for InFlight {
 pub struct InFlightService<S> {
     service: S,
     seat: Seat,
-    leaving: Token,
+    leaving: SeatToken,
 }
 
 impl<S, Q, B> Service<Request<Q>> for InFlightService<S>
@@ -101,13 +101,12 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let mut unit = self.seat.enter();
-        if let Some(unit) = &mut unit {
+        let unit = self.seat.enter().map(|unit| {
             // A request to our own server of the same resource is counted there.
             let notice = request.extensions().get::<Stopping>();
             let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
-            unit.is(Units { requests: usize::from(!is_counted), ..Units::default() });
-        }
+            unit.known_as(Units { requests: usize::from(!is_counted), ..Units::default() })
+        });
         let version = request.version();
         let response = unit.is_some().then(|| self.service.call(request));
         InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
@@ -121,9 +120,9 @@ pin_project! {
         // Dropped before the unit, so that a request is counted until all of it is gone.
         #[pin]
         response: Option<F>,
-        unit: Option<Unit>,
+        unit: Option<KnownUnit>,
         version: Version,
-        leaving: Token,
+        leaving: SeatToken,
     }
 }
 
@@ -165,7 +164,7 @@ pin_project! {
     pub struct InFlightBody<B> {
         #[pin]
         body: Option<B>,
-        unit: Option<Unit>,
+        unit: Option<KnownUnit>,
     }
 }
 

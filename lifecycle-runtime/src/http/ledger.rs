@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::framing::Framing;
 use crate::driver::counter::Standing;
-use crate::driver::{Unit, lock};
+use crate::driver::{KnownUnit, Unit, lock};
 use crate::model::units::Units;
 
 /// What a client of HTTP/2 says first.
@@ -39,7 +39,7 @@ pub(super) enum Protocol {
 
 #[derive(Debug)]
 struct Ledger {
-    unit: Unit,
+    unit: KnownUnit,
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
@@ -69,7 +69,7 @@ struct Ledger {
 impl Connection {
     pub(super) fn new(unit: Unit) -> Arc<Self> {
         let mut ledger = Ledger {
-            unit,
+            unit: unit.known_as(Units { idle: 1, ..Units::default() }),
             stage: Stage::New,
             preface: Some(0),
             framing: Framing::default(),

@@ -293,7 +293,7 @@ impl HttpServer {
         let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
-            leaving: seat.leaving().clone(),
+            leaving: seat.leaving(),
             idle_body_timeout: limits.idle_body_timeout,
             finisher: finishes_handlers.then(|| seat.clone()),
         };

@@ -145,9 +145,8 @@ where
     let guard = if kind == BodyKind::Empty { None } else { Body::enter(driver) };
     let witnessed = guard.map(|guard| {
         let app = App::body(driver);
-        let run_main = milestones.run_main.clone();
         let body = async move {
-            run_main.raised().await;
+            milestones.run_main.raised().await;
             body(app).await
         };
         let abort = driver.main_seat().abort();
