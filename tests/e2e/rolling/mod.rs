@@ -2,6 +2,7 @@
 //! after the other behind a load balancer, under a load that must not notice.
 
 mod alb;
+mod envoy;
 mod haproxy;
 mod kubernetes;
 mod nginx;

@@ -1,6 +1,7 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
 pub(crate) mod dns;
+pub(crate) mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod payers;
