@@ -14,6 +14,7 @@ use lifecycle_tests::harness::{examples, http, machine, namespace, program, scra
 
 mod disk;
 mod health_check;
+mod http2;
 mod load;
 mod played;
 mod servers;
