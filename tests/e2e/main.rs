@@ -12,6 +12,7 @@
 
 use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
 
+mod calls;
 mod disk;
 mod health_check;
 mod http2;

@@ -3,6 +3,7 @@
 
 mod alb;
 mod envoy;
+mod grpc;
 mod haproxy;
 mod kubernetes;
 mod nginx;
