@@ -27,6 +27,7 @@ mod faults_stopping;
 mod nothing_lost;
 mod payments;
 mod pm2;
+mod podman;
 mod rolling;
 mod supervisord;
 mod systemd;

@@ -6,6 +6,7 @@ pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod payers;
 pub(crate) mod pm2;
+pub(crate) mod podman;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod registry;
