@@ -68,7 +68,7 @@ fn a_container_that_is_paused_during_its_stop_goes_on_where_it_was() {
 /// after 10 s), the readiness and startup probes, `strategy`, and the Service. The pods of `replicas` would all be on
 /// this machine, with the same ports.
 ///
-/// `podman kube down` kills at once before Podman 5.1, and stopping the pod as a whole ends its network together with
+/// `podman kube down` kills at once, in this version, and `podman pod stop` ends the network of the pod together with
 /// its containers: the container is stopped first.
 #[test]
 fn the_manifest_for_kubernetes_is_played_and_its_container_stops_in_time() {

@@ -7,16 +7,17 @@ use crate::health_check::HealthCheck;
 use crate::load::Load;
 use crate::machine;
 use crate::program::wait_until;
-use crate::servers::envoy::Envoy;
+use crate::servers::envoy::{Envoy, UPDATE_MERGE_WINDOW};
 
 const CHECK: HealthCheck = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
 
+/// The delay includes the time for which Envoy keeps its findings to itself.
 #[test]
 fn twenty_rolling_restarts_lose_no_request() {
     let _machine = machine::shared();
-    let site = Site::open(CHECK.drain_delay());
+    let site = Site::open(CHECK.drain_delay() + UPDATE_MERGE_WINDOW);
     let mut instances = site.start_all();
-    let envoy = Envoy::start(CHECK, &ports(&instances));
+    let envoy = Envoy::start(CHECK, UPDATE_MERGE_WINDOW, &ports(&instances));
     let load = Load::start(&[envoy.address()], &CLIENTS);
     for roll in 0..rolls() {
         let place = roll % INSTANCES;
@@ -33,7 +34,7 @@ fn without_a_delay_requests_are_lost() {
     let check = HealthCheck { interval: Duration::from_secs(1), ..CHECK };
     let site = Site::open(Duration::ZERO);
     let mut instances = site.start_all();
-    let envoy = Envoy::start(check, &ports(&instances));
+    let envoy = Envoy::start(check, UPDATE_MERGE_WINDOW, &ports(&instances));
     let load = Load::start(&[envoy.address()], &CLIENTS);
     instances.remove(0).stop(Duration::ZERO);
     wait_until("a request is lost", || load.lost() > 0);

@@ -19,12 +19,13 @@ const CHECK: HealthCheck = HealthCheck { interval: Duration::from_millis(100), f
 /// Fewer calls for each roll would mean nothing.
 const FEWEST_PER_ROLL: u64 = 50;
 
+/// Envoy acts on its findings at once.
 #[test]
 fn through_envoy_no_call_is_lost_and_streams_end_with_their_status() {
     let _machine = machine::shared();
     let delay = CHECK.drain_delay();
     let mut instances = start_all(delay);
-    let envoy = Envoy::start(CHECK, &ports(&instances));
+    let envoy = Envoy::start(CHECK, Duration::ZERO, &ports(&instances));
     let calls = Calls::through(envoy.address(), CLIENTS);
     for roll in 0..ROLLS {
         let place = roll % INSTANCES;
@@ -41,7 +42,7 @@ fn through_envoy_without_a_delay_calls_are_lost() {
     let _machine = machine::shared();
     let check = HealthCheck { interval: Duration::from_secs(1), ..CHECK };
     let mut instances = start_all(Duration::ZERO);
-    let envoy = Envoy::start(check, &ports(&instances));
+    let envoy = Envoy::start(check, Duration::ZERO, &ports(&instances));
     let calls = Calls::through(envoy.address(), CLIENTS);
     calls.wait_for(FEWEST_PER_ROLL);
     instances.remove(0).stop(Duration::ZERO);

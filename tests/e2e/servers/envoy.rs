@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use lifecycle_tests::harness::scratch::Scratch;
 use serde_json::{Value, json};
@@ -23,16 +24,25 @@ pub(crate) struct Envoy {
     scratch: Scratch,
 }
 
+/// For how long Envoy collects changes in the health of its servers, unless it is told otherwise, before it acts on
+/// them: in a rolling deployment, one server has come back just before the next is found to be leaving.
+pub(crate) const UPDATE_MERGE_WINDOW: Duration = Duration::from_secs(1);
+
 impl Envoy {
     /// Starts one, and waits until it sends requests to all `servers`: the ports of each, where it serves and where it
     /// is probed.
     #[track_caller]
-    pub(crate) fn start(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+    pub(crate) fn start(check: HealthCheck, merge_window: Duration, servers: &[(u16, u16)]) -> Self {
         let program = installed();
         let (port, admin, scratch) = (free_port(), free_port(), Scratch::new());
         let file = scratch.path().join("envoy.json");
-        fs::write(&file, config(port, admin, check, servers).to_string()).expect("there is room for a file");
-        let log = File::create(scratch.path().join("log")).expect("there is room for a file");
+        fs::write(&file, config(port, admin, check, merge_window, servers).to_string())
+            .expect("there is room for a file");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(scratch.path().join("log"))
+            .expect("there is room for a file");
         let mut command = Command::new(program);
         command.arg("-c").arg(&file).args(["--concurrency", "1", "--log-level", "warning"]);
         // Without it, Envoy leaves shared memory behind.
@@ -86,9 +96,16 @@ impl Drop for Envoy {
 /// What the configuration calls the servers.
 const CLUSTER: &str = "payments";
 
-fn config(port: u16, admin: u16, check: HealthCheck, servers: &[(u16, u16)]) -> Value {
+fn config(
+    port: u16,
+    admin: u16,
+    check: HealthCheck,
+    merge_window: Duration,
+    servers: &[(u16, u16)],
+) -> Value {
     let HealthCheck { interval, failures, successes } = check;
-    let interval = format!("{:.3}s", interval.as_secs_f64());
+    let seconds = |duration: Duration| format!("{:.3}s", duration.as_secs_f64());
+    let interval = seconds(interval);
     let endpoints: Vec<Value> = servers
         .iter()
         .map(|(port, probe)| {
@@ -106,12 +123,32 @@ fn config(port: u16, admin: u16, check: HealthCheck, servers: &[(u16, u16)]) -> 
         "no_traffic_interval": interval,
         "unhealthy_threshold": failures,
         "healthy_threshold": successes,
+        "event_logger": [{
+            "name": "envoy.health_check.event_sinks.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
+                "event_log_path": "/dev/stderr",
+            },
+        }],
         // Otherwise the first 503 would be enough, whatever the threshold.
         "http_health_check": { "path": "/readyz", "retriable_statuses": [{ "start": 503, "end": 504 }] },
     });
     let connections = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
+        // For a test that fails: what was not answered as it should be, and what the checks have found.
+        "access_log": [{
+            "name": "envoy.access_loggers.stderr",
+            "filter": { "status_code_filter": { "comparison": {
+                "op": "GE", "value": { "default_value": 500, "runtime_key": "none" },
+            }}},
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+                "log_format": { "text_format_source": { "inline_string":
+                    "%START_TIME% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% after %DURATION% ms by %UPSTREAM_HOST%\n"
+                }},
+            },
+        }],
         "route_config": { "virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
@@ -139,6 +176,7 @@ fn config(port: u16, admin: u16, check: HealthCheck, servers: &[(u16, u16)]) -> 
                 "connect_timeout": "5s",
                 "load_assignment": { "cluster_name": CLUSTER, "endpoints": [{ "lb_endpoints": endpoints }] },
                 "health_checks": [check],
+                "common_lb_config": { "update_merge_window": seconds(merge_window) },
                 "typed_extension_protocol_options": {
                     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
