@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::http::{Connection, Response};
+use crate::http2;
 use crate::program::wait_until;
 
 /// What clients ask for.
@@ -35,6 +36,14 @@ pub(crate) enum Connections {
     KeepAlive,
     /// One for each request.
     Fresh,
+    /// Over HTTP/2, kept for as long as the server likes.
+    Http2,
+}
+
+/// A connection that may be kept.
+enum Kept {
+    Http1(Connection),
+    Http2(http2::Connection),
 }
 
 /// A load on some addresses, until it is ended.
@@ -183,7 +192,7 @@ impl Client {
     }
 
     /// One request: a payment, one that takes a while, or a quick one.
-    fn send(&self, number: u64, kept: &mut Option<Connection>, tally: &mut Tally) {
+    fn send(&self, number: u64, kept: &mut Option<Kept>, tally: &mut Tally) {
         let (payment, path) = match (self.work, number % 4) {
             (Work::Mixed, 0) => {
                 (Some((format!("{}-{number}", self.name), 1 + number as i64 % 1_000)), "/payments")
@@ -209,7 +218,7 @@ impl Client {
                 self.shared.answered.fetch_add(1, Ordering::Relaxed);
                 tally.charged.extend(payment);
                 // A server may close after a response, if it says so.
-                let is_kept = !response.says_close() && self.connections == Connections::KeepAlive;
+                let is_kept = !response.says_close() && self.connections != Connections::Fresh;
                 *kept = is_kept.then_some(connection);
                 return;
             }
@@ -223,38 +232,46 @@ impl Client {
 
     /// The connection that was kept. One that the server has closed while it was idle is of no use, as every client
     /// knows that keeps connections.
-    fn kept(&self, kept: &mut Option<Connection>) -> Option<Connection> {
-        kept.take().filter(Connection::is_silent)
+    fn kept(&self, kept: &mut Option<Kept>) -> Option<Kept> {
+        kept.take().filter(|kept| match kept {
+            Kept::Http1(connection) => connection.is_silent(),
+            Kept::Http2(connection) => connection.is_open(),
+        })
     }
 
-    fn ask_anew(&self, path: &str, payment: &Option<(String, i64)>) -> io::Result<(Connection, Response)> {
-        self.ask(Connection::open(self.address)?, path, payment)
+    fn ask_anew(&self, path: &str, payment: &Option<(String, i64)>) -> io::Result<(Kept, Response)> {
+        let connection = match self.connections {
+            Connections::KeepAlive | Connections::Fresh => Kept::Http1(Connection::open(self.address)?),
+            Connections::Http2 => Kept::Http2(http2::Connection::open(self.address)?),
+        };
+        self.ask(connection, path, payment)
     }
 
     fn ask(
         &self,
-        mut connection: Connection,
+        mut connection: Kept,
         path: &str,
         payment: &Option<(String, i64)>,
-    ) -> io::Result<(Connection, Response)> {
+    ) -> io::Result<(Kept, Response)> {
         let close = self.connection_header();
-        let response = match payment {
-            Some((id, amount)) => {
+        let body = payment.as_ref().map(|(id, amount)| format!(r#"{{"id":"{id}","amount_cents":{amount}}}"#));
+        let response = match (&mut connection, body) {
+            (Kept::Http1(connection), Some(body)) => {
                 let headers = format!("Content-Type: application/json\r\n{close}");
-                let body = format!(r#"{{"id":"{id}","amount_cents":{amount}}}"#);
                 connection.post(path, &headers, &body)?
             }
-            None => {
+            (Kept::Http1(connection), None) => {
                 connection.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"))?;
                 connection.read_response()?
             }
+            (Kept::Http2(connection), body) => connection.ask(path, body)?,
         };
         Ok((connection, response))
     }
 
     fn connection_header(&self) -> &'static str {
         match self.connections {
-            Connections::KeepAlive => "",
+            Connections::KeepAlive | Connections::Http2 => "",
             Connections::Fresh => "Connection: close\r\n",
         }
     }

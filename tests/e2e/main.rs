@@ -12,8 +12,10 @@
 
 use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
 
+mod calls;
 mod disk;
 mod health_check;
+mod http2;
 mod load;
 mod played;
 mod servers;
@@ -25,6 +27,7 @@ mod faults_stopping;
 mod nothing_lost;
 mod payments;
 mod pm2;
+mod podman;
 mod rolling;
 mod supervisord;
 mod systemd;

@@ -20,6 +20,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// One that came in another way.
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: String) -> Self {
+        Self { status, body, headers, at: Instant::now() }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

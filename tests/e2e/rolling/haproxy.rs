@@ -13,7 +13,7 @@ use crate::servers::haproxy::HaProxy;
 fn twenty_rolling_restarts_lose_no_request() {
     let _machine = machine::shared();
     let check = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
-    roll("HAProxy", check, rolls());
+    roll("HAProxy", HaProxy::start, check, rolls());
 }
 
 /// Two instances, with as many requests as one machine can be asked for. A slow one has to give three
@@ -50,14 +50,21 @@ fn under_2000_requests_a_second_rolling_restarts_lose_no_request() {
 fn with_slow_checks_the_delay_is_long_and_no_request_is_lost() {
     let _machine = machine::shared();
     let check = HealthCheck { interval: Duration::from_secs(3), failures: 3, successes: 2 };
-    roll("HAProxy, inter 3s fall 3 rise 2", check, INSTANCES);
+    roll("HAProxy, inter 3s fall 3 rise 2", HaProxy::start, check, INSTANCES);
+}
+
+#[test]
+fn over_http2_rolling_restarts_lose_no_request() {
+    let _machine = machine::shared();
+    let check = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
+    roll("HAProxy, HTTP/2 to the instances", HaProxy::over_http2, check, 2 * INSTANCES);
 }
 
 #[track_caller]
-fn roll(what: &str, check: HealthCheck, rolls: usize) {
+fn roll(what: &str, start: fn(HealthCheck, &[(u16, u16)]) -> HaProxy, check: HealthCheck, rolls: usize) {
     let site = Site::open(check.drain_delay());
     let mut instances = site.start_all();
-    let haproxy = HaProxy::start(check, &ports(&instances));
+    let haproxy = start(check, &ports(&instances));
     let load = Load::start(&[haproxy.address()], &CLIENTS);
     for roll in 0..rolls {
         let place = roll % INSTANCES;

@@ -2,6 +2,8 @@
 //! after the other behind a load balancer, under a load that must not notice.
 
 mod alb;
+mod envoy;
+mod grpc;
 mod haproxy;
 mod kubernetes;
 mod nginx;

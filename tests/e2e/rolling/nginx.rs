@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{CLIENTS, INSTANCES, Instance, Site, rolls};
 use crate::load::{Connections, Load};
 use crate::machine;
-use crate::servers::nginx::Nginx;
+use crate::servers::nginx::{Http2, Nginx};
 
 /// nginx knows nothing of the drain, and goes on sending requests until it finds the port closed; those that it could
 /// not deliver go to the next server. The delay is for the connections that it keeps: the responses during the delay
@@ -14,17 +14,35 @@ use crate::servers::nginx::Nginx;
 #[test]
 fn twenty_rolling_restarts_with_passive_checks_lose_no_request() {
     let _machine = machine::shared();
+    roll("nginx, passive checks", Http2::Nowhere, &CLIENTS, rolls());
+}
+
+/// The clients have long connections to nginx, and nginx has others to the servers.
+#[test]
+fn with_http2_in_front_rolling_restarts_lose_no_request() {
+    let _machine = machine::shared();
+    roll("nginx, HTTP/2 in front", Http2::InFront, &[(Connections::Http2, 8)], INSTANCES);
+}
+
+#[test]
+fn with_http2_throughout_rolling_restarts_lose_no_request() {
+    let _machine = machine::shared();
+    roll("nginx, HTTP/2 throughout", Http2::Throughout, &[(Connections::Http2, 8)], INSTANCES);
+}
+
+#[track_caller]
+fn roll(what: &str, http2: Http2, clients: &[(Connections, usize)], rolls: usize) {
     let site = Site::open(Duration::from_secs(1));
     let mut instances = site.start_all();
-    let nginx = Nginx::start(&ports(&instances));
-    let load = Load::start(&[nginx.address()], &CLIENTS);
-    for roll in 0..rolls() {
+    let nginx = Nginx::start(http2, &ports(&instances));
+    let load = Load::start(&[nginx.address()], clients);
+    for roll in 0..rolls {
         let place = roll % INSTANCES;
         site.restart(&mut instances, place);
         // It is avoided until `fail_timeout` is over. If all were, there would be nobody left.
         load.wait_until_served_by(instances[place].address());
     }
-    site.assert_nothing_is_lost("nginx, passive checks", rolls(), &load.end());
+    site.assert_nothing_is_lost(what, rolls, &load.end());
 }
 
 /// The order of the deployment does it: nothing is sent to the server any more when it is stopped, and it needs no
@@ -38,7 +56,7 @@ fn a_server_that_is_taken_out_first_needs_no_delay() {
     let _machine = machine::shared();
     let site = Site::open(Duration::ZERO);
     let mut instances = site.start_all();
-    let nginx = Nginx::start(&ports(&instances));
+    let nginx = Nginx::start(Http2::Nowhere, &ports(&instances));
     let load = Load::start(&[nginx.address()], &[(Connections::Fresh, 8)]);
     for place in 0..INSTANCES {
         nginx.reload(Some(instances[place].port));

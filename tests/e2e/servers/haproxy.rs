@@ -23,6 +23,17 @@ impl HaProxy {
     /// Starts one. `servers` are the ports of each: where it serves, and where it is probed.
     #[track_caller]
     pub(crate) fn start(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+        Self::speaking("", check, servers)
+    }
+
+    /// The same, and it speaks HTTP/2 with the servers.
+    #[track_caller]
+    pub(crate) fn over_http2(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+        Self::speaking("proto h2 check-proto h1", check, servers)
+    }
+
+    #[track_caller]
+    fn speaking(protocol: &str, check: HealthCheck, servers: &[(u16, u16)]) -> Self {
         let (port, scratch) = (free_port(), Scratch::new());
         let HealthCheck { interval, failures, successes } = check;
         // What an answer to a check may take has a limit of its own: otherwise that is `inter`, which is too short for
@@ -38,7 +49,7 @@ impl HaProxy {
             inter = interval.as_millis(),
         );
         for (place, (port, probe)) in servers.iter().enumerate() {
-            config += &format!("  server s{place} 127.0.0.1:{port} check port {probe}\n");
+            config += &format!("  server s{place} 127.0.0.1:{port} check port {probe} {protocol}\n");
         }
         let file = scratch.path().join("haproxy.cfg");
         fs::write(&file, config).expect("there is room for a file");

@@ -1,13 +1,16 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
 pub(crate) mod dns;
+pub(crate) mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod payers;
 pub(crate) mod pm2;
+pub(crate) mod podman;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod registry;
+pub(crate) mod rootfs;
 pub(crate) mod systemd;
 
 use std::io::ErrorKind;
