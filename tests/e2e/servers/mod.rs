@@ -8,6 +8,7 @@ pub(crate) mod pm2;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod registry;
+pub(crate) mod rootfs;
 pub(crate) mod systemd;
 
 use std::io::ErrorKind;
