@@ -1,6 +1,8 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
+pub(crate) mod cgroup;
 pub(crate) mod dns;
+pub(crate) mod docker;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod payers;
