@@ -10,7 +10,7 @@
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{examples, http, machine, program, scratch};
+use lifecycle_tests::harness::{examples, http, machine, path, program, scratch};
 
 mod disk;
 mod health_check;

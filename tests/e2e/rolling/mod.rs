@@ -5,6 +5,7 @@ mod alb;
 mod haproxy;
 mod kubernetes;
 mod nginx;
+mod swarm;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

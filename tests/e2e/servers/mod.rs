@@ -11,6 +11,8 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rootfs;
+pub(crate) mod swarm;
+pub(crate) mod switch;
 pub(crate) mod systemd;
 
 use std::io::ErrorKind;
