@@ -19,6 +19,7 @@ mod played;
 mod servers;
 mod service;
 
+mod deploy;
 mod docker;
 mod faults_starting;
 mod faults_stopping;

@@ -99,7 +99,7 @@ fn a_node_that_dies_takes_one_request_of_each_client_at_the_most() {
     haproxy.give_up(2);
     load.wait_for(200);
     let tally = load.end();
-    println!("swarm, a node dies: {}", tally.figures());
+    println!("swarm, a node dies: {}; {:#?}", tally.figures(), tally.lost);
     let clients: usize = CLIENTS.iter().map(|(_, count)| count).sum();
     assert!(tally.lost.len() <= clients, "lost: {:#?}", tally.lost);
     site.assert_ledger(&tally);
