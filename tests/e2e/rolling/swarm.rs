@@ -56,7 +56,8 @@ fn without_a_delay_requests_are_lost() {
     site.assert_something_is_lost("swarm, one engine, no delay", usize::from(TASKS), &load.end());
 }
 
-/// By `examples/deploy/stack.yaml`: every node is updated, twice; then one is drained, and taken back.
+/// By `examples/deploy/stack.yaml`: every node is updated, twice; then one is drained, and taken back; then comes a version
+/// that does not start (exit code 78), and is rolled back.
 #[test]
 fn on_three_nodes_no_request_is_lost() {
     let _machine = machine::shared();
@@ -73,8 +74,11 @@ fn on_three_nodes_no_request_is_lost() {
     swarm.make(2, "active");
     haproxy.wait_until_up(2);
     load.wait_for(200);
-    let tally = load.end();
     swarm.assert_clean_ends();
+    swarm.fail_to_roll("lifecycle_payments", "LIFECYCLE_DRAIN_DELAY=soon");
+    load.wait_for(200);
+    let tally = load.end();
+    assert!(swarm.exit_codes().contains(&"78".to_owned()), "no task refused its variable");
     site.assert_nothing_is_lost(
         "swarm, three nodes, one of them drained",
         2 * usize::from(NODES) + 1,

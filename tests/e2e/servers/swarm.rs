@@ -63,13 +63,25 @@ impl Swarm {
     /// Replaces every task of a service, one after the other, and waits until the swarm says that it is done.
     #[track_caller]
     pub(crate) fn roll(&self, service: &str) {
-        self.manager().run(&["service", "update", "--detach", "--quiet", "--force", service]);
-        let mut state = String::new();
-        wait_for(PATIENCE, "the update is complete", || {
-            state =
-                self.manager().run(&["service", "inspect", "--format", "{{.UpdateStatus.State}}", service]);
-            assert!(["updating", "completed"].contains(&state.as_str()), "the update is {state}");
-            state == "completed"
+        self.update(service, &["--force"], &["", "updating"], "completed");
+    }
+
+    /// Sets a variable that the service refuses, and waits until the swarm has given up the update.
+    #[track_caller]
+    pub(crate) fn fail_to_roll(&self, service: &str, variable: &str) {
+        let on_the_way = ["", "updating", "rollback_started"];
+        self.update(service, &["--env-add", variable], &on_the_way, "rollback_completed");
+    }
+
+    #[track_caller]
+    fn update(&self, service: &str, change: &[&str], on_the_way: &[&str], last: &str) {
+        let update = ["service", "update", "--detach", "--quiet"];
+        self.manager().run(&[&update, change, &[service]].concat());
+        let state = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}";
+        wait_for(PATIENCE, &format!("the update is {last}"), || {
+            let state = self.manager().run(&["service", "inspect", "--format", state, service]);
+            assert!(state == last || on_the_way.contains(&state.as_str()), "the update is {state}");
+            state == last
         });
     }
 
