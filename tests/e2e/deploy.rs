@@ -100,7 +100,7 @@ fn the_dockerfile_makes_an_image_that_is_healthy_and_stops_cleanly() {
 /// What the image calls healthy is not always so.
 #[track_caller]
 fn assert_notices(engine: &Engine) {
-    let at_once = ["--health-interval", "1s", "--health-retries", "1", "--health-start-period", "0s"];
+    let at_once = ["--health-interval", "1s", "--health-retries", "1", "--health-start-period", "1ms"];
     let elsewhere = ["--env", "LIFECYCLE_PROBE_ADDR=127.0.0.1:8082"];
     engine.container(&[&at_once[..], &elsewhere].concat()).has_health("unhealthy");
 }

@@ -1,5 +1,5 @@
-//! On a Docker swarm, behind HAProxy. The swarm and HAProxy know nothing of each other: all that takes requests away from
-//! a task that is going is the check of `/readyz`.
+//! On a Docker swarm, behind HAProxy. The swarm and HAProxy know nothing of each other: all that takes requests away
+//! from a task that is going is the check of `/readyz`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -56,8 +56,8 @@ fn without_a_delay_requests_are_lost() {
     site.assert_something_is_lost("swarm, one engine, no delay", usize::from(TASKS), &load.end());
 }
 
-/// By `examples/deploy/stack.yaml`: every node is updated, twice; then one is drained, and taken back; then comes a version
-/// that does not start (exit code 78), and is rolled back.
+/// By `examples/deploy/stack.yaml`: every node is updated, twice; then one is drained, and taken back; then comes a
+/// version that does not start (exit code 78), and is rolled back.
 #[test]
 fn on_three_nodes_no_request_is_lost() {
     let _machine = machine::shared();
@@ -87,8 +87,8 @@ fn on_three_nodes_no_request_is_lost() {
 }
 
 /// What a dead node was about to answer cannot be answered. HAProxy sends it more until two checks have failed, within
-/// half a second. What was sent to it hangs for longer than that, since nobody says that it is dead. A client whose request
-/// hangs sends no other. So each client loses one request at the most, and everything else is answered.
+/// half a second. What was sent to it hangs for longer than that, since nobody says that it is dead. A client whose
+/// request hangs sends no other. So each client loses one request at the most, and everything else is answered.
 #[test]
 fn a_node_that_dies_takes_one_request_of_each_client_at_the_most() {
     let _machine = machine::shared();

@@ -9,7 +9,8 @@ use rustix::process::Pid;
 
 use super::{search_path, spawn};
 
-/// A switch in a namespace of its own, so that no rule of this machine's firewall is asked. With it the network is gone.
+/// A switch in a namespace of its own, so that no rule of this machine's firewall is asked. The network goes with
+/// it.
 pub(crate) struct Switch {
     namespace: Child,
     /// The first three bytes of all addresses.
