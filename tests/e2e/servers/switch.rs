@@ -13,6 +13,8 @@ use super::{search_path, spawn};
 /// it.
 pub(crate) struct Switch {
     namespace: Child,
+    /// This machine's end of its cable.
+    port: String,
     /// The first three bytes of all addresses.
     net: [u8; 3],
 }
@@ -33,8 +35,8 @@ impl Switch {
         let (pid, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // Nobody else uses 198.18.0.0/15: it is for tests (RFC 2544).
         let third = u8::try_from((pid + number) % 250).expect("it is less than 250");
-        let switch = Self { namespace, net: [198, 18, third] };
         let port = format!("lifec{}-{number}", pid % 10_000_000);
+        let switch = Self { namespace, port: port.clone(), net: [198, 18, third] };
         switch.ip(&[
             "link",
             "add",
@@ -101,7 +103,8 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        // Both ends of a cable go with one of them.
+        // Both ends of a cable go with one of them; those of the nodes go with the switch, a moment later.
+        let _ = Command::new("ip").args(["link", "delete", &self.port]).env("PATH", search_path()).output();
         let _ = self.namespace.kill();
         let _ = self.namespace.wait();
     }
