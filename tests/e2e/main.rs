@@ -10,7 +10,7 @@
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{examples, http, machine, namespace, program, scratch};
+use lifecycle_tests::harness::{examples, http, machine, path, program, scratch};
 
 mod calls;
 mod disk;
@@ -21,6 +21,7 @@ mod played;
 mod servers;
 mod service;
 
+mod deploy;
 mod docker;
 mod faults_starting;
 mod faults_stopping;

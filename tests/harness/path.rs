@@ -1,7 +1,7 @@
 //! A path to a server that is longer than loopback: what is on its way has neither arrived nor is it acknowledged.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,12 @@ type Piece = (Instant, Vec<u8>);
 
 /// Returns an address that leads to `server`; each byte is on its way for `delay`.
 pub fn path_to(server: SocketAddr, delay: Duration) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    path_from(Ipv4Addr::LOCALHOST, server, delay)
+}
+
+/// The same, with an address on another network of this machine's.
+pub fn path_from(here: Ipv4Addr, server: SocketAddr, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind((here, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for client in listener.incoming() {

@@ -7,6 +7,7 @@ mod grpc;
 mod haproxy;
 mod kubernetes;
 mod nginx;
+mod swarm;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::service::ledger;
 const INSTANCES: usize = 3;
 
 /// What the reserves of payments take, on the longest path, with something to spare.
-const RESERVES: Duration = Duration::from_secs(10);
+pub(crate) const RESERVES: Duration = Duration::from_secs(10);
 
 const CLIENTS: [(Connections, usize); 2] = [(Connections::KeepAlive, 4), (Connections::Fresh, 4)];
 

@@ -23,17 +23,23 @@ impl HaProxy {
     /// Starts one. `servers` are the ports of each: where it serves, and where it is probed.
     #[track_caller]
     pub(crate) fn start(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
-        Self::speaking("", check, servers)
+        Self::speaking("", check, &here(servers))
     }
 
     /// The same, and it speaks HTTP/2 with the servers.
     #[track_caller]
     pub(crate) fn over_http2(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
-        Self::speaking("proto h2 check-proto h1", check, servers)
+        Self::speaking("proto h2 check-proto h1", check, &here(servers))
+    }
+
+    /// Starts one in front of servers that are elsewhere, each with the port where it is probed.
+    #[track_caller]
+    pub(crate) fn in_front_of(check: HealthCheck, servers: &[(SocketAddr, u16)]) -> Self {
+        Self::speaking("", check, servers)
     }
 
     #[track_caller]
-    fn speaking(protocol: &str, check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+    fn speaking(protocol: &str, check: HealthCheck, servers: &[(SocketAddr, u16)]) -> Self {
         let (port, scratch) = (free_port(), Scratch::new());
         let HealthCheck { interval, failures, successes } = check;
         // What an answer to a check may take has a limit of its own: otherwise that is `inter`, which is too short for
@@ -48,8 +54,8 @@ impl HaProxy {
             socket = scratch.path().join("stats").display(),
             inter = interval.as_millis(),
         );
-        for (place, (port, probe)) in servers.iter().enumerate() {
-            config += &format!("  server s{place} 127.0.0.1:{port} check port {probe} {protocol}\n");
+        for (place, (server, probe)) in servers.iter().enumerate() {
+            config += &format!("  server s{place} {server} check port {probe} {protocol}\n");
         }
         let file = scratch.path().join("haproxy.cfg");
         fs::write(&file, config).expect("there is room for a file");
@@ -74,13 +80,37 @@ impl HaProxy {
         wait_until(&what, || self.status(place).is_ok_and(|status| status.as_deref() == Some("UP")));
     }
 
+    /// Waits until HAProxy sends no more requests to this server.
+    #[track_caller]
+    pub(crate) fn wait_until_down(&self, place: usize) {
+        let what = format!("HAProxy says that s{place} is down");
+        wait_until(&what, || self.status(place).is_ok_and(|status| status.as_deref() == Some("DOWN")));
+    }
+
+    /// Gives up what was sent to a server that will not answer any more.
+    #[track_caller]
+    pub(crate) fn give_up(&self, place: usize) {
+        let answer = self.ask(&format!("shutdown sessions server payments/s{place}"));
+        assert!(answer.is_ok(), "HAProxy does not hear: {answer:?}");
+    }
+
     fn status(&self, place: usize) -> io::Result<Option<String>> {
-        let mut socket = UnixStream::connect(self.scratch.path().join("stats"))?;
-        socket.write_all(b"show stat\n")?;
-        let mut stat = String::new();
-        socket.read_to_string(&mut stat)?;
+        let stat = self.ask("show stat")?;
         let server = format!("payments,s{place},");
         let line = stat.lines().find(|line| line.starts_with(&server));
         Ok(line.and_then(|line| line.split(',').nth(17)).map(str::to_owned))
     }
+
+    fn ask(&self, command: &str) -> io::Result<String> {
+        let mut socket = UnixStream::connect(self.scratch.path().join("stats"))?;
+        writeln!(socket, "{command}")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// Servers of this machine, by their ports.
+fn here(servers: &[(u16, u16)]) -> Vec<(SocketAddr, u16)> {
+    servers.iter().map(|&(port, probe)| ((Ipv4Addr::LOCALHOST, port).into(), probe)).collect()
 }

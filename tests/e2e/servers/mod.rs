@@ -1,6 +1,8 @@
 //! Real servers, each started by the test that needs it: on a free port, in a directory of its own, gone with it.
 
+pub(crate) mod cgroup;
 pub(crate) mod dns;
+pub(crate) mod docker;
 pub(crate) mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
@@ -11,6 +13,8 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod rootfs;
+pub(crate) mod swarm;
+pub(crate) mod switch;
 pub(crate) mod systemd;
 
 use std::io::ErrorKind;

@@ -5,11 +5,11 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Instant;
 
 use lifecycle_tests::harness::scratch::Scratch;
 
-use crate::program::{PATIENCE, wait_until};
+use super::cgroup;
+use crate::program::wait_until;
 
 /// A systemd, and the units that a test gives it.
 pub(crate) struct Systemd {
@@ -110,21 +110,7 @@ impl Drop for Systemd {
             }
         }
         if let Ok(cgroup) = fs::read_to_string(self.scratch.path().join("cgroup")) {
-            let deadline = Instant::now() + PATIENCE;
-            // What was in it may be on its way out.
-            while !remove_cgroups(Path::new(cgroup.trim())) && Instant::now() < deadline {
-                thread::yield_now();
-            }
+            cgroup::remove(Path::new(cgroup.trim()));
         }
     }
-}
-
-/// Removes a tree of cgroups, which are empty but for one another.
-fn remove_cgroups(path: &Path) -> bool {
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_cgroups(&entry.path());
-        }
-    }
-    !path.exists() || fs::remove_dir(path).is_ok()
 }
