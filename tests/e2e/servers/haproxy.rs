@@ -36,7 +36,7 @@ impl HaProxy {
         // a machine that is busy, if it is short.
         let mut config = format!(
             "global\n  stats socket {socket} mode 600 level admin\n\
-             defaults\n  mode http\n  retries 0\n  timeout connect 5s\n  timeout client 30s\n  \
+             defaults\n  mode http\n  retries 0\n  timeout connect 15s\n  timeout client 30s\n  \
              timeout server 30s\n  timeout check 5s\n\
              frontend web\n  bind 127.0.0.1:{port}\n  default_backend payments\n\
              backend payments\n  option httpchk GET /readyz\n  http-check expect status 200\n  \
