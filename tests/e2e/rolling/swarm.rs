@@ -86,10 +86,10 @@ fn on_three_nodes_no_request_is_lost() {
     );
 }
 
-/// What a dead node was about to answer cannot be answered. HAProxy sends it more until two checks have failed: for half
-/// a second, or five if a check was under way. What was sent to it hangs for longer than that, since nobody says that it
-/// is dead. A client whose request hangs sends no other. So each client has one request cut at the most, and everything
-/// else is answered. Those that keep their connection repeat it, as HTTP/1 has it, and with the same id.
+/// What a dead node was about to answer cannot be answered. HAProxy sends it more until two checks have failed: for
+/// half a second, or five if a check was under way. What was sent to it hangs for longer than that, since nobody says
+/// that it is dead. A client whose request hangs sends no other. So each client has one request cut at the most, and
+/// everything else is answered. Those that keep their connection repeat it, as HTTP/1 has it, and with the same id.
 #[test]
 fn a_node_that_dies_takes_one_request_of_each_client_at_the_most() {
     let _machine = machine::shared();
