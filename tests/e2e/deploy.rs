@@ -63,6 +63,24 @@ fn the_delays_of_the_stack_fit_the_checks_that_it_proposes() {
     assert!(deadline >= 2 * delay + RESERVES, "the delay would be cut short");
 }
 
+#[test]
+fn the_dockerfile_fits_the_defaults() {
+    let text = text("examples/deploy/Dockerfile");
+    let startup_timeout = Duration::from_secs(60);
+    assert_eq!(
+        seconds(&text, "--start-period="),
+        startup_timeout,
+        "Docker gives up sooner or later than the start"
+    );
+    let instructions = |name: &str| text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    assert_eq!(
+        instructions("ENTRYPOINT "),
+        [r#"ENTRYPOINT ["/usr/local/bin/payments"]"#],
+        "a shell would be PID 1"
+    );
+    assert!(instructions("CMD ").is_empty() && instructions("STOPSIGNAL ").is_empty());
+}
+
 /// With stand-ins for the two images that it is made from, and for cargo.
 #[test]
 fn the_dockerfile_makes_an_image_that_is_healthy_and_stops_cleanly() {

@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::support::{Gate, PREFACE, Peer, Running, SETTINGS, begin, bounded, impatient, patient};
+use super::support::{Gate, PING, PREFACE, Peer, Running, SETTINGS, begin, bounded, impatient, patient};
 use super::websocket::echo;
 
 /// The numbers of settings of HTTP/2.
@@ -99,6 +99,26 @@ async fn those_of_http2_reach_hyper() {
         ] {
             assert!(settings.contains(&expected), "{expected:?} is missing in {settings:?}");
         }
+        running.stop().await;
+        drop(peer);
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn they_have_the_last_word_on_what_the_server_sets_itself() {
+    bounded(async {
+        let running = serve(root(), |http| {
+            http.configure_http2(|http2| {
+                http2.keep_alive_interval(Duration::from_millis(10));
+            })
+            .keep_alive_ping(None)
+        })
+        .await;
+        let mut peer = running.connect().await;
+        peer.send(PREFACE).await;
+        peer.frame(PING).await;
         running.stop().await;
         drop(peer);
         running.ends_clean().await;

@@ -180,6 +180,7 @@ pub(crate) const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\
 /// Types of frames of HTTP/2, and the compressed header `:status: 200`.
 const HEADERS: u8 = 1;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const STATUS_200: u8 = 0x88;
 

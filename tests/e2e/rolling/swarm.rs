@@ -86,14 +86,17 @@ fn on_three_nodes_no_request_is_lost() {
     );
 }
 
-/// What a dead node was about to answer cannot be answered. HAProxy sends it more until two checks have failed, within
-/// half a second. What was sent to it hangs for longer than that, since nobody says that it is dead. A client whose
-/// request hangs sends no other. So each client loses one request at the most, and everything else is answered.
+/// What a dead node was about to answer cannot be answered. HAProxy sends it more until two checks have failed: for
+/// half a second, or five if a check was under way. What was sent to it hangs for longer than that, since nobody says
+/// that it is dead. A client whose request hangs sends no other. So each client has one request cut at the most, and
+/// everything else is answered. Those that keep their connection repeat it, as HTTP/1 has it, and with the same id.
 #[test]
 fn a_node_that_dies_takes_one_request_of_each_client_at_the_most() {
     let _machine = machine::shared();
     let mut swarm = Swarm::start(NODES, examples::executable("payments"));
     let site = Site::open(QUICK.drain_delay());
+    // PostgreSQL does not see either that a client is dead. What its last transaction has inserted keeps others waiting.
+    site.postgres.query("ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '1s'");
     let haproxy = deploy_stack(&swarm, &site);
     let load = Load::start(&[haproxy.address()], &CLIENTS);
     load.wait_for(200);
@@ -103,9 +106,10 @@ fn a_node_that_dies_takes_one_request_of_each_client_at_the_most() {
     haproxy.give_up(2);
     load.wait_for(200);
     let tally = load.end();
-    println!("swarm, a node dies: {}; {:#?}", tally.figures(), tally.lost);
+    println!("swarm, a node dies: {}", tally.figures());
     let clients: usize = CLIENTS.iter().map(|(_, count)| count).sum();
-    assert!(tally.lost.len() <= clients, "lost: {:#?}", tally.lost);
+    let cut = tally.lost.len() + usize::try_from(tally.repeated).expect("it is a small number");
+    assert!(cut <= clients, "{cut} requests were cut, of {clients} clients");
     site.assert_ledger(&tally);
 }
 

@@ -43,10 +43,11 @@ impl HaProxy {
         let (port, scratch) = (free_port(), Scratch::new());
         let HealthCheck { interval, failures, successes } = check;
         // What an answer to a check may take has a limit of its own: otherwise that is `inter`, which is too short for
-        // a machine that is busy, if it is short.
+        // a machine that is busy, if it is short. A connection to a machine that is dead hangs for longer than the checks
+        // need to notice.
         let mut config = format!(
             "global\n  stats socket {socket} mode 600 level admin\n\
-             defaults\n  mode http\n  retries 0\n  timeout connect 5s\n  timeout client 30s\n  \
+             defaults\n  mode http\n  retries 0\n  timeout connect 15s\n  timeout client 30s\n  \
              timeout server 30s\n  timeout check 5s\n\
              frontend web\n  bind 127.0.0.1:{port}\n  default_backend payments\n\
              backend payments\n  option httpchk GET /readyz\n  http-check expect status 200\n  \
