@@ -16,6 +16,7 @@ mod blocking;
 mod catch;
 mod cell;
 pub(crate) mod counter;
+mod doubt;
 mod endpoints;
 mod errors;
 mod hooks;
@@ -47,6 +48,7 @@ use tracing::level_filters::LevelFilter;
 use self::audience::Audience;
 pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
+pub(crate) use self::doubt::Doubt;
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;
@@ -66,8 +68,8 @@ use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::settings::Ending;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
+use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 use crate::process::frozen::{PULSE, was_frozen};
@@ -126,7 +128,7 @@ pub(crate) type ExitOfMain = fn(Arc<Driver>) -> Arc<dyn Exit>;
 
 #[derive(Debug)]
 pub(crate) struct Driver {
-    plan: Arc<Plan>,
+    plan: Arc<Graph>,
     hooks: Vec<&'static Hooks>,
     /// Where each resource is, once somebody looked for one by its type.
     places: OnceLock<HashMap<TypeId, Id>>,

@@ -12,7 +12,7 @@ use crate::engine::event::Event;
 use crate::engine::notice::Cut;
 use crate::engine::notice::Notice;
 use crate::model::Name;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 
 /// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.
 #[derive(Clone, Debug)]

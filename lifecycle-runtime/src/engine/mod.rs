@@ -60,8 +60,8 @@ use self::shutdown::Shutdown;
 use self::slot::{Slot, State, Task};
 use self::timers::{Timer, Timers};
 use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::{Id, Plan};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::{Name, TaskName};
@@ -81,7 +81,7 @@ pub(crate) trait Counts {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
-    plan: Arc<Plan>,
+    plan: Arc<Graph>,
     budget: Budget,
     settings: Settings,
     now: Duration,
@@ -138,7 +138,7 @@ struct Left {
 }
 
 impl Engine {
-    pub(crate) fn new(plan: Arc<Plan>, settings: Settings) -> Self {
+    pub(crate) fn new(plan: Arc<Graph>, settings: Settings) -> Self {
         let budget = Budget::new(&plan, settings.shutdown_timeout);
         let is_there = |id: Id| plan.step(id).is_supplied;
         let slot = |id: Id| {
@@ -188,7 +188,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn plan(&self) -> &Arc<Plan> {
+    pub(crate) fn plan(&self) -> &Arc<Graph> {
         &self.plan
     }
 

@@ -8,8 +8,8 @@ use super::{Counts, Engine};
 use crate::model::TaskName;
 use crate::model::exit_code::Ending;
 use crate::model::failure::Failure;
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::report::{Report, ResourceReport};
 use crate::model::signal::Signal;
 

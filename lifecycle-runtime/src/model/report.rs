@@ -128,11 +128,20 @@ impl Report {
         } else {
             (Reason::Failed, exit_code::FAILED)
         };
+        Self { failures, ..Self::of_nothing(reason, exit_code) }
+    }
+
+    /// The report of an application that showed its plan, and was not started.
+    pub(crate) fn planned(exit_code: u8) -> Self {
+        Self::of_nothing(Reason::Planned, exit_code)
+    }
+
+    fn of_nothing(reason: Reason, exit_code: u8) -> Self {
         Self {
             reason,
             phases: Vec::new(),
             resources: Vec::new(),
-            failures,
+            failures: Vec::new(),
             start_path: Vec::new(),
             stop_path: Vec::new(),
             shutdown_timeout: Duration::ZERO,

@@ -20,8 +20,8 @@ use crate::handles::app::App;
 use crate::handles::stopping::Stopping;
 use crate::launch::life::live;
 use crate::model::failure::{BoxError, Result, Skip};
+use crate::model::graph::Id;
 use crate::model::misconfigured::Misconfigured;
-use crate::model::plan::Id;
 use crate::process::signals::Signals;
 
 thread_local! {

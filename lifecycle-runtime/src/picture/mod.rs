@@ -1,0 +1,11 @@
+//! Pictures: a plan and a report as text, graphs, SVG, HTML and JSON. Pure: text from plain data.
+
+mod graph;
+mod json;
+mod layout;
+pub(crate) mod plan;
+mod plan_json;
+mod plan_svg;
+mod plan_text;
+mod svg;
+mod words;
