@@ -37,7 +37,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -74,7 +75,7 @@ use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
-use crate::process::stderr::PATIENCE;
+pub(crate) use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.
@@ -121,6 +122,13 @@ pub(crate) struct Parts {
     pub(crate) exit_of_main: Option<ExitOfMain>,
     /// Time alone controls it: whoever waits for its end concludes it.
     pub(crate) concludes_itself: bool,
+    pub(crate) record: Option<Arc<dyn Record>>,
+}
+
+/// Keeps the report somewhere else than in the log.
+pub(crate) trait Record: fmt::Debug + Send + Sync {
+    /// It may block.
+    fn keep(&self, report: &Report);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -141,6 +149,7 @@ pub(crate) struct Driver {
     ending: Ending,
     watchdog: Option<Watchdog>,
     exit_of_main: Option<ExitOfMain>,
+    record: Option<Arc<dyn Record>>,
     concludes_itself: bool,
     has_conclusion: AtomicBool,
     origin: Instant,
@@ -154,7 +163,7 @@ pub(crate) struct Driver {
     next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(test)]
-    record: Mutex<Vec<(Duration, Command)>>,
+    commanded: Mutex<Vec<(Duration, Command)>>,
 }
 
 #[derive(Debug)]
@@ -187,8 +196,17 @@ impl Counts for Cells {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, hooks, supplied, runtime, timing, watchdog, exit_of_main, concludes_itself } =
-            parts;
+        let Parts {
+            engine,
+            hooks,
+            supplied,
+            runtime,
+            timing,
+            watchdog,
+            exit_of_main,
+            record,
+            concludes_itself,
+        } = parts;
         let plan = Arc::clone(engine.plan());
         let ending = engine.ending();
         let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
@@ -218,6 +236,7 @@ impl Driver {
             ending,
             watchdog,
             exit_of_main,
+            record,
             concludes_itself,
             has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
@@ -229,7 +248,7 @@ impl Driver {
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(test)]
-            record: Mutex::default(),
+            commanded: Mutex::default(),
         })
     }
 
@@ -329,7 +348,7 @@ impl Driver {
 
     fn carry_out(self: &Arc<Self>, command: &Command) {
         #[cfg(test)]
-        self.record.lock().unwrap().push((self.origin.elapsed(), command.clone()));
+        self.commanded.lock().unwrap().push((self.origin.elapsed(), command.clone()));
         match *command {
             Command::Enter(phase) => {
                 self.phase.send_replace(phase);
@@ -394,6 +413,7 @@ impl Driver {
     /// What is said when the process is ended from outside, and with which exit code that happens.
     fn last_words(&self, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
+        self.keep_record(PATIENCE / 2);
         (log::last_words(&words), words.exit_code)
     }
 
@@ -450,6 +470,21 @@ impl Driver {
             failure.attach(error);
         }
         report
+    }
+
+    /// Keeps the report where the operator wants it too. What takes longer than `patience` is left behind.
+    pub(crate) fn keep_record(&self, patience: Duration) {
+        let Some(record) = self.record.clone() else { return };
+        let report = self.report();
+        let (done, is_done) = mpsc::channel();
+        let keep = move || {
+            record.keep(&report);
+            let _ = done.send(());
+        };
+        // Without a thread for it there is no record.
+        if thread::Builder::new().name("lifecycle-record".to_owned()).spawn(keep).is_ok() {
+            let _ = is_done.recv_timeout(patience);
+        }
     }
 
     /// The report is handed over, or nobody waits for it: what an error holds is let go of.
@@ -553,7 +588,7 @@ impl Driver {
 
     #[cfg(test)]
     pub(crate) fn record(&self) -> Vec<(Duration, Command)> {
-        self.record.lock().unwrap().clone()
+        self.commanded.lock().unwrap().clone()
     }
 }
 

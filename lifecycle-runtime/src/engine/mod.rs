@@ -102,6 +102,8 @@ pub(crate) struct Engine {
     body_code: Option<u8>,
     /// The body did not get to its end, or was never begun, for this signal.
     interrupted_by: Option<Signal>,
+    /// The signals so far, for the report.
+    signals: Vec<(Signal, Duration)>,
     /// Something serves requests.
     serves: bool,
     shutdown: Option<Shutdown>,
@@ -177,6 +179,7 @@ impl Engine {
             body_listens: false,
             body_code: None,
             interrupted_by: None,
+            signals: Vec::new(),
             shutdown: None,
             pre_stop: None,
             was_cut: false,

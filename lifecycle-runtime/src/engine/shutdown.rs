@@ -150,6 +150,7 @@ impl Engine {
 
     /// The first signal asks; a later SIGINT or SIGQUIT insists, and one more ends the process (rule D8).
     pub(super) fn signal(&mut self, signal: Signal) {
+        self.signals.push((signal, self.now));
         if self.shutdown.is_none() {
             return self.trigger(Reason::Signal(signal));
         }

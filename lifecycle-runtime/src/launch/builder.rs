@@ -15,7 +15,7 @@ use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Planned, Resources, Selection};
-use crate::driver::{Driver, Instance, Parts, Timing};
+use crate::driver::{Driver, Instance, Parts, Record, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
@@ -201,6 +201,7 @@ impl Builder {
     /// # Errors
     ///
     /// The report of a configuration that is refused; it is already on stderr.
+    #[expect(clippy::result_large_err, reason = "it is made once, and `main` returns it")]
     pub fn plan(mut self) -> Result<Plan, Report> {
         let config = self.config().map_err(refused)?;
         let planned = self.planned(BodyKind::Written);
@@ -208,6 +209,7 @@ impl Builder {
     }
 
     /// Makes the application, or the report of why there is none. What was refused is on stderr then.
+    #[expect(clippy::result_large_err, reason = "as above")]
     pub(super) fn build(mut self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Report> {
         let config = self.config().map_err(refused)?;
         let planned = self.planned(body);
@@ -246,7 +248,13 @@ impl Builder {
             return Err(not_supplied.into_iter().map(has_no_instance).collect());
         }
         let Config {
-            shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings: doubts, ..
+            shutdown_timeout,
+            timeout_origin,
+            startup_timeout,
+            drain_delay,
+            warnings: doubts,
+            timeline,
+            ..
         } = config;
         let mut warnings = circumstances;
         warnings.extend(doubts);
@@ -277,6 +285,7 @@ impl Builder {
             watchdog,
             exit_of_main: (handles_signals && ending == Ending::Application).then_some(LastMile::make),
             concludes_itself,
+            record: timeline.map(|file| -> Arc<dyn Record> { Arc::new(file) }),
         });
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),

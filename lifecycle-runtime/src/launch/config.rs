@@ -4,6 +4,7 @@ use std::env::VarError;
 use std::time::Duration;
 
 use super::environment::Environment;
+use super::timeline::TimelineFile;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
@@ -60,7 +61,8 @@ pub(crate) struct Config {
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
     /// The plan is shown in this form, and nothing is started.
-    pub(crate) plan: Option<PlanFormat>,
+    pub(super) plan: Option<PlanFormat>,
+    pub(super) timeline: Option<TimelineFile>,
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
@@ -130,6 +132,11 @@ impl Options {
                 format
             }
         };
+        let timeline = environment.get("LIFECYCLE_TIMELINE").map(TimelineFile::named).transpose();
+        let timeline = timeline.unwrap_or_else(|what| {
+            refused.push(refuse(what));
+            None
+        });
         if asked_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -172,6 +179,7 @@ impl Options {
             #[cfg(feature = "probe")]
             probe,
             plan,
+            timeline,
         })
     }
 }

@@ -10,3 +10,4 @@ mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;
 pub(crate) mod threads;
+mod timeline;

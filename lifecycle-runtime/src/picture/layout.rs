@@ -3,6 +3,8 @@
 //! The method is Sugiyama's: edges over several columns get a passing place in each, columns are sorted by the mean
 //! places of their neighbours, back and forth, and then each box moves as near to its neighbours as its column allows.
 
+use super::svg::float;
+
 /// The distance of two columns, and of two boxes in one.
 const BETWEEN_COLUMNS: f64 = 64.0;
 const BETWEEN_BOXES: f64 = 16.0;
@@ -208,10 +210,6 @@ fn path(
         }
     }
     points
-}
-
-fn float(number: usize) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::layout::{Layout, layered};
 use super::plan::{Plan, PlannedResource};
 use super::plan_text::{at_most, headline, traits};
-use super::svg::{Svg, width};
+use super::svg::{Svg, fitting, float, width};
 use super::words::shortened;
 use crate::model::duration::Human;
 
@@ -40,7 +40,7 @@ pub(super) fn picture(plan: &Plan) -> String {
     let texts = [(&title, 18.0), (&limits, 12.0)].into_iter().map(|(text, size)| width(text, size));
     let widest = texts.chain([width(legend, SMALL), wide]).fold(0.0, f64::max);
     let bottom = TOP + height + MARGIN;
-    let lines = f64::from(u32::try_from(notes.len()).unwrap_or(u32::MAX));
+    let lines = float(notes.len());
     let mut svg = Svg::new(widest + 2.0 * MARGIN, bottom + 18.0 * lines + MARGIN, &title);
     svg.text((MARGIN, 38.0), 18.0, "text", &title);
     svg.text((MARGIN, 58.0), 12.0, "soft", &limits);
@@ -64,23 +64,10 @@ pub(super) fn picture(plan: &Plan) -> String {
     }
     let mut y = bottom + 20.0;
     for note in notes {
-        svg.text((MARGIN, y), SMALL, "bad", &shortened_end(&note, widest));
+        svg.text((MARGIN, y), SMALL, "bad", &fitting(&note, SMALL, widest));
         y += 18.0;
     }
     svg.end()
-}
-
-/// As much of a note as fits.
-fn shortened_end(note: &str, wide: f64) -> String {
-    let fitting = note.chars().take_while({
-        let mut so_far = String::new();
-        move |character| {
-            so_far.push(*character);
-            width(&so_far, SMALL) + width("…", SMALL) <= wide
-        }
-    });
-    let fitting: String = fitting.collect();
-    if fitting.len() < note.len() { fitting + "…" } else { fitting }
 }
 
 fn details(resource: &PlannedResource) -> String {

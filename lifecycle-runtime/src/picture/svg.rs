@@ -74,7 +74,25 @@ impl Svg {
 
 /// The width of a text.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX)) * size * ADVANCE
+    width_of(text.chars().count(), size)
+}
+
+fn width_of(characters: usize, size: f64) -> f64 {
+    float(characters) * size * ADVANCE
+}
+
+/// As much of a text as fits.
+pub(super) fn fitting(text: &str, size: f64, wide: f64) -> String {
+    let most = (1..).take_while(|&count| width_of(count, size) <= wide).last().unwrap_or(0);
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A number of things as a length.
+pub(super) fn float(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// Text between tags and in attributes.
@@ -89,6 +107,7 @@ impl fmt::Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 // XML has no way to write these.
+                '\n' | '\t' => f.write_char(character)?,
                 control if control.is_control() => f.write_char('\u{fffd}')?,
                 other => f.write_char(other)?,
             }

@@ -84,6 +84,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         watchdog: None,
         exit_of_main: None,
         concludes_itself: false,
+        record: None,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
