@@ -59,7 +59,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
     match notice {
         Notice::Plan { plan, left_out } => say_plan(plan, left_out, ear),
         Notice::GraceTooShort { timeout, grace, .. } => {
-            say!(ear, WARN, timeout_ms = millis(*timeout), grace_ms = millis(*grace), "{}", Doubt(notice),)
+            say!(ear, WARN, timeout_ms = millis(*timeout), grace_ms = millis(*grace), "{}", Doubt(notice));
         }
         Notice::UnknownVariable { name, .. } => say!(ear, WARN, variable = name, "{}", Doubt(notice)),
         Notice::PanicAborts => say!(

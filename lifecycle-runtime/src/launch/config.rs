@@ -4,7 +4,7 @@ use std::env::VarError;
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::timeline::TimelineFile;
+use super::timeline::Timeline;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
@@ -62,7 +62,7 @@ pub(crate) struct Config {
     pub(crate) probe: Option<Probe>,
     /// The plan is shown in this form, and nothing is started.
     pub(super) plan: Option<PlanFormat>,
-    pub(super) timeline: Option<TimelineFile>,
+    pub(super) timeline: Option<Timeline>,
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
@@ -132,7 +132,7 @@ impl Options {
                 format
             }
         };
-        let timeline = environment.get("LIFECYCLE_TIMELINE").map(TimelineFile::named).transpose();
+        let timeline = environment.get("LIFECYCLE_TIMELINE").map(Timeline::named).transpose();
         let timeline = timeline.unwrap_or_else(|what| {
             refused.push(refuse(what));
             None

@@ -14,3 +14,6 @@ mod timeline_json;
 mod timeline_svg;
 mod timeline_text;
 mod words;
+
+#[cfg(test)]
+mod tests;

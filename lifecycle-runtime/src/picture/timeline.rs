@@ -264,8 +264,8 @@ impl Report {
         }
     }
 
-    /// The text in the colours of a terminal.
-    pub(crate) fn to_coloured_timeline(&self) -> String {
-        timeline_text::text(self, true)
+    /// The text, in the colours of a terminal or without.
+    pub(crate) fn to_timeline_with(&self, has_colours: bool) -> String {
+        timeline_text::text(self, has_colours)
     }
 }
