@@ -244,6 +244,7 @@ mod handles;
 pub mod http;
 mod launch;
 mod model;
+mod picture;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "probe")]
@@ -270,10 +271,12 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
+pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;
 pub use crate::model::units::Units;
+pub use crate::picture::plan::{Plan, PlannedResource};
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

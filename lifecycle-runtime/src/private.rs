@@ -21,7 +21,7 @@ pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, run};
 pub use crate::launch::threads::Threads;
-pub use crate::model::plan::Necessity;
+pub use crate::model::graph::Necessity;
 pub use crate::model::report::Report;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

@@ -27,6 +27,7 @@ mod migrating;
 mod not_main;
 mod panic_abort;
 mod payments;
+mod pictures;
 mod pid_1;
 mod reader_gone;
 mod restarts;

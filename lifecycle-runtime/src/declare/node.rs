@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::driver::{Hooks, Instance};
-use crate::model::plan::Necessity;
+use crate::model::graph::Necessity;
 
 /// Reserve of a resource that names none (rule D6).
 pub(crate) const DEFAULT_RESERVE: Duration = Duration::from_secs(1);

@@ -8,8 +8,8 @@ use super::declared::{Declared, Registered};
 use super::node::{Declaration, Node};
 use crate::driver::{Hooks, Instance};
 use crate::model::Name;
+use crate::model::graph::{Graph, Id, Step};
 use crate::model::left_out::LeftOut;
-use crate::model::plan::{Id, Plan, Step};
 
 /// One or more resources, as a type argument of [`Builder::resources`](crate::Builder::resources): `Http`,
 /// `(Http, Metrics)`.
@@ -86,7 +86,7 @@ fn linked() -> Vec<&'static Node> {
 
 /// What an application consists of.
 pub(crate) struct Planned {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Graph,
     /// The hooks of each resource, in the order of the plan.
     pub(crate) hooks: Vec<&'static Hooks>,
     /// The instances that are there already.
@@ -142,7 +142,7 @@ pub(crate) fn plan(
             is_supplied,
         }
     });
-    let (plan, order) = Plan::new(steps.collect(), main_reserve);
+    let (plan, order) = Graph::new(steps.collect(), main_reserve);
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
     let is_not_supplied = |id: &Id| nodes[*id].declaration.supplied && !plan.step(*id).is_supplied;
     let not_supplied = plan.names(plan.resources().filter(is_not_supplied));

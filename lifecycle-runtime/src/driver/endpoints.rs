@@ -13,9 +13,9 @@ use super::Driver;
 use crate::engine::event::Event;
 use crate::engine::status::Status;
 #[cfg(feature = "probe")]
-use crate::model::phase::Phase;
+use crate::model::graph::Graph;
 #[cfg(feature = "probe")]
-use crate::model::plan::Plan;
+use crate::model::phase::Phase;
 
 impl Driver {
     #[cfg_attr(
@@ -65,7 +65,7 @@ impl Driver {
     }
 
     #[cfg(feature = "probe")]
-    pub(crate) fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Graph {
         &self.plan
     }
 

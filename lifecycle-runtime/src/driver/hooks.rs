@@ -21,7 +21,7 @@ use super::{BoxFuture, Driver, Seat, Timing};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 use crate::process::stderr::PATIENCE;
 
 /// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.

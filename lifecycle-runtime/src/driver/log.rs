@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::audience::{Ear, TARGET};
+use super::doubt::Doubt;
 use crate::engine::activity::Activity;
 use crate::engine::notice::{Acquiring, Blame, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
 use crate::model::TaskName;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
+use crate::model::graph::{Graph, Id};
 use crate::model::left_out::{LeftOut, LinkedAndLeftOut};
 use crate::model::phase::Reason;
-use crate::model::plan::{Id, Plan};
 use crate::model::platform::Origin;
 use crate::model::report::{Outcome, Report, ResourceReport};
 use crate::model::signal::Taken;
@@ -56,30 +57,10 @@ pub(super) fn say(word: &Word, ear: Ear) {
 fn say_notice(notice: &Notice, ear: Ear) {
     match notice {
         Notice::Plan { plan, left_out } => say_plan(plan, left_out, ear),
-        Notice::GraceTooShort { timeout, grace, platform } => say!(
-            ear,
-            WARN,
-            timeout_ms = millis(*timeout),
-            grace_ms = millis(*grace),
-            "shutdown_timeout is {}, but {platform} kills the process after {}: what is not released by then is lost; \
-             shorten the timeout or lengthen the grace period, and set LIFECYCLE_GRACE_PERIOD if it is not {}",
-            Human(*timeout),
-            Human(*grace),
-            Human(*grace),
-        ),
-        Notice::UnknownVariable { name, likely: Some(likely), known: _ } => say!(
-            ear,
-            WARN,
-            variable = name,
-            "{name} is not known, and changes nothing; did you mean {likely}?",
-        ),
-        Notice::UnknownVariable { name, likely: None, known } => say!(
-            ear,
-            WARN,
-            variable = name,
-            "{name} is not known, and changes nothing; there are {}",
-            known.join(", "),
-        ),
+        Notice::GraceTooShort { timeout, grace, .. } => {
+            say!(ear, WARN, timeout_ms = millis(*timeout), grace_ms = millis(*grace), "{}", Doubt(notice));
+        }
+        Notice::UnknownVariable { name, .. } => say!(ear, WARN, variable = name, "{}", Doubt(notice)),
         Notice::PanicAborts => say!(
             ear,
             WARN,
@@ -92,25 +73,12 @@ fn say_notice(notice: &Notice, ear: Ear) {
             "the parent of this process is the shell `{shell}` as PID 1, which may not pass SIGTERM on: start the \
              program with `exec`, or use the exec form of CMD",
         ),
-        Notice::ReservesScaled { path, half } => say!(
-            ear,
-            WARN,
-            path_ms = millis(*path),
-            half_ms = millis(*half),
-            "the reserves on the longest path add up to {}, which is more than half of shutdown_timeout ({}): \
-             all reserves are scaled down to fit",
-            Human(*path),
-            Human(*half),
-        ),
-        Notice::DelayCapped { asked, given } => say!(
-            ear,
-            WARN,
-            asked_ms = millis(*asked),
-            given_ms = millis(*given),
-            "drain_delay is {}, but shutdown_timeout leaves room for only {}: the delay is shortened to that",
-            Human(*asked),
-            Human(*given),
-        ),
+        Notice::ReservesScaled { path, half } => {
+            say!(ear, WARN, path_ms = millis(*path), half_ms = millis(*half), "{}", Doubt(notice));
+        }
+        Notice::DelayCapped { asked, given } => {
+            say!(ear, WARN, asked_ms = millis(*asked), given_ms = millis(*given), "{}", Doubt(notice));
+        }
         Notice::ProbeListens(address) => {
             say!(ear, INFO, address = %address, "the probe answers at http://{address}");
         }
@@ -295,7 +263,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
     }
 }
 
-fn say_plan(plan: &Plan, left_out: &[LeftOut], ear: Ear) {
+fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),

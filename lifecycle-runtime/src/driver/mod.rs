@@ -19,6 +19,7 @@ mod census;
 #[cfg(any(feature = "http", feature = "probe"))]
 mod connections;
 pub(crate) mod counter;
+mod doubt;
 mod endpoints;
 mod errors;
 mod hooks;
@@ -40,7 +41,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -53,6 +55,7 @@ pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
 #[cfg(feature = "probe")]
 pub(crate) use self::connections::Connected;
+pub(crate) use self::doubt::Doubt;
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;
@@ -76,14 +79,14 @@ use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::settings::Ending;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
+use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::{Id, Plan};
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 use crate::model::units::Units;
 use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
-use crate::process::stderr::PATIENCE;
+pub(crate) use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.
@@ -130,6 +133,13 @@ pub(crate) struct Parts {
     pub(crate) exit_of_main: Option<ExitOfMain>,
     /// Time alone controls it: whoever waits for its end concludes it.
     pub(crate) concludes_itself: bool,
+    pub(crate) record: Option<Arc<dyn Record>>,
+}
+
+/// Keeps the report somewhere else than in the log.
+pub(crate) trait Record: fmt::Debug + Send + Sync {
+    /// It may block.
+    fn keep(&self, report: &Report);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -137,7 +147,7 @@ pub(crate) type ExitOfMain = fn(Arc<Driver>) -> Arc<dyn Exit>;
 
 #[derive(Debug)]
 pub(crate) struct Driver {
-    plan: Arc<Plan>,
+    plan: Arc<Graph>,
     hooks: Vec<&'static Hooks>,
     /// Where each resource is, once somebody looked for one by its type.
     places: OnceLock<HashMap<TypeId, Id>>,
@@ -150,6 +160,7 @@ pub(crate) struct Driver {
     ending: Ending,
     watchdog: Option<Watchdog>,
     exit_of_main: Option<ExitOfMain>,
+    record: Option<Arc<dyn Record>>,
     concludes_itself: bool,
     has_conclusion: AtomicBool,
     origin: Instant,
@@ -163,7 +174,7 @@ pub(crate) struct Driver {
     next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(test)]
-    record: Mutex<Vec<(Duration, Command)>>,
+    commanded: Mutex<Vec<(Duration, Command)>>,
 }
 
 #[derive(Debug)]
@@ -200,8 +211,17 @@ impl Counts for Cells {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, hooks, supplied, runtime, timing, watchdog, exit_of_main, concludes_itself } =
-            parts;
+        let Parts {
+            engine,
+            hooks,
+            supplied,
+            runtime,
+            timing,
+            watchdog,
+            exit_of_main,
+            record,
+            concludes_itself,
+        } = parts;
         let plan = Arc::clone(engine.plan());
         let ending = engine.ending();
         let cells: Vec<Cell> = plan.all().map(|_| Cell::default()).collect();
@@ -231,6 +251,7 @@ impl Driver {
             ending,
             watchdog,
             exit_of_main,
+            record,
             concludes_itself,
             has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
@@ -242,7 +263,7 @@ impl Driver {
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(test)]
-            record: Mutex::default(),
+            commanded: Mutex::default(),
         })
     }
 
@@ -342,7 +363,7 @@ impl Driver {
 
     fn carry_out(self: &Arc<Self>, command: &Command) {
         #[cfg(test)]
-        self.record.lock().unwrap().push((self.origin.elapsed(), command.clone()));
+        self.commanded.lock().unwrap().push((self.origin.elapsed(), command.clone()));
         match *command {
             Command::Enter(phase) => {
                 self.phase.send_replace(phase);
@@ -410,6 +431,7 @@ impl Driver {
     /// What is said when the process is ended from outside, and with which exit code that happens.
     fn last_words(&self, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
+        self.keep_record(PATIENCE / 2);
         (log::last_words(&words), words.exit_code)
     }
 
@@ -466,6 +488,21 @@ impl Driver {
             failure.attach(error);
         }
         report
+    }
+
+    /// Keeps the report where the operator wants it too. What takes longer than `patience` is left behind.
+    pub(crate) fn keep_record(&self, patience: Duration) {
+        let Some(record) = self.record.clone() else { return };
+        let report = self.report();
+        let (done, is_done) = mpsc::channel();
+        let keep = move || {
+            record.keep(&report);
+            let _ = done.send(());
+        };
+        // Without a thread for it there is no record.
+        if thread::Builder::new().name("lifecycle-record".to_owned()).spawn(keep).is_ok() {
+            let _ = is_done.recv_timeout(patience);
+        }
     }
 
     /// The report is handed over, or nobody waits for it: what an error holds is let go of.
@@ -570,7 +607,7 @@ impl Driver {
 
     #[cfg(test)]
     pub(crate) fn record(&self) -> Vec<(Duration, Command)> {
-        self.record.lock().unwrap().clone()
+        self.commanded.lock().unwrap().clone()
     }
 }
 

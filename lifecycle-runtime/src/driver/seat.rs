@@ -15,7 +15,7 @@ use super::{Cell, Driver, Panic, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::Name;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 use crate::model::units::Units;
 
 /// A resource of an application, or the body of its `main`: what handles, tasks and servers work with.

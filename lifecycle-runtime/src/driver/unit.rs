@@ -8,7 +8,7 @@ use super::counter::Place;
 use super::counter::Standing;
 use super::{Driver, Seat};
 use crate::engine::event::{Event, Rest};
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 #[cfg(feature = "http")]
 use crate::model::units::Units;
 

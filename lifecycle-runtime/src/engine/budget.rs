@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::plan::{Id, Plan};
+use crate::model::graph::{Graph, Id};
 
 /// Ten years: longer durations mean the same, and shorter ones can be added and multiplied without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -37,7 +37,7 @@ pub(crate) struct TurnLimits {
 
 impl Budget {
     /// Shares out `timeout`. Reserves whose longest path exceeds half of it are scaled down to fit that half.
-    pub(crate) fn new(plan: &Plan, timeout: Duration) -> Self {
+    pub(crate) fn new(plan: &Graph, timeout: Duration) -> Self {
         let timeout = timeout.min(LONGEST);
         let declared: Vec<Duration> = plan.all().map(|id| plan.step(id).reserve.min(LONGEST)).collect();
         let path = longest_path(&declared, &tails(plan, &declared));
@@ -79,7 +79,7 @@ impl Budget {
     }
 
     /// When the turn of `id` is over at the latest.
-    pub(super) fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
+    pub(crate) fn cutoff(&self, id: Id, deadline: Duration) -> Duration {
         deadline.saturating_sub(self.tails[id])
     }
 
@@ -109,7 +109,7 @@ pub(crate) fn join_limit(now: Duration, cutoff: Duration) -> Duration {
     now + cutoff.saturating_sub(now) / 2
 }
 
-fn tails(plan: &Plan, reserves: &[Duration]) -> Vec<Duration> {
+fn tails(plan: &Graph, reserves: &[Duration]) -> Vec<Duration> {
     let mut tails: Vec<Duration> = Vec::with_capacity(reserves.len());
     for id in plan.all() {
         let tail = plan.after(id).iter().map(|&beneath| reserves[beneath] + tails[beneath]).max();

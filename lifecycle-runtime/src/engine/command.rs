@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::notice::Notice;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 use crate::model::report::Report;
 use crate::model::signal::Signal;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::TaskName;
 use crate::model::failure::Cause;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 use crate::model::signal::Signal;
 
 /// One supervised or background task.

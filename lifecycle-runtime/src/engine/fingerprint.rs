@@ -35,6 +35,8 @@ impl Engine {
             body_listens,
             body_code,
             interrupted_by,
+            // For the report.
+            signals: _,
             serves,
             shutdown,
             pre_stop,

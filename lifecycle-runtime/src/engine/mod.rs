@@ -60,8 +60,8 @@ use self::shutdown::Shutdown;
 use self::slot::{Slot, State, Task};
 use self::timers::{Timer, Timers};
 use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::{Id, Plan};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::units::Units;
@@ -87,7 +87,7 @@ pub(crate) trait Counts {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
-    plan: Arc<Plan>,
+    plan: Arc<Graph>,
     budget: Budget,
     settings: Settings,
     now: Duration,
@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     body_code: Option<u8>,
     /// The body did not get to its end, or was never begun, for this signal.
     interrupted_by: Option<Signal>,
+    /// The signals so far, for the report.
+    signals: Vec<(Signal, Duration)>,
     /// Something serves requests.
     serves: bool,
     shutdown: Option<Shutdown>,
@@ -144,7 +146,7 @@ struct Left {
 }
 
 impl Engine {
-    pub(crate) fn new(plan: Arc<Plan>, settings: Settings) -> Self {
+    pub(crate) fn new(plan: Arc<Graph>, settings: Settings) -> Self {
         let budget = Budget::new(&plan, settings.shutdown_timeout);
         let is_there = |id: Id| plan.step(id).is_supplied;
         let slot = |id: Id| {
@@ -183,6 +185,7 @@ impl Engine {
             body_listens: false,
             body_code: None,
             interrupted_by: None,
+            signals: Vec::new(),
             shutdown: None,
             pre_stop: None,
             was_cut: false,
@@ -194,7 +197,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn plan(&self) -> &Arc<Plan> {
+    pub(crate) fn plan(&self) -> &Arc<Graph> {
         &self.plan
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use crate::model::failure::Failure;
+use crate::model::graph::Graph;
 use crate::model::left_out::LeftOut;
 use crate::model::phase::Reason;
-use crate::model::plan::Plan;
 use crate::model::platform::{Origin, Platform};
 use crate::model::report::Outcome;
 use crate::model::signal::{Signal, Taken};
@@ -20,7 +20,7 @@ use crate::model::{Name, TaskName};
 pub(crate) enum Notice {
     /// The resources of the application, in the order in which they are acquired, and what is linked besides.
     Plan {
-        plan: Arc<Plan>,
+        plan: Arc<Graph>,
         left_out: Vec<LeftOut>,
     },
     /// `shutdown_timeout` is more than the platform gives (rule S7).

@@ -5,8 +5,8 @@ use super::slot::State;
 use super::timers::Timer;
 use super::{Counts, Engine, PROGRESS};
 use crate::model::Name;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 
 impl Engine {
     pub(super) fn tell_progress(&mut self, counts: &dyn Counts) {

@@ -8,8 +8,8 @@ use super::notice::{Ignored, Insistence, Notice};
 use super::settings::{BodyKind, Delay, Ending};
 use super::slot::State;
 use super::timers::Timer;
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::signal::Signal;
 
 /// A signal within this time after one that counted is the same one (rule D8).
@@ -171,6 +171,7 @@ impl Engine {
 
     /// The first signal asks; a later SIGINT or SIGQUIT insists, and one more ends the process (rule D8).
     pub(super) fn signal(&mut self, signal: Signal) {
+        self.signals.push((signal, self.now));
         if self.shutdown.is_none() {
             return self.trigger(Reason::Signal(signal));
         }

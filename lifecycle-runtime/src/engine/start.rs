@@ -9,9 +9,9 @@ use super::slot::State;
 use super::timers::Timer;
 use super::{Engine, PROGRESS};
 use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::graph::Id;
 use crate::model::left_out::LinkedAndLeftOut;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 use crate::model::report::Outcome;
 
 impl Engine {

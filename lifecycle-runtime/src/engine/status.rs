@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::Engine;
 use super::activity::Activity;
 use super::slot::State;
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::report::Outcome;
 use crate::model::{Name, TaskName};
 

@@ -8,8 +8,8 @@ use super::{Counts, Engine};
 use crate::model::TaskName;
 use crate::model::exit_code::Ending;
 use crate::model::failure::Failure;
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::report::{Report, ResourceReport};
 use crate::model::signal::Signal;
 
@@ -85,6 +85,7 @@ impl Engine {
         Report {
             reason: self.reason(),
             phases: self.phases.clone(),
+            signals: self.signals.clone(),
             resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
             failures: self.failures.clone(),
             start_path: self.names(self.start_path()),
@@ -106,6 +107,10 @@ impl Engine {
             outcome: slot.outcome(),
             after: self.plan.names(self.plan.after(id).iter().copied()),
             was_acquired: slot.has_instance,
+            acquire_began: times.acquiring,
+            drain_began: times.turn,
+            release_began: times.releasing,
+            ended: times.gone,
             acquire: lasted(times.acquiring, times.acquired.or(times.turn)),
             drain: lasted(times.turn, times.drained),
             release: lasted(times.releasing, times.released.or(times.gone)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::notice::Insistence;
 use super::settings::Delay;
 use super::*;
-use crate::model::plan::{Necessity, Step};
+use crate::model::graph::{Necessity, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
@@ -85,7 +85,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         left_out: Vec::new(),
         warnings: Vec::new(),
     };
-    let (plan, _) = Plan::new(graph.iter().map(step).collect(), Duration::ZERO);
+    let (plan, _) = Graph::new(graph.iter().map(step).collect(), Duration::ZERO);
     let mut engine = Engine::new(Arc::new(plan), settings);
     tell(&mut engine, Duration::ZERO, Event::Start);
     engine

@@ -10,8 +10,8 @@ use super::shutdown::Shutdown;
 use super::slot::State;
 use super::{Counts, Engine};
 use crate::model::failure::{Cause, Limit, Operation};
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::report::Outcome;
 
 /// Time for an answer that is already under way.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::body::Body;
-use crate::driver::{Driver, lock};
+use crate::driver::{Driver, PATIENCE, lock};
 use crate::engine::event::Event;
 use crate::engine::settings::Ending;
 use crate::model::report::Report;
@@ -33,6 +33,7 @@ impl Owner {
             host.complete();
         }
         self.driver.end().await;
+        self.driver.keep_record(PATIENCE);
         self.driver.report().ends_with(self.driver.exit_of_main())
     }
 }

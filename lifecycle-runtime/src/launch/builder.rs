@@ -8,13 +8,14 @@ use tokio::runtime::Handle;
 
 use super::config::{Config, Options, StartupTimeout, lack};
 use super::environment::Environment;
+use super::plan;
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Planned, Resources, Selection};
-use crate::driver::{Driver, Instance, Parts, Timing};
+use crate::driver::{Driver, Instance, Parts, Record, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
@@ -22,10 +23,12 @@ use crate::handles::app::App;
 use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform;
+use crate::model::report::Report;
+use crate::picture::plan::Plan;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
-use crate::process::procfs;
 use crate::process::watchdog::Watchdog;
+use crate::process::{procfs, stderr};
 
 impl App {
     /// Starts the configuration of an application, for programs that have their own `main`, and for tests.
@@ -192,34 +195,66 @@ impl Builder {
         self
     }
 
-    pub(super) fn build(self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Vec<Failure>> {
+    /// What would be started, in which order and within which limits, with the environment as it is. Nothing is acquired,
+    /// and no address is taken.
+    ///
+    /// # Errors
+    ///
+    /// The report of a configuration that is refused; it is already on stderr.
+    #[expect(clippy::result_large_err, reason = "it is made once, and `main` returns it")]
+    pub fn plan(mut self) -> Result<Plan, Report> {
+        let config = self.config().map_err(refused)?;
+        let planned = self.planned(BodyKind::Written);
+        Ok(plan::plan(&config, &planned))
+    }
+
+    /// Makes the application, or the report of why there is none. What was refused is on stderr then.
+    #[expect(clippy::result_large_err, reason = "as above")]
+    pub(super) fn build(mut self, body: BodyKind, ending: Ending) -> Result<Arc<Driver>, Report> {
+        let config = self.config().map_err(refused)?;
+        let planned = self.planned(body);
+        match config.plan {
+            None => self.drive(config, planned, body, ending).map_err(refused),
+            Some(format) => Err(plan::show(&config, &planned, format)),
+        }
+    }
+
+    /// What the application consists of.
+    pub(super) fn planned(&mut self, body: BodyKind) -> Planned {
+        let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
+        #[cfg(feature = "testing")]
+        if let Some(edges) = self.synthetic.take() {
+            return super::synthetic::plan(edges, main_reserve);
+        }
+        roots::plan(self.selection.take(), std::mem::take(&mut self.supplied), main_reserve)
+    }
+
+    fn drive(
+        self,
+        config: Config,
+        planned: Planned,
+        body: BodyKind,
+        ending: Ending,
+    ) -> Result<Arc<Driver>, Vec<Failure>> {
         let timing = self.timing();
-        let config = self.config()?;
-        let Self {
-            selection,
-            supplied,
-            control,
-            #[cfg(feature = "testing")]
-            synthetic,
-            ..
-        } = self;
+        let control = self.control;
         let handles_signals = control.is_some();
         let (endpoints, circumstances) = match timing {
             Timing::Thread => open(&config)?,
             Timing::Runtime => Default::default(),
         };
-        let main_reserve = if body == BodyKind::Empty { Duration::ZERO } else { DEFAULT_RESERVE };
-        let discovered = || roots::plan(selection, supplied, main_reserve);
-        #[cfg(feature = "testing")]
-        let planned = synthetic.map_or_else(discovered, |edges| super::synthetic::plan(edges, main_reserve));
-        #[cfg(not(feature = "testing"))]
-        let planned = discovered();
         let Planned { plan, hooks, supplied, left_out, not_supplied } = planned;
         if !not_supplied.is_empty() {
             return Err(not_supplied.into_iter().map(has_no_instance).collect());
         }
         let Config {
-            shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings: doubts, ..
+            shutdown_timeout,
+            timeout_origin,
+            startup_timeout,
+            drain_delay,
+            warnings: doubts,
+            timeline,
+            ..
         } = config;
         let mut warnings = circumstances;
         warnings.extend(doubts);
@@ -250,6 +285,7 @@ impl Builder {
             watchdog,
             exit_of_main: (handles_signals && ending == Ending::Application).then_some(LastMile::make),
             concludes_itself,
+            record: timeline.map(|file| -> Arc<dyn Record> { Arc::new(file) }),
         });
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),
@@ -281,11 +317,16 @@ impl Builder {
     }
 }
 
+/// The report of an application that could not be started. It is written to stderr here, because there is no log yet.
+pub(super) fn refused(failures: Vec<Failure>) -> Report {
+    let report = Report::refused(failures);
+    stderr::write(report.to_string());
+    report
+}
+
 /// The failure of a resource that is declared `supplied`, and was not.
 fn has_no_instance(resource: Name) -> Failure {
-    let why = "it is declared `supplied`, and no instance was supplied: call `supply` on the builder, which \
-               `#[lifecycle::main]` cannot, or do not select the resource";
-    Failure::new(resource, Operation::Acquire, Cause::Error(why.into()))
+    Failure::new(resource, Operation::Acquire, Cause::Error(plan::NOT_SUPPLIED.into()))
 }
 
 /// Opens what watches the application, and tells what is to be said about it.

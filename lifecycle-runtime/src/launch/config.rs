@@ -4,11 +4,13 @@ use std::env::VarError;
 use std::time::Duration;
 
 use super::environment::Environment;
+use super::timeline::Timeline;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
+use crate::picture::plan::PlanFormat;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
 
@@ -58,6 +60,9 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<Notice>,
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
+    /// The plan is shown in this form, and nothing is started.
+    pub(super) plan: Option<PlanFormat>,
+    pub(super) timeline: Option<Timeline>,
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
@@ -114,6 +119,24 @@ impl Options {
             let what = "LIFECYCLE_PROBE_ADDR is set, but this program is built without the feature `probe` of lifecycle-runtime";
             refused.push(refuse(what.to_owned()));
         }
+        let plan = match env("LIFECYCLE_PLAN") {
+            Err(VarError::NotPresent) => None,
+            value => {
+                let known = |value: &String| PlanFormat::named(value);
+                let format = value.as_ref().ok().and_then(known);
+                if format.is_none() {
+                    let value = value.map_or_else(|error| error.to_string(), |value| format!("{value:?}"));
+                    let known = PlanFormat::ALL.map(|(name, _)| name).join(", ");
+                    refused.push(refuse(format!("LIFECYCLE_PLAN={value}: expected one of {known}")));
+                }
+                format
+            }
+        };
+        let timeline = environment.get("LIFECYCLE_TIMELINE").map(Timeline::named).transpose();
+        let timeline = timeline.unwrap_or_else(|what| {
+            refused.push(refuse(what));
+            None
+        });
         if asked_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -155,6 +178,8 @@ impl Options {
             drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
             #[cfg(feature = "probe")]
             probe,
+            plan,
+            timeline,
         })
     }
 }
@@ -291,6 +316,17 @@ mod tests {
              write the unit: \"30s\"\n\
              LIFECYCLE_STARTUP_TIMEOUT=\"never\": expected a duration such as \"250ms\", \"1.5s\" or \"1m 30s\"; \
              for no limit, write \"none\""
+        );
+    }
+
+    #[test]
+    fn a_plan_is_asked_for_in_one_of_five_forms() {
+        let plan =
+            |value| resolve(Options::default(), &[("LIFECYCLE_PLAN", value)]).map(|config| config.plan);
+        assert_eq!(plan("svg"), Ok(Some(PlanFormat::Svg)));
+        assert_eq!(
+            plan("png").unwrap_err(),
+            "LIFECYCLE_PLAN=\"png\": expected one of text, dot, mermaid, json, svg"
         );
     }
 

@@ -7,13 +7,15 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::notice::Notice;
 
 /// Every variable that the library reads. What else begins with the prefix is warned of.
-pub(crate) const KNOWN: [&str; 6] = [
+pub(crate) const KNOWN: [&str; 8] = [
     "LIFECYCLE_SHUTDOWN_TIMEOUT",
     "LIFECYCLE_STARTUP_TIMEOUT",
     "LIFECYCLE_DRAIN_DELAY",
     "LIFECYCLE_GRACE_PERIOD",
     "LIFECYCLE_PROBE_ADDR",
     "LIFECYCLE_WORKER_THREADS",
+    "LIFECYCLE_PLAN",
+    "LIFECYCLE_TIMELINE",
 ];
 
 const PREFIX: &str = "LIFECYCLE_";

@@ -11,9 +11,7 @@ use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::{Body, Output};
 use crate::handles::owner::Owner;
-use crate::model::failure::Failure;
 use crate::model::report::Report;
-use crate::process::stderr;
 
 impl App {
     /// Waits for the end of an application that was started with [`Builder::start`], and returns the report.
@@ -54,7 +52,7 @@ impl Builder {
     ///
     /// If the future is dropped, the application stops at once, in a hurry, and nothing waits for its end.
     pub async fn start(self) -> Result<App, Report> {
-        let driver = self.build(BodyKind::Host, Ending::Application).map_err(refused)?;
+        let driver = self.build(BodyKind::Host, Ending::Application)?;
         let app = App::owner(&driver, Owner::new(&driver, Body::enter(&driver)));
         driver.send(Event::Start);
         tokio::select! {
@@ -130,7 +128,7 @@ impl Builder {
     {
         match self.build(kind, ending) {
             Ok(driver) => live(&driver, kind, body).await,
-            Err(failures) => refused(failures),
+            Err(report) => report,
         }
     }
 }
@@ -166,11 +164,4 @@ where
         () = &mut living => {}
     }
     owner.end().await
-}
-
-/// The report of an application that could not be started. It is written to stderr here, because there is no log yet.
-fn refused(failures: Vec<Failure>) -> Report {
-    let report = Report::refused(failures);
-    stderr::write(report.to_string());
-    report
 }

@@ -5,7 +5,9 @@ pub(crate) mod config;
 pub(crate) mod entry;
 mod environment;
 pub(crate) mod life;
+mod plan;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;
 pub(crate) mod threads;
+mod timeline;

@@ -12,7 +12,7 @@ use crate::driver::lock;
 use crate::handles::acquire::Acquire;
 use crate::model::Name;
 use crate::model::failure::Result;
-use crate::model::plan::{Necessity, Plan, Step};
+use crate::model::graph::{Graph, Necessity, Step};
 
 pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
     let steps = edges.into_iter().enumerate().map(|(position, after)| Step {
@@ -25,7 +25,7 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         foundation: false,
         is_supplied: false,
     });
-    let (plan, _) = Plan::new(steps.collect(), main_reserve);
+    let (plan, _) = Graph::new(steps.collect(), main_reserve);
     Planned {
         hooks: plan.resources().map(|_| &NODE.hooks).collect(),
         plan,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Name;
 use super::duration::Human;
-use super::plan::{Id, Plan};
+use super::graph::{Graph, Id};
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -63,7 +63,7 @@ pub struct Failure {
     cause: Cause,
     error: Option<SharedError>,
     /// Where the resource stands, for the chain of those that needed it.
-    place: Option<(Arc<Plan>, Id)>,
+    place: Option<(Arc<Graph>, Id)>,
     is_tolerated: bool,
 }
 
@@ -146,7 +146,7 @@ impl Failure {
     }
 
     /// The failure of a resource of a plan; it is tolerated if the resource is optional (rule S6).
-    pub(crate) fn of(plan: &Arc<Plan>, id: Id, operation: Operation, cause: Cause) -> Self {
+    pub(crate) fn of(plan: &Arc<Graph>, id: Id, operation: Operation, cause: Cause) -> Self {
         Self {
             place: Some((Arc::clone(plan), id)),
             is_tolerated: plan.step(id).necessity.may_fail(),

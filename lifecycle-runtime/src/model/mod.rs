@@ -4,10 +4,11 @@
 pub(crate) mod duration;
 pub(crate) mod exit_code;
 pub(crate) mod failure;
+pub(crate) mod graph;
+pub(crate) mod json;
 pub(crate) mod left_out;
 pub(crate) mod misconfigured;
 pub(crate) mod phase;
-pub(crate) mod plan;
 pub(crate) mod platform;
 pub(crate) mod report;
 mod report_text;

@@ -52,6 +52,8 @@ pub enum Reason {
     Configuration,
     /// Its owner was dropped before the end.
     Dropped,
+    /// `LIFECYCLE_PLAN` asked for the plan, and nothing was started.
+    Planned,
 }
 
 impl fmt::Display for Reason {
@@ -63,6 +65,7 @@ impl fmt::Display for Reason {
             Self::Finished => f.write_str("nothing is left to do"),
             Self::Configuration => f.write_str("the configuration was refused"),
             Self::Dropped => f.write_str("the application was dropped"),
+            Self::Planned => f.write_str("the plan was asked for"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::exit_code;
 use super::failure::{Failure, Operation};
 use super::phase::{Phase, Reason};
+use super::signal::Signal;
 use super::units::Units;
 
 /// What happened to an application, from its start to its end, and the exit code.
@@ -23,6 +24,9 @@ pub struct Report {
     pub reason: Reason,
     /// When each phase began, measured from the start of the application.
     pub phases: Vec<(Phase, Duration)>,
+    /// The signals that asked for the stop or insisted on it, and when each arrived, measured from the start of the
+    /// application.
+    pub signals: Vec<(Signal, Duration)>,
     /// What happened to each resource, dependencies first.
     pub resources: Vec<ResourceReport>,
     /// Everything that went wrong, in order.
@@ -61,6 +65,14 @@ pub struct ResourceReport {
     pub after: Vec<&'static str>,
     /// Whether it was acquired, and so had to be released.
     pub was_acquired: bool,
+    /// When `acquire` was called, measured from the start of the application like everything here that is a moment.
+    pub acquire_began: Option<Duration>,
+    /// When its turn began.
+    pub drain_began: Option<Duration>,
+    /// When `release` was called.
+    pub release_began: Option<Duration>,
+    /// When its turn was over.
+    pub ended: Option<Duration>,
     /// How long `acquire` took; `None` if it was never called.
     pub acquire: Option<Duration>,
     /// How long its tasks took to end, from the start of its turn; `None` if it had no turn.
@@ -133,11 +145,21 @@ impl Report {
         } else {
             (Reason::Failed, exit_code::FAILED)
         };
+        Self { failures, ..Self::of_nothing(reason, exit_code) }
+    }
+
+    /// The report of an application that showed its plan, and was not started.
+    pub(crate) fn planned(exit_code: u8) -> Self {
+        Self::of_nothing(Reason::Planned, exit_code)
+    }
+
+    fn of_nothing(reason: Reason, exit_code: u8) -> Self {
         Self {
             reason,
             phases: Vec::new(),
+            signals: Vec::new(),
             resources: Vec::new(),
-            failures,
+            failures: Vec::new(),
             start_path: Vec::new(),
             stop_path: Vec::new(),
             shutdown_timeout: Duration::ZERO,
@@ -179,6 +201,22 @@ impl Report {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.phases.iter().any(|(phase, _)| *phase == Phase::Running)
+    }
+
+    /// How long each resource took by itself, to be acquired, drained and released together; the longest first.
+    #[must_use]
+    pub fn blame(&self) -> Vec<(&'static str, Duration)> {
+        let took = |it: &ResourceReport| [it.acquire, it.drain, it.release].into_iter().flatten().sum();
+        let mut blame: Vec<(&'static str, Duration)> =
+            self.resources.iter().map(|it| (it.name, took(it))).collect();
+        blame.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+        blame
+    }
+
+    /// When a phase began, measured from the start of the application; `None` if it never did.
+    #[must_use]
+    pub fn began(&self, phase: Phase) -> Option<Duration> {
+        self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at)
     }
 
     /// The resource with this name.

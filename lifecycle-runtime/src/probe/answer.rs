@@ -16,8 +16,8 @@ use super::json::{self, Row};
 use super::{Audience, Probe};
 use crate::control::heartbeat::Heartbeat;
 use crate::driver::Driver;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 

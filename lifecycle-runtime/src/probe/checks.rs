@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{CheckEnd, Driver, lock};
 use crate::engine::notice::Notice;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 
 /// How long the result of a run is used for further requests.
 const FRESH: Duration = Duration::from_secs(1);

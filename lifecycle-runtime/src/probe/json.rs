@@ -7,6 +7,7 @@ use super::Errors;
 use super::checks::Checked;
 use crate::driver::Connected;
 use crate::engine::status::{ResourceStatus, Status};
+use crate::model::json::Quoted;
 use crate::model::phase::Reason;
 use crate::model::units::Units;
 
@@ -85,23 +86,6 @@ fn check(text: &mut String, checked: Option<&Checked>, errors: Errors) {
     text.push('}');
 }
 
-/// A string of JSON.
-struct Quoted<'a>(&'a str);
-
-impl std::fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_char('"')?;
-        for character in self.0.chars() {
-            match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
-                other => f.write_char(other)?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
 /// A time as RFC 3339 has it, in UTC.
 struct Time(SystemTime);
 
@@ -151,11 +135,6 @@ mod tests {
         check(951_868_800, "2000-03-01T00:00:00.000Z");
         check(1_735_689_599, "2024-12-31T23:59:59.000Z");
         check(4_107_542_400, "2100-03-01T00:00:00.000Z");
-    }
-
-    #[test]
-    fn strings_are_quoted() {
-        assert_eq!(Quoted("a\"b\\c\n").to_string(), r#""a\"b\\c\u000a""#);
     }
 
     #[test]

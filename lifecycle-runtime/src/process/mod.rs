@@ -1,5 +1,6 @@
 //! The process we run in: its signals, its stderr, its `/proc`, and its end when nothing else ends it.
 
+pub(crate) mod file;
 pub(crate) mod frozen;
 pub(crate) mod headroom;
 pub(crate) mod procfs;

@@ -12,7 +12,7 @@ use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskKind};
 use crate::engine::notice::Cut;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::Cause;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 use crate::model::signal::Signal;
 
 /// Some resources are busy, and say so whatever happens.

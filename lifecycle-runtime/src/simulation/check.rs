@@ -11,8 +11,8 @@ use super::world::{Entry, How, Log, Seen};
 use crate::engine::command::{Command, Output};
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Delay};
+use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
-use crate::model::plan::Id;
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 

@@ -20,8 +20,8 @@ use crate::handles::app::App;
 use crate::handles::stopping::Stopping;
 use crate::launch::life::live;
 use crate::model::failure::{BoxError, Result, Skip};
+use crate::model::graph::Id;
 use crate::model::misconfigured::Misconfigured;
-use crate::model::plan::Id;
 use crate::process::signals::Signals;
 
 thread_local! {
@@ -84,6 +84,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         watchdog: None,
         exit_of_main: None,
         concludes_itself: false,
+        record: None,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Necessity, Plan, Step};
+use crate::model::graph::{Graph, Id, Necessity, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 
@@ -98,7 +98,7 @@ pub(super) const NAMES: [&str; 50] = [
 ];
 
 impl Scenario {
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Graph {
         let steps = self.resources.iter().enumerate().map(|(id, spec)| Step {
             name: NAMES[id],
             after: spec.after.clone(),
@@ -111,7 +111,7 @@ impl Scenario {
         });
         let main_reserve =
             if self.settings.body == BodyKind::Empty { Duration::ZERO } else { Duration::from_secs(1) };
-        let (plan, order) = Plan::new(steps.collect(), main_reserve);
+        let (plan, order) = Graph::new(steps.collect(), main_reserve);
         assert!(
             order.iter().enumerate().all(|(id, position)| id == *position),
             "edges point to earlier resources"

@@ -14,7 +14,7 @@ use crate::engine::notice::Cut;
 use crate::engine::settings::BodyKind;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{Cause, ErrorText};
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 use crate::model::report::Report;
 use crate::model::signal::Signal;
 

@@ -15,6 +15,8 @@ impl fmt::Display for Human {
         let seconds = self.0.as_secs_f64();
         let text = if self.0.is_zero() {
             "0 ms".to_owned()
+        } else if seconds < 0.001 {
+            format!("{:.0} µs", seconds * 1e6)
         } else if seconds < 0.010 {
             format!("{:.1} ms", seconds * 1e3)
         } else if seconds < 1.0 {

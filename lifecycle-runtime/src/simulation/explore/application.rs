@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Necessity, Plan, Step};
+use crate::model::graph::{Graph, Id, Necessity, Step};
 use crate::model::platform::Origin;
 use crate::model::signal::Signal;
 use crate::simulation::scenario::NAMES;
@@ -126,7 +126,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
 }
 
 impl Application {
-    pub(super) fn plan(&self) -> Arc<Plan> {
+    pub(super) fn plan(&self) -> Arc<Graph> {
         let steps = self.resources.iter().enumerate().map(|(id, spec)| Step {
             name: NAMES[id],
             after: spec.after.clone(),
@@ -137,7 +137,7 @@ impl Application {
             foundation: spec.foundation,
             is_supplied: spec.is_supplied,
         });
-        let (plan, order) = Plan::new(steps.collect(), self.main_reserve());
+        let (plan, order) = Graph::new(steps.collect(), self.main_reserve());
         assert!(order.is_sorted(), "edges point to earlier resources");
         Arc::new(plan)
     }

@@ -6,8 +6,8 @@ use super::state::{Abort, Acquisition, Release};
 use super::world::{Verdict, World};
 use crate::engine::command::Command;
 use crate::engine::settings::BodyKind;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 use crate::model::report::Outcome;
 
 impl World<'_> {

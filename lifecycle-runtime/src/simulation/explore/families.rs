@@ -3,7 +3,7 @@
 use super::application::{Application, Bounds, Outside, Spawning, Spec, ms, plain, quick};
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
-use crate::model::plan::{Id, Necessity::*};
+use crate::model::graph::{Id, Necessity::*};
 use crate::model::signal::Signal;
 
 const TERM: Outside = Outside::Signal(Signal::Terminate);

@@ -4,8 +4,8 @@ use super::application::{Outside, Spawning};
 use super::state::{Abort, Acquisition, Fault, How, Move, Release, Step, Task};
 use super::world::{Verdict, World};
 use crate::engine::settings::{BodyKind, Ending};
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 
 impl World<'_> {
     /// Whether nothing can happen any more that matters.

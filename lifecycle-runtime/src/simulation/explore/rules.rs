@@ -7,8 +7,8 @@ use super::application::{PLACES, ms};
 use super::state::{Abort, Acquisition, Release, Task};
 use super::world::{Verdict, World};
 use crate::engine::settings::BodyKind;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 
 /// How long the answer to `CutRelease` is waited for at the least.
 pub(super) const MOMENT: Duration = ms(1);

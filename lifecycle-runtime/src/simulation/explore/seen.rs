@@ -9,8 +9,8 @@ use super::state::{Acquisition, Body, How, Left, Release};
 use super::world::{CODE, World};
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending};
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::plan::Id;
 use crate::model::signal::Signal;
 
 impl World<'_> {

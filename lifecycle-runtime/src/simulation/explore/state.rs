@@ -8,7 +8,7 @@ use crate::engine::Counts;
 use crate::engine::event::Rest;
 use crate::engine::notice::Cut;
 use crate::model::failure::Cause;
-use crate::model::plan::Id;
+use crate::model::graph::Id;
 
 /// How much may still happen: see `Bounds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,8 +14,8 @@ use crate::engine::Engine;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskKind};
 use crate::engine::settings::BodyKind;
+use crate::model::graph::{Graph, Id};
 use crate::model::phase::Phase;
-use crate::model::plan::{Id, Plan};
 
 /// An error in words, if a rule is broken.
 pub(super) type Verdict = Result<(), String>;
@@ -27,7 +27,7 @@ pub(super) const PAUSE: Duration = ms(600);
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub(super) app: &'a Application,
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: Arc<Graph>,
     pub(super) after: Vec<Vec<Id>>,
     pub(super) before: Vec<Vec<Id>>,
     pub(super) reserves: Vec<Duration>,

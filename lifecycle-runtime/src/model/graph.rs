@@ -49,7 +49,7 @@ pub(crate) struct Step {
 ///
 /// The body is a step like the others, since it has a turn like the others: it comes after everything.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct Graph {
     steps: Vec<Step>,
     after: Edges,
     before: Edges,
@@ -91,7 +91,7 @@ impl Edges {
     }
 }
 
-impl Plan {
+impl Graph {
     /// Orders `steps`, whose edges are positions in the given list, and appends the body of `main`, for whose turn
     /// `main_reserve` is set aside. Returns for each step of the plan its position in the given list.
     ///
@@ -293,7 +293,7 @@ pub(crate) mod tests {
     }
 
     fn check(steps: Vec<Step>, expected: &str) {
-        let (plan, _) = Plan::new(steps, Duration::ZERO);
+        let (plan, _) = Graph::new(steps, Duration::ZERO);
         let shown: Vec<String> = plan
             .resources()
             .map(|id| format!("{}({})", plan.name(id), plan.names(plan.after(id).iter().copied()).join(", ")))
@@ -328,7 +328,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_chain_is_the_longest_one() {
-        let (plan, _) = Plan::new(
+        let (plan, _) = Graph::new(
             vec![step("db", &[]), step("jobs", &[0]), step("http", &[0, 1]), step("other", &[0])],
             Duration::ZERO,
         );
@@ -345,6 +345,6 @@ pub(crate) mod tests {
     #[test]
     #[should_panic(expected = "in a cycle")]
     fn a_cycle_is_refused() {
-        let _ = Plan::new(vec![step("a", &[1]), step("b", &[0])], Duration::ZERO);
+        let _ = Graph::new(vec![step("a", &[1]), step("b", &[0])], Duration::ZERO);
     }
 }

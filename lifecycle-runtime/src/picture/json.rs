@@ -1,0 +1,68 @@
+//! Objects of JSON, written.
+
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
+
+use crate::model::json::Quoted;
+
+/// An object, field by field.
+#[derive(Debug, Default)]
+pub(super) struct Object(String);
+
+impl Object {
+    pub(super) fn field(mut self, name: &str, value: impl Display) -> Self {
+        let separator = if self.0.is_empty() { "" } else { "," };
+        let _ = write!(self.0, "{separator}{}:{value}", Quoted(name));
+        self
+    }
+
+    pub(super) fn text(self, name: &str, value: &str) -> Self {
+        self.field(name, Quoted(value))
+    }
+
+    pub(super) fn texts(self, name: &str, values: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.list(name, values.into_iter().map(|value| Quoted(value.as_ref()).to_string()))
+    }
+
+    pub(super) fn list(self, name: &str, values: impl IntoIterator<Item = impl Display>) -> Self {
+        let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+        self.field(name, format_args!("[{}]", values.join(",")))
+    }
+
+    /// Milliseconds, with microseconds as fractions.
+    pub(super) fn millis(self, name: &str, duration: impl Into<Option<Duration>>) -> Self {
+        match duration.into() {
+            Some(duration) => self.field(name, millis(duration)),
+            None => self.field(name, "null"),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros % 1_000 {
+        0 => (micros / 1_000).to_string(),
+        fraction => format!("{}.{fraction:03}", micros / 1_000).trim_end_matches('0').to_owned(),
+    }
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stand_in_their_order() {
+        let object = Object::default()
+            .text("name", "Db")
+            .millis("took_ms", Duration::from_micros(12_340))
+            .millis("left_ms", None)
+            .texts("after", ["A", "B"]);
+        assert_eq!(object.to_string(), r#"{"name":"Db","took_ms":12.34,"left_ms":null,"after":["A","B"]}"#);
+    }
+}

@@ -1,0 +1,19 @@
+//! Pictures: a plan and a report as text, graphs, SVG, HTML and JSON. Pure: text from plain data.
+
+mod graph;
+mod json;
+mod layout;
+pub(crate) mod plan;
+mod plan_json;
+mod plan_svg;
+mod plan_text;
+mod svg;
+pub(crate) mod timeline;
+mod timeline_html;
+mod timeline_json;
+mod timeline_svg;
+mod timeline_text;
+mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Pictures of made-up applications, small and large, slow and fast: they are looked at by their geometry.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::plan::{Plan, PlannedResource};
+use super::words::COLUMNS;
+use crate::model::graph::Necessity;
+use crate::model::phase::{Phase, Reason};
+use crate::model::report::{Outcome, Report, ResourceReport};
+use crate::model::signal::Signal;
+use crate::model::units::Units;
+
+/// A name that does not stay when the test has ended would have to be passed along everywhere.
+fn name(number: usize, length: usize) -> &'static str {
+    let mut name = format!("R{number}");
+    while name.len() < length {
+        name += "<Long & \"odd\">";
+    }
+    name.leak()
+}
+
+/// Resource `n` comes after some of those before it.
+fn plan(count: usize, length: usize) -> Plan {
+    let names: Vec<&'static str> = (0..count).map(|number| name(number, length * (number % 3))).collect();
+    let mut resources: Vec<PlannedResource> = Vec::new();
+    for number in 0..count {
+        let beneath = (0..number).filter(|other| (number * 7 + other * 5) % 9 == 0 && number - other < 12);
+        let beneath: Vec<usize> = beneath.collect();
+        resources.push(PlannedResource {
+            name: names[number],
+            level: beneath.iter().map(|&other| resources[other].level + 1).max().unwrap_or(0),
+            after: beneath.iter().map(|&other| names[other]).collect(),
+            foundation: false,
+            necessity: if number % 4 == 0 { Necessity::Optional } else { Necessity::Required },
+            is_supplied: number % 5 == 0,
+            acquire_timeout: (number % 2 == 0).then_some(Duration::from_secs(90)),
+            drain_timeout: None,
+            reserve: Duration::from_millis(500),
+            cut_off: Duration::from_secs(20),
+        });
+    }
+    Plan {
+        resources,
+        startup_timeout: None,
+        shutdown_timeout: Duration::from_secs(25),
+        timeout_origin: "the default".to_owned(),
+        drain_delay: Duration::from_secs(5),
+        delays_only_if_serving: true,
+        left_out: vec!["Elsewhere"; 20],
+        warnings: vec!["a warning of many words ".repeat(12)],
+        problems: vec![],
+    }
+}
+
+/// Every resource is acquired after the one before it, and released before it. `unit` is how long each step takes.
+fn report(count: usize, length: usize, unit: Duration) -> Report {
+    let step = |steps: usize| unit * u32::try_from(steps).unwrap();
+    let (started, asked) = (step(count), step(count) + Duration::from_secs(100_000));
+    let ended = asked + step(3 * count);
+    let resources = (0..count).map(|number| {
+        let turn = asked + step(3 * (count - 1 - number));
+        ResourceReport {
+            name: name(number, length * (number % 3)),
+            foundation: false,
+            outcome: if number % 7 == 3 { Outcome::Aborted } else { Outcome::Clean },
+            after: Vec::new(),
+            was_acquired: true,
+            acquire_began: Some(step(number)),
+            drain_began: Some(turn),
+            release_began: Some(turn + step(2)),
+            ended: Some(turn + step(3)),
+            acquire: Some(unit),
+            drain: Some(step(2)),
+            release: Some(unit),
+            in_flight: 3,
+            in_flight_by_kind: Units::of_tasks(3),
+            cut_by_kind: Units::of_tasks(usize::from(number % 7 == 3)),
+            cut: usize::from(number % 7 == 3),
+            excused: 0,
+            aborted_tasks: Vec::new(),
+            stuck_tasks: Vec::new(),
+        }
+    });
+    let resources: Vec<ResourceReport> = resources.collect();
+    let names: Vec<&'static str> = resources.iter().map(|resource| resource.name).collect();
+    Report {
+        reason: Reason::Signal(Signal::Terminate),
+        phases: vec![
+            (Phase::Starting, Duration::ZERO),
+            (Phase::Running, started),
+            (Phase::Draining, asked),
+            (Phase::Stopping, asked + unit),
+            (Phase::Stopped, ended),
+        ],
+        signals: vec![(Signal::Terminate, asked), (Signal::Interrupt, ended - unit)],
+        start_path: names.clone(),
+        stop_path: names.into_iter().rev().collect(),
+        resources,
+        failures: Vec::new(),
+        shutdown_timeout: step(3 * count),
+        stop_took: Some(ended - asked),
+        exit_code: 124,
+        exit: None,
+    }
+}
+
+/// A text of a picture: what it says, for a failure, and the box that it fills.
+#[derive(Debug)]
+struct Label {
+    #[expect(dead_code, reason = "a failure shows it")]
+    words: String,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+fn attribute(tag: &str, name: &str) -> f64 {
+    let value = tag.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {tag}"))
+}
+
+fn labels(svg: &str) -> Vec<Label> {
+    let texts = svg.split("<text").skip(1);
+    let label = |text: &str| {
+        let (tag, rest) = text.split_once('>').unwrap();
+        let [left, y, size, length] = ["x", "y", "font-size", "textLength"].map(|name| attribute(tag, name));
+        let words = rest.split('<').next().unwrap().to_owned();
+        Label { words, left, right: left + length, top: y - 0.75 * size, bottom: y + 0.2 * size }
+    };
+    texts.map(label).collect()
+}
+
+/// No label covers another, and all are inside.
+fn is_legible(svg: &str) {
+    let (open, _) = svg.split_once('>').unwrap();
+    let (width, height) = (attribute(open, "width"), attribute(open, "height"));
+    let labels = labels(svg);
+    assert!(labels.len() > 2, "{svg}");
+    for (place, a) in labels.iter().enumerate() {
+        assert!(a.left >= 0.0 && a.right <= width && a.top >= 0.0 && a.bottom <= height, "{a:?} is outside");
+        for b in &labels[place + 1..] {
+            let is_apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+            assert!(is_apart, "{a:?} and {b:?}");
+        }
+    }
+    assert_eq!(svg.matches("http").count(), 1, "nothing but the name space is an address");
+}
+
+fn is_narrow(text: &str) {
+    let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+    assert!(widest.chars().count() <= COLUMNS, "{widest:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn plans_are_legible(count in 0_usize..110, length in 0_usize..60) {
+        let plan = plan(count, length);
+        is_narrow(&plan.to_string());
+        is_legible(&plan.to_svg());
+    }
+
+    #[test]
+    fn timelines_are_legible(count in 0_usize..110, length in 0_usize..60, nanos in 1_u64..20_000_000_000) {
+        let report = report(count, length, Duration::from_nanos(nanos));
+        is_narrow(&report.to_timeline());
+        is_legible(&report.to_svg());
+    }
+}
