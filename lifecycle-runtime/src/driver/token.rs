@@ -318,7 +318,7 @@ mod tests {
         let token = Token::default();
         let wakers: [Arc<Woken>; 4] = Default::default();
         let mut waiting = [(); 3].map(|()| token.raised());
-        let mut poll = |waiting: &mut Raised<&Token>, waker: usize| {
+        let poll = |waiting: &mut Raised<&Token>, waker: usize| {
             let waker = Waker::from(Arc::clone(&wakers[waker]));
             assert!(Pin::new(waiting).poll(&mut Context::from_waker(&waker)).is_pending());
         };
@@ -333,7 +333,7 @@ mod tests {
         token.raise();
         let woken = wakers.map(|woken| woken.0.load(Ordering::Relaxed));
         assert_eq!(woken, [false, false, true, true]);
-        waiting.map(drop);
+        drop(waiting);
     }
 
     #[test]
