@@ -10,12 +10,11 @@ use super::Seat;
 use super::catch::{Witness, catch};
 use super::task::TaskWitness;
 use crate::engine::event::TaskKind;
-use crate::model::TaskName;
 use crate::model::failure::BoxError;
 
 impl Seat {
     /// Runs `f` on a blocking thread, as a supervised task. It cannot be aborted.
-    pub(crate) fn spawn_blocking<F>(&self, name: TaskName, f: F)
+    pub(crate) fn spawn_blocking<F>(&self, name: String, f: F)
     where
         F: FnOnce() -> Result<(), BoxError> + Send + 'static,
     {
@@ -34,7 +33,7 @@ impl Seat {
     /// task of the resource.
     ///
     /// The future never ends if `f` comes too late to begin: then its caller is being dropped, too.
-    pub(crate) async fn run_blocking<F, T>(&self, name: TaskName, f: F) -> T
+    pub(crate) async fn run_blocking<F, T>(&self, name: String, f: F) -> T
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,

@@ -15,7 +15,6 @@ use super::counter::Standing;
 use super::token::{RunUntil, Token};
 use super::unit::Unit;
 use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
-use crate::model::TaskName;
 use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
@@ -23,30 +22,31 @@ pub(super) struct TaskWitness {
     seat: Seat,
     task: TaskId,
     kind: TaskKind,
-    end: TaskEnd,
+    /// `None` until it has ended by itself. Most end well, and many wait for their end: the cause is in a box.
+    end: Option<Result<(), Box<Cause>>>,
     unit: Unit,
 }
 
 impl TaskWitness {
     /// `None` if the task comes too late, which is warned of: it must not begin.
-    pub(super) fn start(seat: &Seat, name: TaskName, kind: TaskKind) -> Option<Self> {
+    pub(super) fn start(seat: &Seat, name: String, kind: TaskKind) -> Option<Self> {
         let Some(unit) = seat.enter_in_time() else {
             seat.warn_of_late_task();
             return None;
         };
         let task = seat.driver.new_task();
         seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
-        Some(Self { seat: seat.clone(), task, kind, end: TaskEnd::Dropped, unit })
+        Some(Self { seat: seat.clone(), task, kind, end: None, unit })
     }
 }
 
 impl Witness<Result<Result<(), BoxError>, Panic>> for TaskWitness {
     fn saw(&mut self, output: Result<Result<(), BoxError>, Panic>) {
-        self.end = match output {
-            Ok(Ok(())) => TaskEnd::Done,
-            Ok(Err(error)) => TaskEnd::Failed(self.seat.driver.cause(error)),
-            Err(Panic(words)) => TaskEnd::Failed(Cause::Panic(words)),
-        };
+        self.end = Some(match output {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Box::new(self.seat.driver.cause(error))),
+            Err(Panic(words)) => Err(Box::new(Cause::Panic(words))),
+        });
     }
 }
 
@@ -61,7 +61,11 @@ impl AsRef<Token> for TaskWitness {
 
 impl Drop for TaskWitness {
     fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, TaskEnd::Dropped);
+        let end = match self.end.take() {
+            None => TaskEnd::Dropped,
+            Some(Ok(())) => TaskEnd::Done,
+            Some(Err(cause)) => TaskEnd::Failed(*cause),
+        };
         let rest = self.unit.leave();
         self.seat.send(Event::TaskEnded { owner: self.seat.id, task: self.task, end, rest });
     }
@@ -116,7 +120,7 @@ impl<F: Future, W: AsRef<Token> + Witness<Result<F::Output, Panic>>> Future for 
 
 impl Seat {
     /// Spawns a supervised task, which is dropped at the resource's cut-off.
-    pub(crate) fn spawn_supervised<F>(&self, name: TaskName, future: F)
+    pub(crate) fn spawn_supervised<F>(&self, name: String, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -124,14 +128,14 @@ impl Seat {
     }
 
     /// Spawns a background task, which is dropped at the resource's turn.
-    pub(crate) fn spawn_background<F>(&self, name: TaskName, future: F)
+    pub(crate) fn spawn_background<F>(&self, name: String, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         self.spawn_task(name, TaskKind::Background, future);
     }
 
-    fn spawn_task<F>(&self, name: TaskName, kind: TaskKind, future: F)
+    fn spawn_task<F>(&self, name: String, kind: TaskKind, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -152,7 +156,7 @@ impl Seat {
     /// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody
     /// insists it is not work that was cut off.
     #[cfg(feature = "http")]
-    pub(crate) fn spawn_server<F>(&self, name: TaskName, future: F)
+    pub(crate) fn spawn_server<F>(&self, name: String, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {

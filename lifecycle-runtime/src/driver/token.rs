@@ -333,7 +333,7 @@ mod tests {
         token.raise();
         let woken = wakers.map(|woken| woken.0.load(Ordering::Relaxed));
         assert_eq!(woken, [false, false, true, true]);
-        let _ = waiting.map(drop);
+        drop(waiting);
     }
 
     #[test]

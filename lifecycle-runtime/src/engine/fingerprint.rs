@@ -93,6 +93,8 @@ impl Slot {
             is_settled,
             waits_for_units,
             tasks,
+            // Only names.
+            last_name: _,
             // For the report.
             trouble: _,
             times,

@@ -59,13 +59,13 @@ use self::settings::{BodyKind, Ending, Settings};
 use self::shutdown::Shutdown;
 use self::slot::{Slot, State, Task};
 use self::timers::{Timer, Timers};
+use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::units::Units;
-use crate::model::{Name, TaskName};
 
 /// Progress is told this often (rules S3 and D11).
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -388,12 +388,14 @@ impl Engine {
         true
     }
 
-    fn task_started(&mut self, owner: Id, task: TaskId, name: TaskName, kind: TaskKind) {
+    fn task_started(&mut self, owner: Id, task: TaskId, name: String, kind: TaskKind) {
         if kind == TaskKind::Supervised {
             self.has_spawned = true;
             self.left.supervised += 1;
         }
-        self.slots[owner].tasks.insert(task, Task { name, kind });
+        let slot = &mut self.slots[owner];
+        let name = slot.share_name(name);
+        slot.tasks.insert(task, Task { name, kind });
     }
 
     fn task_ended(&mut self, owner: Id, task: TaskId, end: TaskEnd, rest: Rest) {
@@ -483,7 +485,13 @@ impl Engine {
     }
 
     fn say(&mut self, notice: Notice) {
+        self.say_with(|_| notice);
+    }
+
+    /// The same, for a notice that costs something to make.
+    fn say_with(&mut self, notice: impl FnOnce(&Self) -> Notice) {
         if self.has_audience {
+            let notice = notice(self);
             self.outputs.push_back(Output::Say(notice));
         }
     }

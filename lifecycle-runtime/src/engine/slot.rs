@@ -1,6 +1,7 @@
 //! What the engine knows of one resource.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::Activity;
@@ -55,6 +56,8 @@ pub(super) struct Slot {
     pub(super) waits_for_units: bool,
     /// Its supervised and background tasks whose end was not told yet.
     pub(super) tasks: BTreeMap<TaskId, Task>,
+    /// The name of the task that was spawned last.
+    pub(super) last_name: Option<TaskName>,
     /// What went wrong first.
     pub(super) trouble: Option<Outcome>,
     pub(super) times: Times,
@@ -98,6 +101,7 @@ impl Slot {
             is_settled: false,
             waits_for_units: false,
             tasks: BTreeMap::new(),
+            last_name: None,
             trouble: None,
             times: Times::default(),
             in_flight: 0,
@@ -160,6 +164,14 @@ impl Slot {
     /// connection.
     pub(super) fn excused(&self) -> usize {
         self.cut.excused.max(self.cut_units.excused())
+    }
+
+    /// Many tasks of a resource have one name, and share it.
+    pub(super) fn share_name(&mut self, name: String) -> TaskName {
+        match &self.last_name {
+            Some(last) if **last == *name => Arc::clone(last),
+            _ => Arc::clone(self.last_name.insert(name.into())),
+        }
     }
 
     /// The names of its tasks, in the order in which they were spawned.

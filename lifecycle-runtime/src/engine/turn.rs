@@ -39,7 +39,10 @@ impl Engine {
     fn begin_turn(&mut self, id: Id, counts: &dyn Counts) {
         let main_is_idle = id == self.plan.main() && !self.body_is_alive;
         if !main_is_idle {
-            self.say(Notice::Turn { name: self.name(id), tasks: self.slots[id].task_names() });
+            self.say_with(|engine| Notice::Turn {
+                name: engine.name(id),
+                tasks: engine.slots[id].task_names(),
+            });
         }
         self.command(Command::Drain(id));
         let in_flight = counts.begin_drain(id);

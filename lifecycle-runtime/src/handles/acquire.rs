@@ -163,7 +163,7 @@ impl<R> Acquire<R> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.seat.run_blocking(name.into().into(), f).await
+        self.seat.run_blocking(name.into(), f).await
     }
 
     /// A handle for tasks that may fail on their own, and for units of work that are not tasks (rule R2).

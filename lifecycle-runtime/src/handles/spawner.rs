@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::stopping::Stopping;
-use super::tasks::TaskOutput;
+use super::tasks::{IntoResult, TaskOutput};
 use crate::driver::Seat;
 
 /// Spawns the supervised and background tasks of a resource after its `acquire`: workers whose number is decided at run
@@ -70,7 +70,7 @@ impl Spawner {
         Fut: Future<Output: TaskOutput> + Send + 'static,
     {
         let task = task(self.stopping());
-        self.seat.spawn_supervised(name.into().into(), async { task.await.into_result() });
+        self.seat.spawn_supervised(name.into(), IntoResult::new(task));
     }
 
     /// Spawns a supervised task on a thread for blocking code: see
@@ -81,7 +81,7 @@ impl Spawner {
         T: TaskOutput,
     {
         let stopping = self.stopping();
-        self.seat.spawn_blocking(name.into().into(), move || task(stopping).into_result());
+        self.seat.spawn_blocking(name.into(), move || task(stopping).into_result());
     }
 
     /// Spawns a background task: see [`Acquire::background`](crate::Acquire::background).
@@ -89,7 +89,7 @@ impl Spawner {
     where
         F: Future<Output: TaskOutput> + Send + 'static,
     {
-        self.seat.spawn_background(name.into().into(), async { task.await.into_result() });
+        self.seat.spawn_background(name.into(), IntoResult::new(task));
     }
 
     /// The notice of the resource's turn (rule R3).

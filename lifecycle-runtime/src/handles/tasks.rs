@@ -1,6 +1,10 @@
 //! Rules R1 and R2: what a task may return, and the handle to tasks whose failure is their own.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use super::never::Never;
 use crate::driver::{Seat, Unit};
@@ -46,6 +50,28 @@ mod sealed {
     impl Sealed for () {}
     impl Sealed for super::Never {}
     impl<E> Sealed for Result<(), E> {}
+}
+
+pin_project! {
+    /// A task whose output is a result. An `async` block would hold the task twice: before and after its first poll.
+    pub(super) struct IntoResult<F> {
+        #[pin]
+        task: F,
+    }
+}
+
+impl<F> IntoResult<F> {
+    pub(super) fn new(task: F) -> Self {
+        Self { task }
+    }
+}
+
+impl<F: Future<Output: TaskOutput>> Future for IntoResult<F> {
+    type Output = Result<(), BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().task.poll(cx).map(TaskOutput::into_result)
+    }
 }
 
 /// Spawns and counts the tasks of a resource that may fail on their own: connections, requests, jobs.
