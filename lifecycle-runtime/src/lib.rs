@@ -195,6 +195,8 @@
 //! | `LIFECYCLE_DRAIN_DELAY` | `drain_delay` | 5 s in Kubernetes if something serves requests, else 0 |
 //! | `LIFECYCLE_PROBE_ADDR` | the address of `probe` (feature `probe`) | no probe |
 //! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
+//! | `LIFECYCLE_PLAN` | the plan is printed in this form, and nothing is started | [`pictures`] |
+//! | `LIFECYCLE_TIMELINE` | where the timeline is written at the end | [`pictures`] |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
@@ -228,6 +230,8 @@ pub mod glossary {}
 pub mod guarantees {}
 #[doc = include_str!("../docs/kubernetes.md")]
 pub mod kubernetes {}
+#[doc = include_str!("../docs/pictures.md")]
+pub mod pictures {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 #[doc = include_str!("../docs/systemd.md")]

@@ -128,7 +128,7 @@ impl Plan {
         graph::mermaid(self)
     }
 
-    /// One line of JSON. Durations are in milliseconds; `docs/pictures.md` lists the fields.
+    /// One line of JSON. The page [`pictures`](crate::pictures) lists the fields.
     #[must_use]
     pub fn to_json(&self) -> String {
         plan_json::document(self)

@@ -249,8 +249,7 @@ impl Report {
         timeline_html::page(self)
     }
 
-    /// One line of JSON. Moments and durations are in milliseconds, moments are measured from the start of the
-    /// application.
+    /// One line of JSON. The page [`pictures`](crate::pictures) lists the fields.
     #[must_use]
     pub fn to_json(&self) -> String {
         timeline_json::document(self)
