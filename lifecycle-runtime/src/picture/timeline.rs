@@ -81,6 +81,11 @@ impl Kind {
 }
 
 impl Axis {
+    /// How many lines of words stand under it.
+    pub(super) fn lines(&self) -> usize {
+        self.marks.len() + usize::from(self.delay.is_some())
+    }
+
     pub(super) fn length(&self) -> Duration {
         self.to.saturating_sub(self.from)
     }
@@ -187,6 +192,7 @@ fn acquire_words(resource: &ResourceReport) -> String {
 
 fn stop_words(resource: &ResourceReport) -> String {
     match (resource.drain, resource.release) {
+        _ if !resource.was_acquired && resource.cut == 0 => "-".to_owned(),
         (None, _) => "-".to_owned(),
         (Some(drain), release) => Human(drain + release.unwrap_or_default()).to_string(),
     }

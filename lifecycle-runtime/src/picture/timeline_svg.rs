@@ -33,8 +33,8 @@ pub(super) fn picture(report: &Report) -> String {
     let axes = 1.0 + float(usize::from(timeline.stop.is_some()));
     let title = format!("{}; exit code {}", report.reason, report.exit_code);
     let wide = (left + axes * (AXIS + GAP + TOOK)).max(MARGIN + width(&title, 16.0)) + MARGIN;
-    let most_marks = timeline.stop.iter().chain([&timeline.start]).map(|axis| axis.marks.len()).max();
-    let marks = 16.0 * float(most_marks.unwrap_or(0));
+    let most_lines = timeline.stop.iter().chain([&timeline.start]).map(Axis::lines).max();
+    let marks = 16.0 * float(most_lines.unwrap_or(0));
     let troubles: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.trouble.as_ref()?))).collect();
     let legend_at = bottom + 40.0 + marks;
@@ -116,6 +116,10 @@ fn draw(svg: &mut Svg, axis: &Axis, rows: &[Row], left: f64, choose: fn(&Row) ->
         let from = (at + 4.0).min(left + AXIS + GAP + TOOK - width(&words, SMALL));
         svg.text((from, at_y), SMALL, "bad", &words);
         at_y += 16.0;
+    }
+    if let Some(until) = axis.delay {
+        let words = format!("drain delay until {}", Human(until.saturating_sub(axis.from)));
+        svg.text((left + 4.0, at_y), SMALL, "soft", &words);
     }
 }
 
