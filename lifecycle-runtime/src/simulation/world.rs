@@ -470,7 +470,7 @@ impl World<'_> {
         self.next += 1;
         self.in_flight.enter(id);
         self.tasks.insert(task, (id, index));
-        let name = format!("t{index}").into();
+        let name = format!("t{index}");
         self.tell(
             Event::TaskStarted { owner: id, task, name, kind: TaskKind::Supervised },
             Some(Seen::TaskStarted(id)),
