@@ -44,7 +44,7 @@ impl Engine {
                 doing,
                 since: self.now - since,
                 in_flight: counts.in_flight(id).in_flight,
-                tasks: self.slots[id].task_names(),
+                tasks: self.slots[id].tasks.names(),
             }
         };
         let is_under_way = |id: &Id| {
