@@ -336,6 +336,28 @@ mod tests {
         drop(waiting);
     }
 
+    struct Panicking;
+
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of the user's");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_keeps_no_other_from_being_woken() {
+        let token = Token::default();
+        let woken: [Arc<Woken>; 2] = Default::default();
+        let wakers: [Waker; 3] =
+            [Arc::clone(&woken[0]).into(), Arc::new(Panicking).into(), Arc::clone(&woken[1]).into()];
+        let mut waiting = [(); 3].map(|()| token.raised());
+        for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
+            assert!(Pin::new(waiting).poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        token.raise();
+        assert_eq!(woken.map(|woken| woken.0.load(Ordering::Relaxed)), [true, true]);
+    }
+
     #[test]
     fn a_place_is_no_larger_than_a_waker() {
         assert_eq!(size_of::<Entry>(), size_of::<Waker>());

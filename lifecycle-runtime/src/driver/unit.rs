@@ -19,8 +19,8 @@ pub(crate) struct Unit(
     Option<Place<Home>>,
 );
 
-/// Where the units of a resource belong. They do not keep the application alive: while it has something to be told,
-/// it is.
+/// Where the units of a resource belong. They do not hold the driver: the control thread does, until the end, and
+/// after that there is nobody to tell of anything.
 #[derive(Debug)]
 pub(crate) struct Home {
     driver: Weak<Driver>,

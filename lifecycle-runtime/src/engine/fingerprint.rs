@@ -93,8 +93,6 @@ impl Slot {
             is_settled,
             waits_for_units,
             tasks,
-            // Only names.
-            last_name: _,
             // For the report.
             trouble: _,
             times,
@@ -120,7 +118,7 @@ impl Slot {
         }
         (missing, above, acquisition_is_alive, is_cancelled, has_instance).hash(hasher);
         (is_drained, is_settled, waits_for_units, cut).hash(hasher);
-        for (number, task) in tasks {
+        for (number, task) in tasks.in_order() {
             (number, task.kind).hash(hasher);
         }
         let Times { acquiring, acquired, turn, drained: _, releasing, released: _, gone } = times;

@@ -42,6 +42,7 @@ mod slot;
 mod start;
 pub(crate) mod status;
 mod summary;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -57,7 +58,8 @@ use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use self::notice::{Cut, Notice};
 use self::settings::{BodyKind, Ending, Settings};
 use self::shutdown::Shutdown;
-use self::slot::{Slot, State, Task};
+use self::slot::{Slot, State};
+use self::tasks::Task;
 use self::timers::{Timer, Timers};
 use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
@@ -393,14 +395,12 @@ impl Engine {
             self.has_spawned = true;
             self.left.supervised += 1;
         }
-        let slot = &mut self.slots[owner];
-        let name = slot.share_name(name);
-        slot.tasks.insert(task, Task { name, kind });
+        self.slots[owner].tasks.insert(task, name, kind);
     }
 
     fn task_ended(&mut self, owner: Id, task: TaskId, end: TaskEnd, rest: Rest) {
         let slot = &mut self.slots[owner];
-        let Some(Task { name, kind }) = slot.tasks.remove(&task) else { return };
+        let Some(Task { name, kind }) = slot.tasks.remove(task) else { return };
         if kind == TaskKind::Supervised {
             self.left.supervised -= 1;
         }

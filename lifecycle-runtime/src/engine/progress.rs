@@ -44,7 +44,7 @@ impl Engine {
                 doing,
                 since: self.now - since,
                 units: counts.units(id),
-                tasks: self.slots[id].task_names(),
+                tasks: self.slots[id].tasks.names(),
             }
         };
         let is_under_way = |id: &Id| {

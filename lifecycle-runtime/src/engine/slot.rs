@@ -1,12 +1,10 @@
 //! What the engine knows of one resource.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::Activity;
-use super::event::{TaskId, TaskKind};
 use super::notice::Cut;
+use super::tasks::Tasks;
 use crate::model::TaskName;
 use crate::model::report::Outcome;
 use crate::model::units::Units;
@@ -55,9 +53,7 @@ pub(super) struct Slot {
     /// Its turn waited, or waits, for nothing but units in flight that are not its tasks.
     pub(super) waits_for_units: bool,
     /// Its supervised and background tasks whose end was not told yet.
-    pub(super) tasks: BTreeMap<TaskId, Task>,
-    /// The name of the task that was spawned last.
-    pub(super) last_name: Option<TaskName>,
+    pub(super) tasks: Tasks,
     /// What went wrong first.
     pub(super) trouble: Option<Outcome>,
     pub(super) times: Times,
@@ -68,12 +64,6 @@ pub(super) struct Slot {
     pub(super) cut: Cut,
     pub(super) aborted_tasks: Vec<TaskName>,
     pub(super) stuck_tasks: Vec<TaskName>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Task {
-    pub(super) name: TaskName,
-    pub(super) kind: TaskKind,
 }
 
 /// When a resource reached each state, measured from the start of the application.
@@ -100,8 +90,7 @@ impl Slot {
             is_drained: false,
             is_settled: false,
             waits_for_units: false,
-            tasks: BTreeMap::new(),
-            last_name: None,
+            tasks: Tasks::default(),
             trouble: None,
             times: Times::default(),
             in_flight: 0,
@@ -164,18 +153,5 @@ impl Slot {
     /// connection.
     pub(super) fn excused(&self) -> usize {
         self.cut.excused.max(self.cut_units.excused())
-    }
-
-    /// Many tasks of a resource have one name, and share it.
-    pub(super) fn share_name(&mut self, name: String) -> TaskName {
-        match &self.last_name {
-            Some(last) if **last == *name => Arc::clone(last),
-            _ => Arc::clone(self.last_name.insert(name.into())),
-        }
-    }
-
-    /// The names of its tasks, in the order in which they were spawned.
-    pub(super) fn task_names(&self) -> Vec<TaskName> {
-        self.tasks.values().map(|task| task.name.clone()).collect()
     }
 }

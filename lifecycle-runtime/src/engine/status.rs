@@ -99,7 +99,7 @@ impl Engine {
             activity,
             since,
             outcome: is_gone.then(|| slot.outcome()),
-            tasks: slot.task_names(),
+            tasks: slot.tasks.names(),
             cutoff: shutdown.map(|shutdown| self.budget.cutoff(id, shutdown.deadline)),
         }
     }

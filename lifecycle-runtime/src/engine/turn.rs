@@ -41,7 +41,7 @@ impl Engine {
         if !main_is_idle {
             self.say_with(|engine| Notice::Turn {
                 name: engine.name(id),
-                tasks: engine.slots[id].task_names(),
+                tasks: engine.slots[id].tasks.names(),
             });
         }
         self.command(Command::Drain(id));
@@ -105,7 +105,7 @@ impl Engine {
             return;
         }
         let slot = &mut self.slots[id];
-        let tasks = slot.task_names();
+        let tasks = slot.tasks.names();
         slot.cut = cut;
         slot.cut_units = units;
         slot.aborted_tasks.clone_from(&tasks);
@@ -151,7 +151,7 @@ impl Engine {
     pub(super) fn leave_stuck(&mut self, id: Id) {
         let is_main = id == self.plan.main();
         let slot = &mut self.slots[id];
-        let mut stuck = slot.task_names();
+        let mut stuck = slot.tasks.names();
         stuck.extend(slot.acquisition_is_alive.then(|| "acquire".into()));
         stuck.extend(is_main.then(|| "body".into()));
         // If all that was cut off is excused, so is what is left of it.
