@@ -9,6 +9,7 @@
 
 mod application;
 mod guard;
+mod http;
 mod latch;
 mod notice;
 mod options;
@@ -47,6 +48,12 @@ pub(crate) const PARTS: &[Part] = &[
         measure: notice::measure,
     },
     Part { name: "spawn", about: "a task that is spawned and ends at once", measure: spawn::measure },
+    Part { name: "http", about: "a request, beside hyper-util's own loop and axum", measure: http::measure },
+    Part {
+        name: "http_stop",
+        about: "the stop of a server whose connections are idle",
+        measure: http::measure_stop,
+    },
     Part {
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",
@@ -60,7 +67,12 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((_, arguments)) = arguments.split_first().filter(|(first, _)| *first == "--child") {
+        http::child(arguments);
+        return ExitCode::SUCCESS;
+    }
+    let options = match Options::parse(arguments.into_iter()) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{}", help());

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use crate::PARTS;
 
-pub(crate) const USAGE: &str = "usage: lifecycle-bench [--json FILE] [--rounds N] [--quick] [PART..]
+pub(crate) const USAGE: &str =
+    "usage: lifecycle-bench [--json FILE] [--rounds N] [--quick] [--callgrind] [PART..]
 
   --json FILE  writes every figure of every round to a file
   --rounds N   measures N times and prints medians; the default is 7
-  --quick      small sizes and 1 round, only to see that everything still runs";
+  --quick      small sizes and 1 round, only to see that everything still runs
+  --callgrind  also counts the instructions of a request, with valgrind";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +18,7 @@ pub(crate) struct Options {
     pub(crate) json: Option<PathBuf>,
     pub(crate) rounds: usize,
     pub(crate) is_quick: bool,
+    pub(crate) is_callgrind: bool,
     /// No part stands for all of them.
     parts: Vec<String>,
 }
@@ -23,7 +26,8 @@ pub(crate) struct Options {
 impl Options {
     /// `None` if help was asked for.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let (mut json, mut rounds, mut is_quick, mut parts) = (None, None, false, Vec::new());
+        let (mut json, mut rounds, mut parts) = (None, None, Vec::new());
+        let (mut is_quick, mut is_callgrind) = (false, false);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
             match argument.as_str() {
@@ -36,12 +40,13 @@ impl Options {
                         Some(number.ok_or_else(|| format!("`--rounds {value}`: not a number of rounds"))?);
                 }
                 "--quick" => is_quick = true,
+                "--callgrind" => is_callgrind = true,
                 name if PARTS.iter().any(|part| part.name == name) => parts.push(argument),
                 _ => return Err(format!("`{argument}` is neither an option nor a part")),
             }
         }
         let rounds = rounds.unwrap_or(if is_quick { 1 } else { 7 });
-        Ok(Some(Self { json, rounds, is_quick, parts }))
+        Ok(Some(Self { json, rounds, is_quick, is_callgrind, parts }))
     }
 
     pub(crate) fn includes(&self, part: &str) -> bool {
@@ -63,6 +68,7 @@ mod tests {
             json: Some("out.json".into()),
             rounds: 9,
             is_quick: true,
+            is_callgrind: false,
             parts: vec!["start_stop".to_owned()],
         };
         assert_eq!(parse("--quick start_stop --rounds 9 --json out.json"), Ok(Some(expected)));

@@ -36,19 +36,43 @@ pub(crate) fn round<P: Copy, T, const N: usize>(peers: [P; N], mut run: impl FnM
 
 /// Calls `act`, and says what that took.
 pub(crate) fn time<T>(act: impl FnOnce() -> T) -> (T, Taken) {
+    time_by(process_time, act)
+}
+
+/// The same, but the CPU time is only that of this thread.
+pub(crate) fn time_of_thread<T>(act: impl FnOnce() -> T) -> (T, Taken) {
+    time_by(thread_time, act)
+}
+
+fn time_by<T>(cpu_time: fn() -> Duration, act: impl FnOnce() -> T) -> (T, Taken) {
     let (began, cpu) = (Instant::now(), cpu_time());
     let value = act();
     (value, Taken { wall: began.elapsed(), cpu: cpu_time() - cpu })
 }
 
 #[cfg(unix)]
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::try_from(time).expect("a process has not used less than no time")
+fn process_time() -> Duration {
+    clock(rustix::time::ClockId::ProcessCPUTime)
+}
+
+#[cfg(unix)]
+fn thread_time() -> Duration {
+    clock(rustix::time::ClockId::ThreadCPUTime)
+}
+
+#[cfg(unix)]
+fn clock(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    Duration::try_from(time).expect("nobody has used less than no time")
 }
 
 #[cfg(not(unix))]
-fn cpu_time() -> Duration {
+fn process_time() -> Duration {
+    Duration::ZERO
+}
+
+#[cfg(not(unix))]
+fn thread_time() -> Duration {
     Duration::ZERO
 }
 
