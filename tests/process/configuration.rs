@@ -132,7 +132,7 @@ fn s7_a_variable_that_is_not_known_is_warned_of_with_the_likely_one() {
         [("LIFECYCLE_PLAN", "text")],
         "lifecycle: warning: LIFECYCLE_PLAN is not known, and changes nothing; there are \
          LIFECYCLE_SHUTDOWN_TIMEOUT, LIFECYCLE_STARTUP_TIMEOUT, LIFECYCLE_DRAIN_DELAY, LIFECYCLE_GRACE_PERIOD, \
-         LIFECYCLE_PROBE_ADDR, LIFECYCLE_WORKER_THREADS",
+         LIFECYCLE_PROBE_ADDR, LIFECYCLE_WORKER_THREADS, LIFECYCLE_PLAN, LIFECYCLE_TIMELINE",
     );
 }
 
