@@ -19,8 +19,9 @@ struct State {
     pieces: usize,
     /// Counts what happens.
     steps: u64,
-    /// Who limits the connection, while it does not look itself.
+    /// Who limits the connection.
     waker: Option<Waker>,
+    /// It is not about to ask for the pace by itself.
     is_to_be_woken: bool,
 }
 
