@@ -171,6 +171,12 @@ impl SeatToken {
     pub(crate) fn run_until_owned<F: Future>(self, future: F) -> RunUntil<Self, F> {
         RunUntil::new(self, future)
     }
+
+    /// The same, for a future that only one task polls, with its own waker.
+    #[cfg(feature = "http")]
+    pub(crate) fn run_until_in_task<F: Future>(self, future: F) -> RunUntil<Self, F> {
+        RunUntil::task(self, future)
+    }
 }
 
 impl AsRef<Token> for SeatToken {

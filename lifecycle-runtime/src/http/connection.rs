@@ -9,14 +9,14 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 use tracing::debug;
 
 use super::TARGET;
 use super::exchange::{Exchanges, Notices};
 use super::handshake::shake_hands;
-use super::ledger::{Connection, Stage};
+use super::ledger::{Connection, Look, Stage};
 use super::limits::{FIRST_BYTE, IDLE_GRACE, Limits};
 use super::listener::Listener;
 use super::make::Make;
@@ -26,8 +26,7 @@ use super::request_body::RequestBody;
 use super::retirement;
 use super::socket::{Socket, Stream};
 use super::streams::Pace;
-use crate::driver::{CatchPanic, Seat};
-use crate::handles::stopping::Stopping;
+use crate::driver::{CatchPanic, Seat, Token};
 use crate::model::failure::BoxError;
 
 /// How long a connection lingers: its peer may take that long to read what was sent, and to close its side.
@@ -43,6 +42,8 @@ pub(super) struct Server {
     pub(super) limits: Limits,
     pub(super) protocols: Protocols,
     pub(super) notices: Arc<Notices>,
+    /// The turn has come, and what had arrived before is known.
+    pub(super) heard: Token,
 }
 
 impl Server {
@@ -65,7 +66,7 @@ impl Server {
                 });
                 socket.linger(patience).await;
             };
-            abort.run_until(serve).await;
+            abort.run_until_in_task(serve).await;
             socket.close();
             drop(place);
         });
@@ -90,8 +91,8 @@ impl Server {
             let service = service.await.map_err(|error| format!("no service was made: {error}"))?;
             Ok::<_, String>((io, service))
         };
-        let stopping = stopping_is_heard(self.notices.stopping.clone());
-        let (io, service) = match shake_hands(prepare, self.limits.header_read_timeout, stopping).await {
+        let heard = self.heard.raised();
+        let (io, service) = match shake_hands(prepare, self.limits.header_read_timeout, heard).await {
             Some(Ok(prepared)) => prepared,
             Some(Err(error)) => {
                 debug!(target: TARGET, "a connection was not served: {error}");
@@ -144,25 +145,32 @@ impl Server {
         let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
         let mut http =
             pin!(Conversation::new(Opening { protocols, ping, streams: executor, stream, exchanges }));
-        let mut stopping = pin!(stopping_is_heard(self.notices.stopping.clone()));
+        let mut heard = pin!(self.heard.raised());
         let mut clock = Clock::new(self.limits);
-        let mut timer = pin!(sleep(Duration::ZERO));
-        let (mut is_stopping, mut is_told) = (false, false);
+        let mut timer = pin!(sleep_until(clock.due().unwrap_or(clock.since)));
+        let (mut is_waiting, mut is_stopping, mut is_told) = (false, false, false);
+        let mut is_http2 = false;
         // After how many requests it was at rest when its end was decided.
         let mut at_rest = None;
         let result = poll_fn(|cx| {
             loop {
+                if is_http2 {
+                    streams.will_be_asked();
+                }
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(result);
                 }
-                if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
+                // Its task has one waker, so it waits once.
+                let is_asked = !is_stopping && (self.heard.is_raised() || !is_waiting);
+                is_waiting = true;
+                if is_asked && heard.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
                     clock.idle_grace = self.idle_grace();
                     // First read what has arrived by now.
                     continue;
                 }
-                let (stage, requests) = connection.stage();
-                let is_http2 = stage == Stage::Http2;
+                let Look { stage, requests, is_streaming } = connection.look();
+                is_http2 = stage == Stage::Http2;
                 let mut is_retired = || is_http2 && retirement.as_mut().poll(cx).is_ready();
                 let is_to_be_told = !is_told && (is_stopping || is_retired());
                 let (pace, steps) = if is_http2 { streams.pace(cx) } else { (Pace::Idle, 0) };
@@ -179,7 +187,7 @@ impl Server {
                     http.as_mut().graceful_shutdown();
                     continue;
                 }
-                if connection.is_streaming() {
+                if is_streaming {
                     match socket.poll_read_ahead(cx) {
                         Poll::Ready(true) => continue,
                         Poll::Ready(false) => return Poll::Ready(Err("its client has left".into())),
@@ -214,7 +222,7 @@ impl Server {
             debug!(target: TARGET, "a connection ended early: {error}");
         }
         // The peer of a connection at rest sends nothing that would be answered with a reset.
-        if at_rest == Some(connection.stage().1) { Duration::ZERO } else { LINGER }
+        if at_rest == Some(connection.look().requests) { Duration::ZERO } else { LINGER }
     }
 
     /// A person who pressed Ctrl-C does not want to wait for clients that may come back.
@@ -223,15 +231,6 @@ impl Server {
             || if self.seat.driver.was_interrupted_at_terminal() { Duration::ZERO } else { IDLE_GRACE };
         self.limits.idle_grace.unwrap_or_else(default)
     }
-}
-
-/// Waits for the turn, and then until the runtime has polled the system for what has arrived. A connection that looks
-/// idle may already have a request in its buffer, which would be reset.
-///
-/// A timer achieves this: the runtime polls for I/O before it fires timers.
-async fn stopping_is_heard(stopping: Stopping) {
-    stopping.await;
-    sleep(Duration::from_millis(1)).await;
 }
 
 fn timed_out(stage: Stage, pace: Pace) -> &'static str {

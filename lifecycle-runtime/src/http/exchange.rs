@@ -1,15 +1,17 @@
 //! One request and its response, between hyper and the user's service.
 
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Extensions, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -28,11 +30,27 @@ use crate::model::failure::BoxError;
 #[derive(Debug)]
 pub(super) struct Notices {
     pub(super) stopping: Stopping,
+    /// What the extensions of every request begin with: see [`extensions`].
+    pub(super) extensions: Extensions,
     /// Clients are asked to leave.
     pub(super) leaving: SeatToken,
     pub(super) idle_body_timeout: Option<Duration>,
     /// Handlers run to their end, in tasks of this resource.
     pub(super) finisher: Option<Seat>,
+}
+
+/// Extensions with the notice, and with room for what a router adds: to copy a map is cheaper than to let it grow.
+pub(super) fn extensions(stopping: Stopping) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(stopping);
+    // A map has room for three things, or for seven.
+    extensions.insert(0_u8);
+    extensions.insert(0_u16);
+    extensions.insert(0_u32);
+    extensions.remove::<u8>();
+    extensions.remove::<u16>();
+    extensions.remove::<u32>();
+    extensions
 }
 
 /// The user's service, as hyper calls it for one connection.
@@ -60,20 +78,28 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let exchange = self.connection.begin(request.body().size_hint().exact());
-        let notices = Arc::clone(&self.notices);
+        let notices = &self.notices;
         // hyper puts it there if the client asks for an upgrade.
         let asks_for_upgrade = request.extensions().get::<OnUpgrade>().is_some();
         let upgrade = asks_for_upgrade.then(Arc::<Upgrade>::default);
         let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
-        let stopping = match &upgrade {
-            Some(upgrade) => notices.stopping.holding(Arc::clone(upgrade)),
-            None => notices.stopping.clone(),
+        let extensions = request.extensions_mut();
+        extensions.extend(notices.extensions.clone());
+        if let Some(upgrade) = &upgrade {
+            extensions.insert(notices.stopping.holding(Arc::clone(upgrade)));
+        }
+        extensions.insert(Peer(self.peer.clone()));
+        let call = Call {
+            exchange: Some(exchange),
+            upgrade,
+            is_connect: request.method() == Method::CONNECT,
+            version: request.version(),
+            streams: (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams)),
+            old: self.old,
+            notices: Arc::clone(notices),
         };
-        request.extensions_mut().insert(stopping);
-        request.extensions_mut().insert(Peer(self.peer.clone()));
-        let streams = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams));
-        let call = Call { request, exchange, upgrade, streams, old: self.old };
-        let respond = respond(self.service.clone(), call, Arc::clone(&notices));
+        let answer = Answer::Waits { service: self.service.clone(), request: Some(request) };
+        let respond = Respond { answer, call };
         match &notices.finisher {
             Some(seat) => Box::pin(finish(seat.clone(), respond)),
             None => Box::pin(respond),
@@ -81,47 +107,86 @@ where
     }
 }
 
-/// One request, and what goes with it.
+/// What goes with one request.
 struct Call {
-    request: Request<RequestBody>,
-    exchange: Exchange,
+    /// Until its response has begun.
+    exchange: Option<Exchange>,
     upgrade: Option<Arc<Upgrade>>,
+    is_connect: bool,
+    version: Version,
     /// Of HTTP/2.
     streams: Option<Arc<Streams>>,
     old: Option<Instant>,
+    notices: Arc<Notices>,
 }
 
-/// Calls the service, and looks at its response.
-async fn respond<S, B>(
-    mut service: S,
-    call: Call,
-    notices: Arc<Notices>,
-) -> Result<Response<ResponseBody<B>>, BoxError>
+pin_project! {
+    /// Calls the service, and looks at its response. An `async fn` would keep what it is given twice.
+    struct Respond<S, F> {
+        // Dropped before the exchange, so that the request is under way until all of it is gone.
+        #[pin]
+        answer: Answer<S, F>,
+        call: Call,
+    }
+}
+
+pin_project! {
+    #[project = ProjectedAnswer]
+    enum Answer<S, F> {
+        // The service is not ready yet.
+        Waits { service: S, request: Option<Request<RequestBody>> },
+        Comes { #[pin] future: F },
+    }
+}
+
+impl<S, B> Future for Respond<S, S::Future>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body,
 {
-    let Call { request, mut exchange, upgrade, streams, old } = call;
-    let (is_connect, version) = (request.method() == Method::CONNECT, request.version());
-    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-    let mut response = service.call(request).await.map_err(Into::into)?;
-    let is_upgrade = is_upgrade(is_connect, &response);
-    if is_upgrade {
-        exchange.is_upgrade();
-        if let Some(upgrade) = &upgrade {
-            upgrade.happens(exchange.connection());
+    type Output = Result<Response<ResponseBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.answer.as_mut().project() {
+                ProjectedAnswer::Waits { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    let request = request.take().expect("a future is not polled after it is ready");
+                    let future = service.call(request);
+                    this.answer.set(Answer::Comes { future });
+                }
+                ProjectedAnswer::Comes { future } => {
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    return Poll::Ready(Ok(this.call.answered_with(response)));
+                }
+            }
         }
-    } else if is_endless(&response) {
-        exchange.is_endless();
     }
-    if !is_upgrade && response.body().size_hint().exact().is_none() {
-        exchange.has_no_known_end();
+}
+
+impl Call {
+    fn answered_with<B: Body>(&mut self, mut response: Response<B>) -> Response<ResponseBody<B>> {
+        let mut exchange = self.exchange.take().expect("a request is answered once");
+        let is_upgrade = is_upgrade(self.is_connect, &response);
+        if is_upgrade {
+            exchange.is_upgrade();
+            if let Some(upgrade) = &self.upgrade {
+                upgrade.happens(exchange.connection());
+            }
+        } else if is_endless(&response) {
+            exchange.is_endless();
+        }
+        if !is_upgrade && response.body().size_hint().exact().is_none() {
+            exchange.has_no_known_end();
+        }
+        let is_old = self.old.is_some_and(|old| old <= Instant::now());
+        if !is_upgrade && (is_old || self.notices.leaving.is_raised()) {
+            close_after(self.version, &mut response);
+        }
+        let streams = self.streams.take();
+        response.map(|body| ResponseBody::new(body, exchange, streams))
     }
-    let is_old = old.is_some_and(|old| old <= Instant::now());
-    if !is_upgrade && (is_old || notices.leaving.is_raised()) {
-        close_after(version, &mut response);
-    }
-    Ok(response.map(|body| ResponseBody::new(body, exchange, streams)))
 }
 
 /// Runs a handler in a task of its own. It goes on to its end when its client has left, when hyper drops this future.
@@ -135,7 +200,7 @@ where
     let (sender, receiver) = oneshot::channel();
     let (abort, of_task) = (seat.abort(), seat.clone());
     seat.spawn(async move {
-        let Some(result) = abort.run_until_owned(CatchPanic::new(respond)).await else { return };
+        let Some(result) = abort.run_until_in_task(CatchPanic::new(respond)).await else { return };
         match sender.send(result) {
             Err(Ok(Ok(mut response))) => response.body_mut().forgive(),
             Err(Err(panic)) => of_task.warn_of_panic(panic),

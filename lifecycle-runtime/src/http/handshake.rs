@@ -23,6 +23,11 @@ pub(super) async fn shake_hands<H: Future>(
     let accepted = Instant::now();
     let limit = limit.unwrap_or(Duration::MAX);
     let (mut handshake, mut stopping) = (pin!(handshake), pin!(stopping));
+    // Most have nothing to wait for.
+    let first = poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await;
+    if let Poll::Ready(output) = first {
+        return Some(output);
+    }
     let mut timer = pin!(sleep(Duration::ZERO));
     let has_begun = Arc::new(AtomicBool::new(false));
     let mut is_stopping = false;

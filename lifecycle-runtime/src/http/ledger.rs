@@ -30,6 +30,16 @@ pub(super) enum Stage {
     Http2,
 }
 
+/// How a connection looks from outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) stage: Stage,
+    /// How many requests it has had: one may come and go between two looks.
+    pub(super) requests: u64,
+    /// It is sending a response of HTTP/1 that has no known end.
+    pub(super) is_streaming: bool,
+}
+
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -40,6 +50,7 @@ pub(super) enum Protocol {
 #[derive(Debug)]
 struct Ledger {
     unit: KnownUnit,
+    standing: Standing,
     stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
@@ -70,6 +81,7 @@ impl Connection {
     pub(super) fn new(unit: Unit) -> Arc<Self> {
         let mut ledger = Ledger {
             unit: unit.known_as(Units { idle: 1, ..Units::default() }),
+            standing: Standing::Counts,
             stage: Stage::New,
             preface: Some(0),
             framing: Framing::default(),
@@ -87,10 +99,9 @@ impl Connection {
         Arc::new(Self(Mutex::new(ledger)))
     }
 
-    /// What it is at, and after how many requests: a request may come and go between two looks.
-    pub(super) fn stage(&self) -> (Stage, u64) {
-        let ledger = self.lock();
-        (ledger.stage, ledger.requests)
+    pub(super) fn look(&self) -> Look {
+        let Ledger { stage, requests, streaming, .. } = *self.lock();
+        Look { stage, requests, is_streaming: stage == Stage::Busy && streaming > 0 }
     }
 
     /// What it speaks, by its first bytes; `None` as long as these may still become the preface of HTTP/2.
@@ -107,18 +118,15 @@ impl Connection {
         ledger.active == 0 && ledger.debts == 0
     }
 
-    /// Whether it is sending a response of HTTP/1 that has no known end.
-    pub(super) fn is_streaming(&self) -> bool {
-        let ledger = self.lock();
-        ledger.stage == Stage::Busy && ledger.streaming > 0
-    }
-
     /// These bytes came from the peer.
     pub(super) fn has_read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let mut ledger = self.lock();
+        if ledger.stage == Stage::Http2 {
+            return;
+        }
         let is_empty = ledger.framing.read(bytes);
         ledger.preface = ledger.preface.and_then(|read| {
             let expected = &PREFACE[read..];
@@ -186,7 +194,10 @@ impl Connection {
 
 impl Ledger {
     fn balance(&mut self) {
-        self.unit.stand(if self.debts == 0 { Standing::Excused } else { Standing::Counts });
+        let standing = if self.debts == 0 { Standing::Excused } else { Standing::Counts };
+        if std::mem::replace(&mut self.standing, standing) != standing {
+            self.unit.stand(standing);
+        }
         self.unit.is(self.units());
         if self.stage == Stage::Busy && self.active == 0 && self.debts == 0 {
             // hyper may have read the beginning of the next head together with this request.

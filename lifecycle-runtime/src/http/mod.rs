@@ -206,6 +206,7 @@ mod connection;
 mod exchange;
 mod framing;
 mod handshake;
+mod heard;
 mod layer;
 mod ledger;
 mod limits;

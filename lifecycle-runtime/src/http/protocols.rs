@@ -174,7 +174,7 @@ where
         let Self { seat, connection, streams } = self.clone();
         let (abort, open) = (seat.abort(), streams.begin());
         self.seat.spawn(async move {
-            if let Some(Err(panic)) = abort.run_until_owned(CatchPanic::new(stream)).await {
+            if let Some(Err(panic)) = abort.run_until_in_task(CatchPanic::new(stream)).await {
                 seat.warn_of_panic(panic);
             }
             drop((connection, open));

@@ -49,12 +49,20 @@ pub(super) fn is_endless<B: Body>(response: &Response<B>) -> bool {
 }
 
 fn is_of_an_endless_type(headers: &HeaderMap) -> bool {
-    let Some(Ok(content_type)) = headers.get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "text/event-stream" | "multipart/x-mixed-replace" => true,
+    let Some(content_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
+    let content_type = content_type.trim_ascii_start();
+    let behind = |start: &str| {
+        let (begin, rest) = content_type.split_at_checked(start.len())?;
+        begin.eq_ignore_ascii_case(start.as_bytes()).then_some(rest)
+    };
+    // Parameters may follow.
+    let is = |name| behind(name).is_some_and(|rest| matches!(rest.trim_ascii_start(), [] | [b';', ..]));
+    match content_type.first().map(u8::to_ascii_lowercase) {
+        Some(b't') => is("text/event-stream"),
+        Some(b'm') => is("multipart/x-mixed-replace"),
         // With its variants `application/grpc+proto`, `application/grpc-web` and so on.
-        other => other.starts_with("application/grpc"),
+        Some(b'a') => behind("application/grpc").is_some(),
+        _ => false,
     }
 }
 
@@ -180,5 +188,34 @@ impl<D: Buf> Buf for Chunk<D> {
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
         self.piece.as_ref().inspect(|piece| piece.advance());
         self.data.copy_to_bytes(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_of_a_response_says_whether_it_ends() {
+        let is_endless = |content_type: &'static str| {
+            let content_type = HeaderValue::from_static(content_type);
+            is_of_an_endless_type(&HeaderMap::from_iter([(CONTENT_TYPE, content_type)]))
+        };
+        for endless in [
+            "text/event-stream",
+            "Text/Event-Stream; charset=utf-8",
+            "text/event-stream ;charset=utf-8",
+            " multipart/x-mixed-replace;boundary=b",
+            "application/grpc",
+            "application/grpc-web+proto",
+        ] {
+            assert!(is_endless(endless), "{endless}");
+        }
+        for other in
+            ["", "text/event", "text/event-streams", "text/plain; of=text/event-stream", "application/json"]
+        {
+            assert!(!is_endless(other), "{other}");
+        }
+        assert!(!is_of_an_endless_type(&HeaderMap::new()));
     }
 }

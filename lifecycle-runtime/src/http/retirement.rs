@@ -21,7 +21,7 @@ pub(super) fn end_of(max_age: Duration) -> Option<Instant> {
 ///
 /// In the second half nobody is asked: where the clients went to is the same for those that come back.
 pub(super) async fn is_due(seat: &Seat, old: Option<Instant>) {
-    if seat.leaving().run_until(reached(old)).await.is_some() {
+    if seat.leaving().run_until_in_task(reached(old)).await.is_some() {
         return;
     }
     let now = Instant::now();

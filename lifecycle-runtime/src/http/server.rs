@@ -12,7 +12,8 @@ use tracing::debug;
 
 use super::TARGET;
 use super::connection::Server;
-use super::exchange::Notices;
+use super::exchange::{Notices, extensions};
+use super::heard::all_that_has_arrived;
 use super::ledger::Protocol;
 use super::limits::{Limits, default_max_connections, longest_queue};
 use super::listener::{Listener, is_of_one_connection};
@@ -21,7 +22,7 @@ use super::places::Places;
 use super::protocols::{Protocols, StreamExecutor};
 use super::request_body::RequestBody;
 use super::socket_file::SocketFile;
-use crate::driver::Seat;
+use crate::driver::{Seat, Token};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::handles::stopping::Stopping;
@@ -293,15 +294,25 @@ impl HttpServer {
         let stopping = Stopping::of_turn(&seat);
         let notices = Notices {
             stopping: stopping.clone(),
+            extensions: extensions(stopping.clone()),
             leaving: seat.leaving(),
             idle_body_timeout: limits.idle_body_timeout,
             finisher: finishes_handlers.then(|| seat.clone()),
         };
-        let server = Server { seat: seat.clone(), limits, protocols, notices: Arc::new(notices) };
+        let (notices, heard) = (Arc::new(notices), Token::default());
+        let server = Arc::new(Server { seat: seat.clone(), limits, protocols, notices, heard });
+        seat.spawn(hear(stopping.clone(), Arc::clone(&server)));
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
-        let accept = accept(bound, make, Arc::new(server), places, stopping);
+        let accept = accept(bound, make, server, places, stopping);
         seat.spawn_server("server".into(), accept);
     }
+}
+
+/// Lets the connections hear of the turn, once for all of them.
+async fn hear(stopping: Stopping, server: Arc<Server>) {
+    stopping.await;
+    all_that_has_arrived().await;
+    server.heard.raise();
 }
 
 /// A listener and its file. The order of the fields is the order in which they are dropped.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
@@ -60,9 +61,13 @@ impl<Io> Socket<Io> {
     }
 
     /// Keeps `io`, and gives the stream to work with it.
-    pub(super) fn open(self: &Arc<Self>, io: Io, connection: &Arc<Connection>) -> Stream<Io> {
+    pub(super) fn open(self: &Arc<Self>, io: Io, connection: &Arc<Connection>) -> Stream<Io>
+    where
+        Io: AsyncWrite,
+    {
+        let is_write_vectored = io.is_write_vectored();
         self.lock().open = Some(Open { io, ahead: Vec::new(), connection: Arc::clone(connection) });
-        Stream(Arc::clone(self))
+        Stream { socket: Arc::clone(self), is_write_vectored }
     }
 
     /// Until the stream was dropped, by hyper or by the handler that it was upgraded for.
@@ -149,8 +154,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
 impl<Io: AsyncRead + Unpin> Open<Io> {
     /// Reads a piece, keeps it for later, and returns whether it was anything but the end.
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut bytes = [0; 1024];
-        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut bytes = [MaybeUninit::uninit(); 1024];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
         self.connection.has_read(buffer.filled());
         self.ahead.extend_from_slice(buffer.filled());
@@ -160,9 +165,9 @@ impl<Io: AsyncRead + Unpin> Open<Io> {
 
 /// Reads to the end, and forgets it.
 fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let mut bytes = [0; 4096];
+    let mut bytes = [MaybeUninit::uninit(); 4096];
     loop {
-        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(io.as_mut().poll_read(cx, &mut buffer))?;
         if buffer.filled().is_empty() {
             return Poll::Ready(Ok(()));
@@ -172,13 +177,16 @@ fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::R
 
 /// The I/O of a connection as hyper and handlers see it.
 #[derive(Debug)]
-pub(super) struct Stream<Io>(Arc<Socket<Io>>);
+pub(super) struct Stream<Io> {
+    socket: Arc<Socket<Io>>,
+    is_write_vectored: bool,
+}
 
 impl<Io: AsyncRead + Unpin> Stream<Io> {
     /// Reads, and keeps for later, until it is known which protocol the peer speaks. One that ends before is left to
     /// HTTP/1.
     pub(super) fn poll_protocol(&self, cx: &mut Context<'_>) -> Poll<io::Result<Protocol>> {
-        self.0.poll(cx, Side::Read, |open, cx| {
+        self.socket.poll(cx, Side::Read, |open, cx| {
             loop {
                 if let Some(protocol) = open.connection.protocol() {
                     return Poll::Ready(Ok(protocol));
@@ -193,7 +201,7 @@ impl<Io: AsyncRead + Unpin> Stream<Io> {
 
 impl<Io> Drop for Stream<Io> {
     fn drop(&mut self) {
-        self.0.is_gone.raise();
+        self.socket.is_gone.raise();
     }
 }
 
@@ -218,7 +226,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.poll(cx, Side::Read, |open, cx| {
+        self.socket.poll(cx, Side::Read, |open, cx| {
             if !open.ahead.is_empty() {
                 let length = open.ahead.len().min(buffer.remaining());
                 buffer.put_slice(&open.ahead[..length]);
@@ -235,7 +243,8 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
 
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll(cx, Side::Write(Writing::Bytes), |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
+        self.socket
+            .poll(cx, Side::Write(Writing::Bytes), |open, cx| Pin::new(&mut open.io).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -243,17 +252,17 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll(cx, Side::Write(Writing::Bytes), |open, cx| {
+        self.socket.poll(cx, Side::Write(Writing::Bytes), |open, cx| {
             Pin::new(&mut open.io).poll_write_vectored(cx, slices)
         })
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.lock().open.as_ref().is_some_and(|open| open.io.is_write_vectored())
+        self.is_write_vectored
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll(cx, Side::Write(Writing::Rest), |open, cx| {
+        self.socket.poll(cx, Side::Write(Writing::Rest), |open, cx| {
             let poll = Pin::new(&mut open.io).poll_flush(cx);
             if let Poll::Ready(Ok(())) = poll {
                 open.connection.has_flushed();
@@ -263,6 +272,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
+        self.socket.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
     }
 }

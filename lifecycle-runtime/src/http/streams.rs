@@ -21,6 +21,8 @@ struct State {
     steps: u64,
     /// Who limits the connection.
     waker: Option<Waker>,
+    /// It is not about to ask for the pace by itself.
+    is_to_be_woken: bool,
 }
 
 /// What a connection of HTTP/2 is at.
@@ -35,9 +37,16 @@ pub(super) enum Pace {
 }
 
 impl Streams {
-    /// What it is at, and after how many steps. Who asks is woken when that may have changed.
+    /// Who asks for the pace is about to ask again: nobody need be woken until then.
+    pub(super) fn will_be_asked(&self) {
+        lock(&self.0).is_to_be_woken = false;
+    }
+
+    /// What it is at, and after how many steps. Who asks is woken when that may have changed, and a limit begins. What a
+    /// handler does has no limit.
     pub(super) fn pace(&self, cx: &Context<'_>) -> (Pace, u64) {
         let mut state = lock(&self.0);
+        state.is_to_be_woken = true;
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             waker => *waker = Some(cx.waker().clone()),
@@ -66,7 +75,9 @@ impl Streams {
             let before = state.pace();
             change(&mut state);
             state.steps += 1;
-            if state.pace() == before { None } else { state.waker.take() }
+            let pace = state.pace();
+            let is_limit = pace != before && pace != Pace::Works;
+            if is_limit && state.is_to_be_woken { state.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
