@@ -65,8 +65,8 @@ impl Way {
             Self::Notify => {
                 let notify = Arc::new(Notify::new());
                 for _ in 0..count {
-                    let notify = Arc::clone(&notify);
-                    spawn(async move { notify.notified().await }, latches());
+                    // It hears of a notice that comes before the task waits for it.
+                    spawn(Arc::clone(&notify).notified_owned(), latches());
                 }
                 Notice::Notify(notify)
             }
