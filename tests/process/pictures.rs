@@ -48,7 +48,7 @@ fn every_example_shows_its_plan_and_acquires_nothing() {
             match format {
                 "text" => is_of_80_columns(&text),
                 "dot" => {
-                    assert!(text.starts_with("digraph lifecycle {\n") && text.ends_with("}\n"), "{text}")
+                    assert!(text.starts_with("digraph lifecycle {\n") && text.ends_with("}\n"), "{text}");
                 }
                 "mermaid" => assert!(text.starts_with("flowchart LR\n"), "{text}"),
                 "json" => {
