@@ -58,8 +58,8 @@
 //! does not linger.
 //!
 //! A client that shuts down its write side after its request gets its response, unless hyper's `half_close` is turned off:
-//! see [`HttpServer::configure_http1`]. A response of unknown length ends when
-//! the client shuts down its write side: that cannot be told from a client that has left.
+//! see [`HttpServer::configure_http1`]. A response of unknown length ends when the client shuts down its write side: that
+//! cannot be told from a client that has left.
 //!
 //! # A handler whose client has left
 //!

@@ -10,7 +10,7 @@ use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
-use crate::picture::plan::PlanFormat;
+use crate::picture::forms::PlanFormat;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
 

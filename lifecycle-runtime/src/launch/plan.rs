@@ -10,7 +10,8 @@ use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::exit_code;
 use crate::model::report::Report;
-use crate::picture::plan::{Plan, PlanFormat, resources};
+use crate::picture::forms::PlanFormat;
+use crate::picture::plan::{Plan, resources};
 use crate::process::stderr;
 
 /// Why a resource that is declared `supplied` keeps an application from starting.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::driver::Record;
 use crate::model::report::Report;
-use crate::picture::timeline::TimelineFormat;
+use crate::picture::forms::TimelineFormat;
 use crate::process::{file, stderr};
 
 /// Where the timeline is written at the end, and how.

@@ -1,5 +1,6 @@
 //! Pictures: a plan and a report as text, graphs, SVG, HTML and JSON. Pure: text from plain data.
 
+pub(crate) mod forms;
 mod graph;
 mod json;
 mod layout;
@@ -8,7 +9,7 @@ mod plan_json;
 mod plan_svg;
 mod plan_text;
 mod svg;
-pub(crate) mod timeline;
+mod timeline;
 mod timeline_html;
 mod timeline_json;
 mod timeline_svg;

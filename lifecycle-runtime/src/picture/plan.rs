@@ -1,9 +1,7 @@
 //! The plan of an application as it is shown.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{graph, plan_json, plan_svg, plan_text};
 use crate::model::graph::{Graph, Id, Necessity};
 
 /// What an application consists of: its resources in the order in which they start, and the limits of its start and
@@ -85,69 +83,11 @@ pub struct PlannedResource {
     pub cut_off: Duration,
 }
 
-/// A form in which a [`Plan`] is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PlanFormat {
-    Text,
-    Dot,
-    Mermaid,
-    Json,
-    Svg,
-}
-
-impl PlanFormat {
-    pub(crate) const ALL: [(&'static str, Self); 5] = [
-        ("text", Self::Text),
-        ("dot", Self::Dot),
-        ("mermaid", Self::Mermaid),
-        ("json", Self::Json),
-        ("svg", Self::Svg),
-    ];
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format)
-    }
-}
-
 impl Plan {
     /// The resource with this name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&PlannedResource> {
         self.resources.iter().find(|resource| resource.name == name)
-    }
-
-    /// A graph in the language of Graphviz. An arrow leads from each resource to those that come after it.
-    #[must_use]
-    pub fn to_dot(&self) -> String {
-        graph::dot(self)
-    }
-
-    /// A flowchart in the language of Mermaid, which GitHub and many wikis draw.
-    #[must_use]
-    pub fn to_mermaid(&self) -> String {
-        graph::mermaid(self)
-    }
-
-    /// One line of JSON. The page [`pictures`](crate::pictures) lists the fields.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        plan_json::document(self)
-    }
-
-    /// A self-contained picture, for light and dark backgrounds.
-    #[must_use]
-    pub fn to_svg(&self) -> String {
-        plan_svg::picture(self)
-    }
-
-    pub(crate) fn to_format(&self, format: PlanFormat) -> String {
-        match format {
-            PlanFormat::Text => self.to_string(),
-            PlanFormat::Dot => self.to_dot(),
-            PlanFormat::Mermaid => self.to_mermaid(),
-            PlanFormat::Json => self.to_json(),
-            PlanFormat::Svg => self.to_svg(),
-        }
     }
 
     /// How many levels there are.
@@ -183,13 +123,6 @@ impl Plan {
             beneath.push(reached);
         }
         edges
-    }
-}
-
-/// Text of at most 80 columns, as long as names are not longer.
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        plan_text::write(self, f)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::{timeline_html, timeline_json, timeline_svg, timeline_text};
 use crate::model::duration::Human;
 use crate::model::phase::Phase;
 use crate::model::report::{Outcome, Report, ResourceReport};
@@ -214,64 +213,4 @@ fn trouble(resource: &ResourceReport) -> Option<String> {
         words.push(format!("stuck: {}", resource.stuck_tasks.join(", ")));
     }
     (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// A form in which a report is written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimelineFormat {
-    Text,
-    Svg,
-    Html,
-    Json,
-}
-
-impl TimelineFormat {
-    pub(crate) const ALL: [(&'static str, Self); 4] =
-        [("txt", Self::Text), ("svg", Self::Svg), ("html", Self::Html), ("json", Self::Json)];
-
-    /// What the end of a file's name asks for.
-    pub(crate) fn of_extension(extension: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == extension).map(|(_, format)| format)
-    }
-}
-
-impl Report {
-    /// The timeline as text: a waterfall of at most 80 columns. The start and the stop have an axis each. `*` marks the
-    /// critical path.
-    #[must_use]
-    pub fn to_timeline(&self) -> String {
-        timeline_text::text(self, false)
-    }
-
-    /// The timeline as a self-contained picture, for light and dark backgrounds.
-    #[must_use]
-    pub fn to_svg(&self) -> String {
-        timeline_svg::picture(self)
-    }
-
-    /// The timeline and the report as a self-contained page.
-    #[must_use]
-    pub fn to_html(&self) -> String {
-        timeline_html::page(self)
-    }
-
-    /// One line of JSON. The page [`pictures`](crate::pictures) lists the fields.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        timeline_json::document(self)
-    }
-
-    pub(crate) fn to_format(&self, format: TimelineFormat) -> String {
-        match format {
-            TimelineFormat::Text => self.to_timeline(),
-            TimelineFormat::Svg => self.to_svg(),
-            TimelineFormat::Html => self.to_html(),
-            TimelineFormat::Json => self.to_json(),
-        }
-    }
-
-    /// The text, in the colours of a terminal or without.
-    pub(crate) fn to_timeline_with(&self, has_colours: bool) -> String {
-        timeline_text::text(self, has_colours)
-    }
 }
