@@ -208,7 +208,7 @@ impl<T> Place<T> {
     }
 
     /// What closing the counter hands out.
-    #[cfg(feature = "http")]
+    #[cfg(all(feature = "http", not(loom)))]
     pub(crate) fn home(&self) -> &T {
         &self.0.whole.home
     }
