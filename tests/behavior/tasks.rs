@@ -2,10 +2,12 @@
 
 use std::cell::OnceCell;
 use std::error::Error;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll};
 
 use lifecycle::{Acquire, App, Operation, Outcome, Phase, Reason, Signal, TaskOutput, Tasks, resource};
 use tokio::sync::oneshot;
@@ -47,6 +49,29 @@ async fn a_task_is_told_at_its_turn_and_waited_for() {
 
 fn bug() {
     panic!("unwrap on a None");
+}
+
+/// A future that is written by hand may still hold something when it has ended.
+struct Held;
+
+impl Future for Held {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Err(io::Error::other("lost connection")))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        panic!("dropped badly");
+    }
+}
+
+/// R1: what goes wrong while it is dropped is a failure like any other.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_panics_when_it_is_dropped_has_failed() {
+    check_failure(|cx| cx.spawn("server", |_| Held), "panicked: dropped badly").await;
 }
 
 /// Whatever fails so is named, and everything is released.

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tower::util::BoxCloneService;
 
-use super::support::{Gate, Peer, begin, bounded, patient, serve, web};
+use super::support::{Gate, Peer, begin, bounded, impatient, patient, serve, web};
 
 fn slow(gate: &Gate) -> Router {
     let gate = gate.clone();
@@ -126,6 +126,22 @@ async fn a_server_without_descriptors_backs_off_and_lives_on() {
         assert_eq!(failed.load(Ordering::Relaxed), 4);
         running.stop().await;
         running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Something else in the program may have them all, and keep them.
+#[tokio::test]
+async fn a_server_that_gets_no_descriptors_at_the_turn_ends_at_its_cut_off() {
+    bounded(async {
+        let running = begin(impatient(), |cx, inner| {
+            let at_the_turn = (0..1_000).map(|_| io::Error::from_raw_os_error(EMFILE)).collect();
+            let listener = Exhausted { inner, errors: Vec::new(), at_the_turn, failed: Arc::default() };
+            cx.serve_http(listener, Router::new());
+        })
+        .await;
+        running.stop().await;
+        running.ends_cut(1, 1).await;
     })
     .await;
 }

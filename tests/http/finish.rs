@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::get;
 use lifecycle::Builder;
 
@@ -130,6 +131,39 @@ async fn so_does_that_of_a_stream_that_was_reset() {
             tokio::task::yield_now().await;
         }
         assert!(slow.is_done());
+        running.stop().await;
+        running.ends_clean().await;
+    })
+    .await;
+}
+
+/// Its handler has opened the tunnel for nobody.
+#[tokio::test]
+async fn so_does_one_that_opens_a_tunnel() {
+    bounded(async {
+        let (slow, gate) = (Slow::new(), Gate::new());
+        let opened = gate.clone();
+        let routes = slow.routes().fallback(|| async move { opened.pass().await });
+        let running = finishing(patient(), routes).await;
+        let mut client = http2(&running).await;
+        let mut connect = request("/");
+        *connect.method_mut() = Method::CONNECT;
+        *connect.uri_mut() = "test:80".parse().unwrap();
+        let answer = tokio::spawn(client.send_request(connect));
+        gate.begun(1).await;
+        answer.abort();
+        assert!(answer.await.unwrap_err().is_cancelled());
+        client.send_request(request("/")).await.unwrap();
+        gate.open(1);
+        while running.units().idle != 1 {
+            tokio::task::yield_now().await;
+        }
+        // Nothing is left of it, and the connection goes on.
+        client.send_request(request("/")).await.unwrap();
+        while running.units().idle != 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((running.units().streams, running.units().upgraded), (0, 0));
         running.stop().await;
         running.ends_clean().await;
     })

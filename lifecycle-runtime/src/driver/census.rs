@@ -38,7 +38,7 @@ impl Census {
     /// One unit says what it is from now on; `None` before it did, and once it has left.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only servers say what their units are"))]
     pub(super) fn change(&self, before: Option<Units>, after: Option<Units>) {
-        let line = &self.0.get_or_init(Box::default)[LINE.with(|line| *line)];
+        let line = &self.0.get_or_init(Box::default)[LINE.try_with(|line| *line).unwrap_or(0)];
         let count = |counter: &AtomicUsize, before: usize, after: usize| {
             if before != after {
                 counter.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);

@@ -141,7 +141,8 @@ impl<T> Counter<T> {
     }
 
     /// How many units are in flight, and how many of these are excused. A unit that counts is never taken for one that
-    /// is excused, nor the other way round, whatever it does meanwhile.
+    /// is excused, nor the other way round, whatever it does meanwhile. One that becomes excused at this moment may be
+    /// seen twice, or not at all: that is a number for people, and what counts is exact.
     pub(crate) fn cut(&self) -> Cut {
         let Some(Some(shards)) = self.0.get() else { return Cut { in_flight: 0, excused: 0 } };
         let open = lock(&shards.open);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "http")]
+use super::Timing;
 #[cfg(feature = "probe")]
 use super::connections::Connected;
 #[cfg(feature = "http")]
@@ -75,6 +77,12 @@ impl Seat {
         F: Future<Output = ()> + Send + 'static,
     {
         self.driver.runtime.spawn(future);
+    }
+
+    /// Whether time passes by itself, and is not a test's.
+    #[cfg(feature = "http")]
+    pub(crate) fn has_real_time(&self) -> bool {
+        self.driver.timing == Timing::Thread
     }
 
     /// The notice of the turn.

@@ -132,6 +132,7 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
+        self.cell().expect_stopping();
         self.spawn_task(name, TaskKind::Background, future);
     }
 

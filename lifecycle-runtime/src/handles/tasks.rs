@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
@@ -55,14 +55,15 @@ mod sealed {
 pin_project! {
     /// A task whose output is a result. An `async` block would hold the task twice: before and after its first poll.
     pub(super) struct IntoResult<F> {
+        // Dropped as soon as it has ended, where a panic of that is still caught.
         #[pin]
-        task: F,
+        task: Option<F>,
     }
 }
 
 impl<F> IntoResult<F> {
     pub(super) fn new(task: F) -> Self {
-        Self { task }
+        Self { task: Some(task) }
     }
 }
 
@@ -70,7 +71,13 @@ impl<F: Future<Output: TaskOutput>> Future for IntoResult<F> {
     type Output = Result<(), BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().task.poll(cx).map(TaskOutput::into_result)
+        let mut task = self.project().task;
+        let output = match task.as_mut().as_pin_mut() {
+            Some(running) => ready!(running.poll(cx)),
+            None => panic!("a task is not polled after it has ended"),
+        };
+        task.set(None);
+        Poll::Ready(output.into_result())
     }
 }
 

@@ -101,14 +101,14 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let unit = self.seat.enter().map(|unit| {
-            // A request to our own server of the same resource is counted there.
-            let notice = request.extensions().get::<Stopping>();
-            let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
-            unit.known_as(Units { requests: usize::from(!is_counted), ..Units::default() })
-        });
+        let entered = self.seat.enter();
+        // A request to our own server of the same resource is counted there.
+        let notice = request.extensions().get::<Stopping>();
+        let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
         let version = request.version();
-        let response = unit.is_some().then(|| self.service.call(request));
+        let response = entered.is_some().then(|| self.service.call(request));
+        let unit = entered.filter(|_| !is_counted);
+        let unit = unit.map(|unit| unit.known_as(Units { requests: 1, ..Units::default() }));
         InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
     }
 }

@@ -257,9 +257,10 @@ impl Exchange {
     }
 
     fn forgive(&mut self, kind: Kind) {
-        if std::mem::replace(&mut self.kind, kind) != Kind::Request {
+        if self.kind != Kind::Request {
             return;
         }
+        self.kind = kind;
         let mut ledger = self.connection.lock();
         ledger.debts -= 1;
         ledger.endless += 1;

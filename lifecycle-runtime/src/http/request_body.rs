@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::model::failure::BoxError;
 
@@ -18,6 +18,10 @@ use crate::model::failure::BoxError;
 ///
 /// If the client sends nothing for the time of [`idle_body_timeout`](super::HttpServer::idle_body_timeout) while the
 /// handler waits for more, reading fails with an [`io::Error`] of kind `TimedOut`.
+///
+/// Answer when the body has been read. With HTTP/1, what a client still sends behind a response that is complete has to
+/// arrive within the time of a head ([`header_read_timeout`](super::HttpServer::header_read_timeout)), also if a task of
+/// yours goes on reading it.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
@@ -33,10 +37,10 @@ impl RequestBody {
 
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(timeout) = self.idle_timeout else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        let Some(end) = Instant::now().checked_add(timeout) else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if !std::mem::replace(&mut self.is_waiting, true) {
-            let now = Instant::now();
-            timer.as_mut().reset(now.checked_add(timeout).unwrap_or(now));
+            timer.as_mut().reset(end);
         }
         timer.as_mut().poll(cx)
     }

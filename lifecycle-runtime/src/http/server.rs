@@ -195,7 +195,9 @@ impl HttpServer {
     ///   the end of the last response. If you set it, whichever is over first closes the connection.
     /// * `timer` is tokio's.
     ///
-    /// Everything else is as hyper has it. It can be called more than once.
+    /// Everything else is as hyper has it. It can be called more than once. With `pipeline_flush`, which hyper calls
+    /// experimental, a response waits for as long as the head of the next request is incomplete: a client that stops in
+    /// the middle of one does not get it.
     ///
     /// ```
     /// # use axum::Router;
@@ -311,7 +313,7 @@ impl HttpServer {
 /// Lets the connections hear of the turn, once for all of them.
 async fn hear(stopping: Stopping, server: Arc<Server>) {
     stopping.await;
-    all_that_has_arrived().await;
+    all_that_has_arrived(server.seat.has_real_time()).await;
     server.heard.raise();
 }
 
@@ -387,7 +389,10 @@ where
                 if !std::mem::replace(&mut is_told, true) {
                     server.warn_of_pause(&error, BACK_OFF);
                 }
-                tokio::time::sleep(BACK_OFF).await;
+                let abort = server.seat.abort();
+                if abort.run_until(tokio::time::sleep(BACK_OFF)).await.is_none() {
+                    return;
+                }
             }
         }
     }

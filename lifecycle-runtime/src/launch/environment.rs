@@ -142,7 +142,7 @@ mod tests {
         check("LIFECYCLE_GRACE", Some("LIFECYCLE_GRACE_PERIOD"));
         check("LIFECYCLE_DRAIN_DELAY_SECONDS", Some("LIFECYCLE_DRAIN_DELAY"));
         check("LIFECYLE_DRAIN_DELAY", Some("LIFECYCLE_DRAIN_DELAY"));
-        check("LIFECYCLE_PLAN", None);
+        check("LIFECYCLE_COLOUR", None);
         check("LIFECYCLE_TIMEOUT", None);
         check("LIFECYCLE_", None);
     }

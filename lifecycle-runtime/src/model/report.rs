@@ -24,8 +24,8 @@ pub struct Report {
     pub reason: Reason,
     /// When each phase began, measured from the start of the application.
     pub phases: Vec<(Phase, Duration)>,
-    /// The signals that asked for the stop or insisted on it, and when each arrived, measured from the start of the
-    /// application.
+    /// The signals that arrived, and when each did, measured from the start of the application. One that changed nothing
+    /// is among them: a second SIGTERM, for example.
     pub signals: Vec<(Signal, Duration)>,
     /// What happened to each resource, dependencies first.
     pub resources: Vec<ResourceReport>,

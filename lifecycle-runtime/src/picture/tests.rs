@@ -155,7 +155,7 @@ fn is_narrow(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn plans_are_legible(count in 0_usize..110, length in 0_usize..60) {

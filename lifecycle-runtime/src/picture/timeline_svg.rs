@@ -72,11 +72,17 @@ fn draw(svg: &mut Svg, axis: &Axis, rows: &[Row], left: f64, choose: fn(&Row) ->
             Human(until.saturating_sub(axis.from))
         ));
     }
+    // Where there is no room for the words of a tick, its line is enough.
+    let mut taken = left;
     for tick in ticks(axis.length()) {
         let (at, words) = (x(axis.from + tick), Human(tick).to_string());
         svg.add(format_args!("<path d=\"M{at:.1} {:.1}V{bottom:.1}\" class=\"grid\"/>", TOP - 4.0));
-        let from = (at - width(&words, SMALL) / 2.0).clamp(left, left + AXIS - width(&words, SMALL));
-        svg.text((from, TOP - 10.0), SMALL, "soft", &words);
+        let wide = width(&words, SMALL);
+        let from = (at - wide / 2.0).clamp(left, left + AXIS - wide);
+        if from >= taken {
+            svg.text((from, TOP - 10.0), SMALL, "soft", &words);
+            taken = from + wide + GAP;
+        }
     }
     for (place, row) in rows.iter().enumerate() {
         let y = TOP + ROW * float(place) + (ROW - BAR) / 2.0;
