@@ -71,7 +71,7 @@ impl Drop for Held {
 /// R1: what goes wrong while it is dropped is a failure like any other.
 #[tokio::test(start_paused = true)]
 async fn a_task_that_panics_when_it_is_dropped_has_failed() {
-    check_failure(|cx| cx.spawn("server", |_| Held), "panicked: dropped badly").await;
+    check_failure(|cx| cx.spawn("accept", |_| Held), "panicked: dropped badly").await;
 }
 
 /// Whatever fails so is named, and everything is released.
