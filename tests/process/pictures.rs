@@ -101,6 +101,10 @@ fn an_unknown_form_of_plan_or_timeline_is_refused() {
 fn ends_with(timeline: &str, example: &str, signals: &[Signal]) -> Exit {
     let process = Program::example(example).env("PORT", "0").env("LIFECYCLE_TIMELINE", timeline).spawn();
     process.wait_for_line("running: everything was acquired");
+    if example != "hello" {
+        // A body of `main` that has not asked for its notice would be interrupted.
+        process.wait_for_line("listening on ");
+    }
     for signal in signals {
         process.signal(*signal);
     }
