@@ -86,7 +86,7 @@ use crate::model::signal::Signal;
 use crate::model::units::Units;
 use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
-pub(crate) use crate::process::stderr::PATIENCE;
+use crate::process::stderr::PATIENCE;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 /// A future of the user's, without its type.
@@ -431,7 +431,8 @@ impl Driver {
     /// What is said when the process is ended from outside, and with which exit code that happens.
     fn last_words(&self, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
-        self.keep_record(PATIENCE / 2);
+        // The words themselves need some of the time that there is.
+        self.keep_record(PATIENCE / 5 * 4);
         (log::last_words(&words), words.exit_code)
     }
 

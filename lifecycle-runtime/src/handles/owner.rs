@@ -1,12 +1,16 @@
 //! Who should wait for the end of an application.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::body::Body;
-use crate::driver::{Driver, PATIENCE, lock};
+use crate::driver::{Driver, lock};
 use crate::engine::event::Event;
 use crate::engine::settings::Ending;
 use crate::model::report::Report;
+
+/// How long the end waits for the record to be written: a disk may be slow, and must not keep the process.
+const RECORD: Duration = Duration::from_secs(1);
 
 /// The one that should wait for the end of an application, be it `#[lifecycle::main]`, a call of `run`, or the handles
 /// that `start` gave. All others are visitors.
@@ -33,7 +37,7 @@ impl Owner {
             host.complete();
         }
         self.driver.end().await;
-        self.driver.keep_record(PATIENCE);
+        self.driver.keep_record(RECORD);
         self.driver.report().ends_with(self.driver.exit_of_main())
     }
 }
