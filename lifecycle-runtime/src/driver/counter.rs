@@ -227,10 +227,8 @@ impl<T> Place<T> {
         let Self(shard) = &mut self;
         match (Arc::get_mut(shard), standing) {
             (Some(Shard { whole, alone: Some(before) }), _) => {
-                if *before != standing {
-                    whole.apart.change(*before, standing);
-                    *before = standing;
-                }
+                whole.apart.change(*before, standing);
+                *before = standing;
                 self
             }
             (_, Standing::Counts) => self,

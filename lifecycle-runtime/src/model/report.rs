@@ -120,6 +120,13 @@ pub enum Outcome {
     NeverStarted,
 }
 
+impl Outcome {
+    /// Whether somebody should look at it.
+    pub(crate) fn is_trouble(self) -> bool {
+        matches!(self, Self::Failed | Self::Panicked | Self::TimedOut | Self::Aborted)
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -182,12 +189,10 @@ impl Report {
 
     /// Whether something failed or was cut off, so that somebody should look at it.
     pub(crate) fn has_trouble(&self) -> bool {
-        let is_bad = |outcome| {
-            matches!(outcome, Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted)
-        };
         // A resource whose acquisition was cancelled may have been cut off as well.
-        let is_trouble =
-            |it: &ResourceReport| is_bad(it.outcome) || it.cut > it.excused || !it.stuck_tasks.is_empty();
+        let is_trouble = |it: &ResourceReport| {
+            it.outcome.is_trouble() || it.cut > it.excused || !it.stuck_tasks.is_empty()
+        };
         !self.failures.is_empty() || self.resources.iter().any(is_trouble)
     }
 

@@ -198,12 +198,8 @@ fn stop_words(resource: &ResourceReport) -> String {
 }
 
 fn trouble(resource: &ResourceReport) -> Option<String> {
-    let is_bad = matches!(
-        resource.outcome,
-        Outcome::Failed | Outcome::Panicked | Outcome::TimedOut | Outcome::Aborted
-    );
     let mut words = Vec::new();
-    if is_bad {
+    if resource.outcome.is_trouble() {
         words.push(resource.outcome.to_string());
     }
     if resource.cut > 0 {
