@@ -78,6 +78,7 @@ mod tokens;
 /// | `reserve = "2s"` | the time that is set aside for this resource's turn, whatever other resources do; by default 1 s | `reserve: Some(Duration)` |
 /// | `optional` | no failure of this resource fails the application, and `Skip` switches it off; dependents get `Option<Arc<Self>>` | `type Handle = Option<Arc<Self>>` |
 /// | `skippable` | `Err(lifecycle::Skip.into())` switches the resource off, and dependents get `Option<Arc<Self>>`; every other failure is fatal | `type Handle = Option<Arc<Self>>` |
+/// | `reload` | the resource has the hook `reload`, which SIGHUP and `App::reload` call while the application runs; its limit is `acquire_timeout` | `type Reload = Reload` |
 /// | `foundation` | every resource that is not a foundation comes after this one. A foundation may only come after foundations | `const FOUNDATION: bool = true` |
 /// | `supplied` | never acquired: the instance is handed to `App::builder().supply(…)`. It implements `lifecycle::Supplied` in place of `Resource`. Without an instance, the application does not start | `Node::supplied::<Jobs>` |
 /// | `crate = path::to::lifecycle` | the path of the runtime crate, if it is not `::lifecycle` | that path instead of `::lifecycle` |
@@ -89,6 +90,8 @@ mod tokens;
 /// | error | meaning |
 /// |---|---|
 /// | cycle detected … `RESOURCES_THAT_COME_AFTER_EACH_OTHER` | the resources that it points to come after each other; remove one of their `after` |
+/// | method `reload` has an incompatible type for trait … expected `NotDeclaredReload` | the resource is not declared `reload`: write `#[resource(reload)]`, or remove the hook |
+/// | evaluation panicked: a resource that is declared `reload` has the hook | its `impl` has none; the compiler says so when it builds, not when it checks |
 /// | queries overflow the depth limit | a chain, or a cycle, of more than about 120 resources; for a chain, put `#![recursion_limit = "256"]` at the top of the crate |
 /// | conflicting implementations of trait `DependsOn<Db>` | `after` names `Db` twice, by two paths or under two names |
 /// | unresolved import `lifecycle`, cannot find `lifecycle` in the crate root | the runtime is a dependency under another name; write `crate = that_name` in every attribute. "Is not declared as a resource" follows from it |
@@ -110,6 +113,7 @@ mod tokens;
 ///     });
 ///     impl Declared for Jobs {
 ///         type Handle = Arc<Self>;
+///         type Reload = NotDeclaredReload;
 ///         // A depth in the graph, which cannot be evaluated in a cycle.
 ///         const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1 + depth::<Db>();
 ///         const FOUNDATION: bool = false;
@@ -162,6 +166,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `shutdown_timeout = "30s"` | the time limit of the whole shutdown; by default what the platform's grace period allows. Zero is an error | `.shutdown_timeout(Duration)` |
 /// | `startup_timeout = "60s"` or `"none"` | the time limit of the whole start; by default 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
 /// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
+/// | `hangup = "reload"`, `"stop"` or `"ignore"` | what SIGHUP does; by default it reloads if a resource is declared `reload`, and otherwise stops. `"ignore"` leaves it to the program | `.hangup(Hangup::Reload)` |
 /// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
 /// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |
 /// | `resources = [Http, Metrics]`, `resources = []` | these and what they need, instead of the resources of this package | `.resources::<Http>().resources::<Metrics>()` |

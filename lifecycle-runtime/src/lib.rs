@@ -147,9 +147,14 @@
 //! * **R5.** A body of `main` that asked for a notice is waited for; one that did not is dropped.
 //! * **R6.** A server may accept before everything is acquired; the phase `Running` says when everything is.
 //!
+//! [Reloading](guarantees#reloading):
+//!
+//! * SIGHUP and [`App::reload`] reload what is declared `reload`, in order, while requests are served.
+//! * A reload that fails keeps what the resource had, and ends nothing; a stop wins over a reload.
+//!
 //! [Stopping](guarantees#stopping):
 //!
-//! * **D1.** SIGTERM, SIGINT, SIGQUIT and SIGHUP all request the same graceful stop.
+//! * **D1.** SIGTERM, SIGINT, SIGQUIT and SIGHUP all request the same graceful stop, unless SIGHUP [reloads](reload).
 //! * **D2.** There is one deadline, fixed when the stop is requested; by default it fits the platform's grace period.
 //! * **D3.** The application stops being ready at that moment, and [`App::draining`] fires.
 //! * **D4.** For the drain delay everything keeps running, so that load balancers notice in time.
@@ -180,7 +185,7 @@
 //! * What was sent arrives, whatever the client sends meanwhile: connections linger when they are closed.
 //! * Every connection ends, at the cut-off at the latest.
 //! * The probe answers from before the first acquisition to the end, even while all other threads are blocked.
-//! * systemd hears that the application is ready, is stopping, and is alive, only while that is true.
+//! * systemd hears that the application is ready, is reloading, is stopping, and is alive, only while that is true.
 //!
 //! # Configuration
 //!
@@ -234,6 +239,8 @@ pub mod kubernetes {}
 pub mod pictures {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
+#[doc = include_str!("../docs/reload.md")]
+pub mod reload {}
 #[doc = include_str!("../docs/systemd.md")]
 pub mod systemd_units {}
 #[doc = include_str!("../docs/timeouts.md")]
@@ -268,6 +275,7 @@ pub use crate::handles::acquire::Acquire;
 pub use crate::handles::app::App;
 pub use crate::handles::body::{Interrupted, Output};
 pub use crate::handles::release::Release;
+pub use crate::handles::reload::{Reload, ReloadError, Reloading};
 pub use crate::handles::spawner::Spawner;
 pub use crate::handles::stopping::Stopping;
 pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
@@ -278,6 +286,7 @@ pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
+pub use crate::model::reload::{EndedReload, Hangup, ReloadReason, Reloads};
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;
 pub use crate::model::units::Units;

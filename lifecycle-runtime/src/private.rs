@@ -19,9 +19,11 @@ pub use crate::declare::resource::Resource;
 pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
+pub use crate::handles::reload::{NotDeclaredReload, Reload};
 pub use crate::launch::entry::{Body, Main, Place, run};
 pub use crate::launch::threads::Threads;
 pub use crate::model::graph::Necessity;
+pub use crate::model::reload::Hangup;
 pub use crate::model::report::Report;
 #[cfg(feature = "probe")]
 pub use crate::probe::Probe;

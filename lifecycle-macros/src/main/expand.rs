@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::function::Function;
-use super::model::{Entry, Flavor, Resources, StartupTimeout};
+use super::model::{Entry, Flavor, Hangup, Resources, StartupTimeout};
 use crate::args::Spanned;
 use crate::duration::literal;
 use crate::paths::{Path, generated_at, origin, private};
@@ -99,6 +99,14 @@ fn builder(entry: &Entry) -> TokenStream {
         let delay = literal(&private, delay.value);
         quote!(.drain_delay(#delay))
     });
+    let hangup = entry.hangup.map(|hangup| {
+        let hangup = match hangup {
+            Hangup::Reload => quote!(Reload),
+            Hangup::Stop => quote!(Stop),
+            Hangup::Ignore => quote!(Ignore),
+        };
+        quote!(.hangup(#private::Hangup::#hangup))
+    });
     let probe = entry.probe.as_ref().map(|address| {
         let argument = socket_address(address);
         let argument = match entry.prestop {
@@ -116,7 +124,7 @@ fn builder(entry: &Entry) -> TokenStream {
         Resources::Named(paths) if paths.is_empty() => quote!(.resources::<()>()),
         Resources::Named(paths) => paths.iter().map(select).collect(),
     };
-    quote!(#private::App::builder() #shutdown_timeout #startup_timeout #drain_delay #probe #resources)
+    quote!(#private::App::builder() #shutdown_timeout #startup_timeout #drain_delay #hangup #probe #resources)
 }
 
 /// One call for each resource, so that each type that is not one is an error under its own path.

@@ -20,6 +20,7 @@ pub(super) struct Entry {
     pub(super) shutdown_timeout: Option<Spanned<Duration>>,
     pub(super) startup_timeout: Option<StartupTimeout>,
     pub(super) drain_delay: Option<Spanned<Duration>>,
+    pub(super) hangup: Option<Hangup>,
     pub(super) probe: Option<Spanned<SocketAddr>>,
     /// The span of the flag, if it is set.
     pub(super) prestop: Option<Span>,
@@ -50,6 +51,14 @@ pub(super) enum Flavor {
     CurrentThread,
 }
 
+/// What SIGHUP does.
+#[derive(Clone, Copy)]
+pub(super) enum Hangup {
+    Reload,
+    Stop,
+    Ignore,
+}
+
 impl Entry {
     /// Reads all options; one that cannot be read is reported and keeps its default.
     pub(super) fn read(cx: &Ctxt, options: TokenStream) -> Self {
@@ -57,6 +66,7 @@ impl Entry {
             shutdown_timeout: None,
             startup_timeout: None,
             drain_delay: None,
+            hangup: None,
             probe: None,
             prestop: None,
             resources: Resources::OfPackage,
@@ -69,6 +79,7 @@ impl Entry {
                 MainOption::ShutdownTimeout => entry.shutdown_timeout = arg.duration(cx),
                 MainOption::StartupTimeout => entry.startup_timeout = StartupTimeout::read(cx, &arg),
                 MainOption::DrainDelay => entry.drain_delay = arg.duration(cx),
+                MainOption::Hangup => entry.hangup = Hangup::read(cx, &arg),
                 MainOption::Probe => entry.probe = Some(probe(cx, &arg)),
                 MainOption::Prestop => entry.prestop = arg.flag_span(cx),
                 MainOption::Resources => entry.resources = Resources::read(cx, &arg),
@@ -113,6 +124,27 @@ impl StartupTimeout {
             return Some(Self::Unlimited);
         }
         args::duration(cx, &literal).map(Self::Limit)
+    }
+}
+
+impl Hangup {
+    const NAMES: [(&str, Self); 3] =
+        [("reload", Self::Reload), ("stop", Self::Stop), ("ignore", Self::Ignore)];
+
+    fn read(cx: &Ctxt, arg: &Arg) -> Option<Self> {
+        let literal = arg.string(cx)?;
+        let written = literal.value();
+        let named = Self::NAMES.into_iter().find(|(name, _)| *name == written);
+        if named.is_none() {
+            let advice = match option::nearest(&written, Self::NAMES.map(|(name, _)| name)) {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => {
+                    "SIGHUP can \"reload\", \"stop\", or be left to the program with \"ignore\"".to_owned()
+                }
+            };
+            cx.error(literal.span(), format_args!("unknown action \"{written}\"; {advice}"));
+        }
+        named.map(|(_, hangup)| hangup)
     }
 }
 

@@ -7,6 +7,7 @@ option_names! {
         ShutdownTimeout = "shutdown_timeout", "shutdown_timeout = \"30s\"";
         StartupTimeout = "startup_timeout", "startup_timeout = \"60s\"";
         DrainDelay = "drain_delay", "drain_delay = \"5s\"";
+        Hangup = "hangup", "hangup = \"reload\"";
         Probe = "probe", "probe = \"0.0.0.0:8081\"";
         Prestop = "prestop", "prestop";
         Resources = "resources", "resources = [Http, Metrics]";

@@ -114,10 +114,12 @@ fn check_supplied(cx: &Ctxt, declaration: &Declaration) {
     if declaration.supplied.is_none() {
         return;
     }
-    let Declaration { after, acquire_timeout, drain_timeout, optional, skippable, .. } = declaration;
+    let Declaration { after, acquire_timeout, drain_timeout, optional, skippable, reload, .. } = declaration;
+    // It bounds a reload, too.
+    let acquire_timeout = acquire_timeout.as_ref().filter(|_| !reload);
     let without_effect = [
         (ResourceOption::After, after.first().map(|path| path.first)),
-        (ResourceOption::AcquireTimeout, acquire_timeout.as_ref().map(|timeout| timeout.span)),
+        (ResourceOption::AcquireTimeout, acquire_timeout.map(|timeout| timeout.span)),
         (ResourceOption::DrainTimeout, drain_timeout.as_ref().map(|timeout| timeout.span)),
         (ResourceOption::Optional, *optional),
         (ResourceOption::Skippable, *skippable),

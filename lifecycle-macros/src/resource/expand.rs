@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::handle::handle;
+use super::handle::{handle, reload};
 use super::model::Declaration;
 use crate::args::Spanned;
 use crate::duration::literal;
@@ -26,13 +26,14 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
 fn impl_declared(declaration: &Declaration, name: &Ident) -> TokenStream {
     let at = generated_at(name.span());
     let private = private(at);
-    let handle = handle(declaration);
+    let (handle, reload) = (handle(declaration), reload(declaration));
     let depth = depth(declaration, name);
     let foundation = declaration.foundation;
     quote_spanned! {at=>
         #[automatically_derived]
         impl #private::Declared for #name {
             type Handle = #handle;
+            type Reload = #reload;
             #depth
             const FOUNDATION: #private::bool = #foundation;
             fn node() -> &'static #private::Node {

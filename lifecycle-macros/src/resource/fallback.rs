@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::handle::handle;
+use super::handle::{handle, reload};
 use super::model::Declaration;
 use crate::paths::{generated_at, private};
 
@@ -18,7 +18,7 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
     let generic = quote!(#name<#(#arguments),*>);
     let predicates = &generics.predicates;
     let dependencies = &declaration.after;
-    let handle = handle(declaration);
+    let (handle, reload) = (handle(declaration), reload(declaration));
     let foundation = declaration.foundation;
     quote! {
         impl #parameters #private::Declared for #generic
@@ -27,6 +27,7 @@ pub(super) fn expand(declaration: &Declaration, name: &Ident) -> TokenStream {
             #predicates
         {
             type Handle = #handle;
+            type Reload = #reload;
             const RESOURCES_THAT_COME_AFTER_EACH_OTHER: #private::usize = 1;
             const FOUNDATION: #private::bool = #foundation;
             fn node() -> &'static #private::Node {

@@ -1,4 +1,4 @@
-//! The type that `cx.get` gives.
+//! The types that depend on options: what `cx.get` gives, and what the hook `reload` takes.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -14,4 +14,10 @@ pub(super) fn handle(declaration: &Declaration) -> TokenStream {
     } else {
         quote!(#private::Arc<Self>)
     }
+}
+
+/// For a resource that is not declared `reload` a type of which there is no value: its hook is never called.
+pub(super) fn reload(declaration: &Declaration) -> TokenStream {
+    let private = private(Span::call_site());
+    if declaration.reload { quote!(#private::Reload) } else { quote!(#private::NotDeclaredReload) }
 }

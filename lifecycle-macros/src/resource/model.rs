@@ -23,6 +23,7 @@ pub(super) struct Declaration {
     pub(super) optional: Option<Span>,
     pub(super) skippable: Option<Span>,
     pub(super) supplied: Option<Span>,
+    pub(super) reload: bool,
     pub(super) foundation: bool,
     pub(super) runtime: Runtime,
 }
@@ -40,6 +41,7 @@ impl Declaration {
             optional: None,
             skippable: None,
             supplied: None,
+            reload: false,
             foundation: false,
             runtime: Runtime::default(),
         };
@@ -53,6 +55,7 @@ impl Declaration {
                 ResourceOption::Optional => declaration.optional = arg.flag_span(cx),
                 ResourceOption::Skippable => declaration.skippable = arg.flag_span(cx),
                 ResourceOption::Supplied => declaration.supplied = arg.flag_span(cx),
+                ResourceOption::Reload => declaration.reload = arg.flag(cx),
                 ResourceOption::Foundation => declaration.foundation = arg.flag(cx),
                 ResourceOption::Crate => declaration.runtime = arg.runtime(cx),
             }

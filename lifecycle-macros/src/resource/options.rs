@@ -11,6 +11,7 @@ option_names! {
         Reserve = "reserve", "reserve = \"2s\"";
         Optional = "optional", "optional";
         Skippable = "skippable", "skippable";
+        Reload = "reload", "reload";
         Foundation = "foundation", "foundation";
         Supplied = "supplied", "supplied";
         Crate = "crate", "crate = path::to::lifecycle";

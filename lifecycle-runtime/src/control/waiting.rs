@@ -34,7 +34,7 @@ impl Never {
 }
 
 /// Waits for the application. The first signal is kept for it; a SIGINT or SIGQUIT, or any other that comes after
-/// that, ends the process, unless another application in the process acts on it.
+/// that, ends the process, except for SIGHUP, unless another application in the process acts on it.
 pub(super) async fn wait_for(
     mut arrives: oneshot::Receiver<Application>,
     signals: &mut Signals,
@@ -51,6 +51,9 @@ pub(super) async fn wait_for(
             signal = signals.next() => match &kept {
                 None => kept = Some(Kept::new(signal)),
                 Some(first) if first.at.elapsed() < SAME_SIGNAL || signals::are_heeded() => {}
+                // It may be meant to reload, and ends nothing then.
+                Some(_) if signal == Signal::Hangup => {}
+                Some(Kept { signal: Signal::Hangup, .. }) if !signal.insists() => kept = Some(Kept::new(signal)),
                 Some(_) => end(signal),
             },
             () = due(kept.as_ref()) => kept = kept.map(Kept::answer),
@@ -79,10 +82,16 @@ impl Kept {
         if signal.insists() {
             end(signal);
         }
-        stderr::write(format!(
-            "lifecycle: {signal}: the application has not been started yet, and stops as soon as it is; \
-             one more signal ends the process\n"
-        ));
+        stderr::write(match signal {
+            Signal::Hangup => format!(
+                "lifecycle: {signal}: the application has not been started yet, and reloads or stops as soon as it is; \
+                 SIGINT ends the process\n"
+            ),
+            _ => format!(
+                "lifecycle: {signal}: the application has not been started yet, and stops as soon as it is; \
+                 one more signal ends the process\n"
+            ),
+        });
         Self { is_answered: true, ..self }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use inventory::collect;
 
 use super::node::Node;
+use crate::handles::reload::ReloadContext;
 
 /// Implemented by `#[resource]`. `Resource` requires it, so that an `impl Resource` without the attribute is an error.
 ///
@@ -20,6 +21,8 @@ use super::node::Node;
 pub trait Declared: Sized + 'static {
     /// What `cx.get` gives: `Arc<Self>`, or `Option<Arc<Self>>` when the resource is optional or skippable.
     type Handle: Handle<Self>;
+    /// What the hook `reload` takes: a [`Reload`](crate::Reload), if the resource is declared `reload`.
+    type Reload: ReloadContext;
     /// The length of the longest chain of `after` that ends here. In a cycle it cannot be evaluated (E0391), and the error
     /// names this constant.
     const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize;

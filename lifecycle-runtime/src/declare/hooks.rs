@@ -10,6 +10,7 @@ use super::supplied::Supplied;
 use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
+use crate::handles::reload::{Reload, ReloadContext};
 use crate::model::failure::BoxError;
 
 impl Node {
@@ -24,6 +25,7 @@ impl Node {
                 acquire: acquire::<R>,
                 release: release::<R>,
                 abort: abort::<R>,
+                reload: if <R::Reload as ReloadContext>::IS_DECLARED { Some(reload::<R>) } else { None },
                 needs_drop: needs_drop::<R>(),
                 #[cfg(feature = "probe")]
                 check: check::<R>,
@@ -47,6 +49,11 @@ impl Node {
                     Box::pin(async move { typed::<R>(&instance).release(&context).await })
                 },
                 abort: |instance| typed::<R>(instance).abort(),
+                reload: if <R::Reload as ReloadContext>::IS_DECLARED {
+                    Some(reload_supplied::<R>)
+                } else {
+                    None
+                },
                 needs_drop: needs_drop::<R>(),
                 #[cfg(feature = "probe")]
                 check: |instance| Box::pin(async move { typed::<R>(&instance).check().await }),
@@ -67,6 +74,24 @@ fn release<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), 
 
 fn abort<R: Resource>(instance: &Instance) {
     typed::<R>(instance).abort();
+}
+
+fn reload<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+    Box::pin(async move {
+        match R::Reload::of(Reload::new(seat)) {
+            Some(context) => typed::<R>(&instance).reload(&context).await,
+            None => Ok(()),
+        }
+    })
+}
+
+fn reload_supplied<R: Supplied>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+    Box::pin(async move {
+        match R::Reload::of(Reload::new(seat)) {
+            Some(context) => typed::<R>(&instance).reload(&context).await,
+            None => Ok(()),
+        }
+    })
 }
 
 #[cfg(feature = "probe")]

@@ -5,6 +5,7 @@ use std::future::Future;
 use super::declared::Declared;
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
+use crate::handles::reload::a_hook_may_be_missing;
 use crate::model::failure::Result;
 
 /// Something that is acquired when the application starts and released when it stops.
@@ -82,6 +83,52 @@ pub trait Resource: Declared<Handle: Send + Sync> + Send + Sync {
     /// It must be quick and must not block: nothing waits for it beyond the resource's cut-off. It runs on a thread of
     /// its own, with the context of the runtime, and possibly at the same time as a `release` that is stuck in blocking code.
     fn abort(&self) {}
+
+    /// Takes in what has changed outside, while the application runs: a certificate, a log filter, a configuration file,
+    /// the size of a pool. Declare the resource `#[resource(reload)]`; without that, the hook does not compile.
+    ///
+    /// SIGHUP and [`App::reload`](crate::App::reload) ask for it: see [`reload`](crate::reload). Resources reload one after the other, each after what it comes after, and one reload at a time. Requests are served meanwhile, so
+    /// make the new state complete first, and then put it in the place of the old one in one step.
+    ///
+    /// ```
+    /// # use lifecycle::{Acquire, Resource, Result, resource};
+    /// use std::sync::{Arc, RwLock};
+    ///
+    /// use lifecycle::Reload;
+    /// # struct Prices;
+    /// # impl Prices { async fn read() -> Result<Self> { Ok(Self) } }
+    ///
+    /// #[resource(reload)]
+    /// struct Catalogue(RwLock<Arc<Prices>>);
+    ///
+    /// impl Resource for Catalogue {
+    ///     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+    ///         Ok(Self(RwLock::new(Arc::new(Prices::read().await?))))
+    ///     }
+    ///
+    ///     async fn reload(&self, _: &Reload) -> Result {
+    ///         let prices = Prices::read().await?;
+    ///         *self.0.write().unwrap() = Arc::new(prices);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error, a panic or an exceeded time limit is logged, reported and shown in `/status`. It ends nothing: the
+    /// resource keeps what it had, the others reload, and the exit code is what it would have been.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped at an await when the application begins to stop, and at its time limit
+    /// ([`Reload::deadline`](crate::Reload::deadline)): the `acquire_timeout` of the resource, or else `startup_timeout`.
+    /// A hook in blocking code cannot be dropped. It is never called a second time while the first call is still there.
+    fn reload(&self, cx: &Self::Reload) -> impl Future<Output = Result> + Send {
+        const { a_hook_may_be_missing::<Self::Reload>() };
+        let _ = cx;
+        async { Ok(()) }
+    }
 
     /// Says whether the resource is usable. `/readyz` and `/servingz` of the probe answer 200 only if every check
     /// passes. By default it passes.

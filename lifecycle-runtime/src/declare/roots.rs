@@ -140,6 +140,7 @@ pub(crate) fn plan(
             necessity: declaration.necessity,
             foundation: declaration.foundation,
             is_supplied,
+            reloads: node.hooks.reload.is_some(),
         }
     });
     let (plan, order) = Graph::new(steps.collect(), main_reserve);

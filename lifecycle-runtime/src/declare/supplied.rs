@@ -4,6 +4,7 @@ use std::future::Future;
 
 use super::declared::Declared;
 use crate::handles::release::Release;
+use crate::handles::reload::a_hook_may_be_missing;
 use crate::model::failure::Result;
 
 /// A resource that is never acquired: its instance is handed to [`Builder::supply`](crate::Builder::supply).
@@ -60,6 +61,21 @@ pub trait Supplied: Declared + Send + Sync {
 
     /// The last resort if `release` did not complete: see [`Resource::abort`](crate::Resource::abort).
     fn abort(&self) {}
+
+    /// Takes in what has changed outside, while the application runs: see [`Resource::reload`](crate::Resource::reload).
+    ///
+    /// # Errors
+    ///
+    /// An error, a panic or an exceeded time limit ends nothing: the resource keeps what it had.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped at an await when the application begins to stop, and at its time limit.
+    fn reload(&self, cx: &Self::Reload) -> impl Future<Output = Result> + Send {
+        const { a_hook_may_be_missing::<Self::Reload>() };
+        let _ = cx;
+        async { Ok(()) }
+    }
 
     /// Says whether the resource is usable: see [`Resource::check`](crate::Resource::check).
     ///

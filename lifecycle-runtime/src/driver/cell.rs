@@ -31,6 +31,7 @@ pub(crate) struct Cell {
     is_awaited: AtomicBool,
     pub(super) acquisition: Recall,
     pub(super) release: Recall,
+    pub(super) reload: Recall,
     instance: Mutex<Option<Instance>>,
     /// Somebody took a handle by way of `App`, and may keep it for as long as they like.
     is_handed_out: AtomicBool,
@@ -98,6 +99,11 @@ impl Recall {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The way to call another future back: the one before is gone.
+    pub(super) fn renew(&self) {
+        *lock(&self.0) = RecallState::default();
     }
 
     pub(super) fn is_called_back(&self) -> bool {

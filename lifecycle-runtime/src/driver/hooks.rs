@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 use super::catch::CatchPanic;
 use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
+use super::errors::words;
 use super::said::QUICK;
-use super::{BoxFuture, Driver, Seat, Timing};
+use super::{BoxFuture, Driver, Seat, Timing, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
@@ -43,7 +44,7 @@ impl Driver {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
         let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
-        self.run::<Acquisition>(id, QUICK, acquire);
+        self.run::<Acquisition>(id, QUICK, acquire, None);
     }
 
     pub(super) fn release(self: &Arc<Self>, id: Id) {
@@ -53,7 +54,20 @@ impl Driver {
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
-        self.run::<Releasing>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
+        let release = (self.hooks[id].release)(instance, self.seat(id));
+        self.run::<Releasing>(id, patience, release, None);
+    }
+
+    /// A reload counts as in flight: the resource is released only when it is gone.
+    pub(super) fn reload(self: &Arc<Self>, id: Id) {
+        let (Some(reload), Some(instance), Some(unit)) =
+            (self.hooks[id].reload, self.instance(id), self.seat(id).enter())
+        else {
+            // Its turn has begun meanwhile.
+            return self.send(Event::Reloaded(id, Err(Cause::Lost)));
+        };
+        self.cell(id).reload.renew();
+        self.run::<Reloading>(id, QUICK, reload(instance, self.seat(id)), Some(unit));
     }
 
     /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.
@@ -62,6 +76,7 @@ impl Driver {
         id: Id,
         patience: Duration,
         hook: BoxFuture<Result<H::Output, BoxError>>,
+        unit: Option<Unit>,
     ) {
         let up_to = self.core().heard();
         let future: BoxFuture<_> = if up_to > 0 && self.audience.is_there() {
@@ -73,7 +88,7 @@ impl Driver {
         } else {
             hook
         };
-        self.runtime.spawn(Running::<H> { future: Some(future), seat: self.seat(id) });
+        self.runtime.spawn(Running::<H> { future: Some(future), seat: self.seat(id), unit });
     }
 
     /// `abort` is the user's code and must not hold up the thread that commands it, nor wait for a runtime whose
@@ -145,7 +160,7 @@ impl Driver {
             let end = match check.await {
                 Some(Ok(Ok(()))) => CheckEnd::Passed,
                 // The error is put into words where it came up: they are the user's code, too.
-                Some(Ok(Err(error))) => CheckEnd::Failed(super::errors::words(&*error)),
+                Some(Ok(Err(error))) => CheckEnd::Failed(words(&*error)),
                 Some(Err(Panic(words))) => CheckEnd::Panicked(words),
                 None => CheckEnd::Stopped,
             };
@@ -181,6 +196,8 @@ enum HookEnd<T> {
 struct Running<H: Hook> {
     future: Option<BoxFuture<Result<H::Output, BoxError>>>,
     seat: Seat,
+    /// Counts as in flight until the future is gone.
+    unit: Option<Unit>,
 }
 
 impl<H: Hook> Future for Running<H> {
@@ -207,6 +224,7 @@ impl<H: Hook> Running<H> {
         // What is left of it is the user's, and may panic when it is dropped.
         let _ = catch(|| drop(future));
         H::tell(&self.seat, end);
+        drop(self.unit.take());
     }
 }
 
@@ -257,6 +275,34 @@ impl Hook for Releasing {
             HookEnd::Lost => Event::Released(*id, Err(Cause::Lost)),
         });
     }
+}
+
+struct Reloading;
+
+impl Hook for Reloading {
+    type Output = ();
+
+    fn recall(cell: &Cell) -> &Recall {
+        &cell.reload
+    }
+
+    fn tell(Seat { driver, id }: &Seat, end: HookEnd<()>) {
+        let result = match end {
+            HookEnd::Returned(Ok(())) => Ok(()),
+            HookEnd::Returned(Err(error)) => Err(in_words(error)),
+            HookEnd::Panicked(Panic(words)) => Err(Cause::Panic(words)),
+            HookEnd::CalledBack | HookEnd::Lost => Err(Cause::Lost),
+        };
+        driver.send(Event::Reloaded(*id, result));
+    }
+}
+
+/// An error that is not kept as a value: there may be any number of reloads.
+fn in_words(error: BoxError) -> Cause {
+    let words = words(&*error);
+    // To drop it may panic.
+    let _ = catch(|| drop(error));
+    Cause::Error(words.into())
 }
 
 /// The instance of a resource whose release has returned. Its `Drop` is part of the release, whose end is told after it.

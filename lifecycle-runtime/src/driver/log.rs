@@ -46,6 +46,8 @@ macro_rules! words {
     ($($words:tt)*) => { format_args!($($words)*) };
 }
 
+mod reload;
+
 pub(super) fn say(word: &Word, ear: Ear) {
     match word {
         Word::Notice(notice) => say_notice(notice, ear),
@@ -130,6 +132,15 @@ fn say_notice(notice: &Notice, ear: Ear) {
             );
         }
         Notice::Failed(failure) => say_failure(failure, ear),
+        Notice::ReloadBegan(..)
+        | Notice::ReloadLater { .. }
+        | Notice::ReloadRefused(..)
+        | Notice::NothingToReload
+        | Notice::Reloaded { .. }
+        | Notice::ReloadFailed(..)
+        | Notice::ReloadedLate(..)
+        | Notice::ReloadDropped(..)
+        | Notice::ReloadEnded { .. } => reload::say(notice, ear),
         Notice::ShuttingDown { reason, timeout, origin, delay } => {
             say_shutdown(reason, (*timeout, *origin), *delay, ear);
         }

@@ -26,6 +26,7 @@ mod hooks;
 mod log;
 mod milestones;
 mod queue;
+mod reload;
 mod said;
 mod seat;
 mod shard;
@@ -76,6 +77,7 @@ use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{Event, TaskId};
 use crate::engine::notice::{Cut, Killing, Notice};
+use crate::engine::reload::ReloadStatus;
 use crate::engine::settings::Ending;
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
@@ -92,12 +94,17 @@ use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 /// A future of the user's, without its type.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Reloads an instance.
+pub(crate) type ReloadHook = fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>;
+
 /// What the runtime can do with a resource, without its type. Filled in by the declaration.
 pub(crate) struct Hooks {
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) acquire: fn(Seat, Dependencies) -> BoxFuture<Result<Instance, BoxError>>,
     pub(crate) release: fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
+    /// Of a resource that is declared `reload`.
+    pub(crate) reload: Option<ReloadHook>,
     /// Dropping an instance runs code.
     pub(crate) needs_drop: bool,
     #[cfg(feature = "probe")]
@@ -165,6 +172,8 @@ pub(crate) struct Driver {
     has_conclusion: AtomicBool,
     origin: Instant,
     phase: watch::Sender<Phase>,
+    reloads: watch::Sender<ReloadStatus>,
+    next_ticket: AtomicU64,
     /// When the engine wants to be woken, or earlier; heard by `control`.
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
@@ -256,6 +265,8 @@ impl Driver {
             has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
+            reloads: watch::Sender::default(),
+            next_ticket: AtomicU64::new(0),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
@@ -385,6 +396,12 @@ impl Driver {
             Command::Release(id) => self.release(id),
             Command::CutRelease(id) => self.cell(id).release.call_back(),
             Command::Abort(id) => self.abort(id),
+            Command::BeginReload | Command::EndReload => {
+                let status = self.core().engine.reload_status();
+                self.reloads.send_replace(status);
+            }
+            Command::Reload(id) => self.reload(id),
+            Command::CancelReload(id) => self.cell(id).reload.call_back(),
             Command::ForgetErrors => self.forget_errors(),
             Command::End => self.milestones.ended.raise(),
             Command::Exit(signal) => self.exit(signal),

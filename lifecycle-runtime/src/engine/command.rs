@@ -44,6 +44,14 @@ pub(crate) enum Command {
     CutRelease(Id),
     /// Call `abort` on an instance.
     Abort(Id),
+    /// A reload begins (§9).
+    BeginReload,
+    /// Begin to reload a resource.
+    Reload(Id),
+    /// Drop the future of a reload of a resource.
+    CancelReload(Id),
+    /// The reload has ended, or the stop has ended it.
+    EndReload,
     /// Let go of the errors that were kept: one may hold a unit in flight that a turn waits for.
     ForgetErrors,
     /// Everything has had its turn: release those that wait for the report.

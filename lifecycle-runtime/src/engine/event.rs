@@ -9,6 +9,9 @@ use crate::model::signal::Signal;
 /// One supervised or background task.
 pub(crate) type TaskId = u64;
 
+/// A request for a reload, for the one who waits for its end. Later ones have higher numbers.
+pub(crate) type Ticket = u64;
+
 /// Something that happened. Every state answers every event; those that come too late change nothing.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
@@ -47,6 +50,10 @@ pub(crate) enum Event {
     Failed(Cause),
     /// A stop was requested, for this reason.
     Shutdown(String),
+    /// `App::reload` was called, for the one who has this number.
+    Reload(Ticket),
+    /// A reload of a resource ended: its future is gone.
+    Reloaded(Id, Result<(), Cause>),
     /// `App::insist` was called.
     Insist,
     /// The owner, who should have waited for the end, let go of the application.

@@ -42,6 +42,7 @@ impl Engine {
             pre_stop,
             was_cut,
             failures,
+            reloading,
             // How many came since is for the report.
             reported,
             is_over,
@@ -64,6 +65,7 @@ impl Engine {
             slot.fingerprint(now, has_own_limit, hasher);
         }
         timers.fingerprint(now, hasher);
+        reloading.fingerprint(hasher);
         if let Some(shutdown) = shutdown {
             shutdown.fingerprint(now, hasher);
         }
@@ -92,6 +94,7 @@ impl Slot {
             is_drained,
             is_settled,
             waits_for_units,
+            reload_is_alive,
             tasks,
             // For the report.
             trouble: _,
@@ -117,7 +120,7 @@ impl Slot {
             | State::Gone => {}
         }
         (missing, above, acquisition_is_alive, is_cancelled, has_instance).hash(hasher);
-        (is_drained, is_settled, waits_for_units, cut).hash(hasher);
+        (is_drained, is_settled, waits_for_units, reload_is_alive, cut).hash(hasher);
         for (number, task) in tasks.in_order() {
             (number, task.kind).hash(hasher);
         }

@@ -36,6 +36,7 @@ pub(crate) mod event;
 mod fingerprint;
 pub(crate) mod notice;
 mod progress;
+pub(crate) mod reload;
 pub(crate) mod settings;
 pub(crate) mod shutdown;
 mod slot;
@@ -56,6 +57,7 @@ use self::budget::Budget;
 use self::command::{Command, Output};
 use self::event::{BodyEnd, Event, Rest, TaskEnd, TaskId, TaskKind};
 use self::notice::{Cut, Notice};
+use self::reload::ReloadState;
 use self::settings::{BodyKind, Ending, Settings};
 use self::shutdown::Shutdown;
 use self::slot::{Slot, State};
@@ -120,6 +122,7 @@ pub(crate) struct Engine {
     /// The deadline, or a resource's share of it, cut something off.
     was_cut: bool,
     failures: Vec<Failure>,
+    reloading: ReloadState,
     /// How many failures there were when the report was given to be said.
     reported: Option<usize>,
     is_over: bool,
@@ -172,6 +175,7 @@ impl Engine {
             slots: plan.all().map(slot).collect(),
             timers: Timers::new(plan.all().len()),
             serves: settings.serves,
+            reloading: ReloadState::new(&plan),
             plan,
             budget,
             settings,
@@ -266,6 +270,8 @@ impl Engine {
             Event::Signal(signal) => self.signal(signal),
             Event::Failed(cause) => self.fail(self.plan.main(), Operation::Main, cause),
             Event::Shutdown(words) => self.trigger(Reason::Requested(words)),
+            Event::Reload(ticket) => self.reload_requested(ticket),
+            Event::Reloaded(id, result) => self.reloaded(id, result),
             Event::Insist => self.insist(),
             Event::OwnerDropped => self.owner_dropped(),
             Event::PreStop => self.pre_stop(),
@@ -295,6 +301,8 @@ impl Engine {
             | Event::BodyEnded(..)
             | Event::Failed(_)
             | Event::Shutdown(_)
+            | Event::Reload(_)
+            | Event::Reloaded(..)
             | Event::Insist
             | Event::OwnerDropped
             | Event::PreStop
@@ -325,6 +333,7 @@ impl Engine {
         match timer {
             Timer::Slot(id) => self.slot_time_is_up(id, counts),
             Timer::Startup => self.time_out_start(),
+            Timer::Reload => self.time_out_reload(),
             // The phase looks at the time by itself.
             Timer::Delay => {}
             Timer::Progress => self.tell_progress(counts),

@@ -10,6 +10,7 @@ use crate::model::graph::Graph;
 use crate::model::left_out::LeftOut;
 use crate::model::phase::Reason;
 use crate::model::platform::{Origin, Platform};
+use crate::model::reload::ReloadReason;
 use crate::model::report::Outcome;
 use crate::model::signal::{Signal, Taken};
 use crate::model::units::Units;
@@ -105,6 +106,32 @@ pub(crate) enum Notice {
     Thawed {
         frozen: Duration,
         left: Duration,
+    },
+    /// A reload begins (§9).
+    ReloadBegan(ReloadReason),
+    /// A reload is asked for, and has to wait: for the end of the start, or of the one under way.
+    ReloadLater {
+        reason: ReloadReason,
+        is_starting: bool,
+    },
+    /// A reload is asked for, and the application stops.
+    ReloadRefused(ReloadReason),
+    /// A reload was asked for, and no resource is declared `reload`.
+    NothingToReload,
+    Reloaded {
+        name: Name,
+        took: Duration,
+    },
+    /// The resource keeps what it had.
+    ReloadFailed(Failure),
+    /// A reload that was cut off came to its end in spite of that.
+    ReloadedLate(Name),
+    /// The stop has dropped the reload of this resource.
+    ReloadDropped(Name),
+    ReloadEnded {
+        reloaded: usize,
+        failed: usize,
+        took: Duration,
     },
     /// A turn begins.
     Turn {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::notice::Notice;
 use crate::model::left_out::LeftOut;
 use crate::model::platform::Origin;
+use crate::model::reload::Hangup;
 
 /// The effective configuration, as far as the rules depend on it.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) drain_delay: Delay,
     pub(crate) body: BodyKind,
     pub(crate) ending: Ending,
+    /// What SIGHUP does (§9).
+    pub(crate) hangup: Hangup,
     /// A person sits at the other end: SIGINT is theirs.
     pub(crate) at_terminal: bool,
     /// Something serves requests from the beginning: the probe does (rule D4).

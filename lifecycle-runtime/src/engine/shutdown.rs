@@ -10,6 +10,7 @@ use super::slot::State;
 use super::timers::Timer;
 use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
+use crate::model::reload::{Hangup, ReloadReason};
 use crate::model::signal::Signal;
 
 /// A signal within this time after one that counted is the same one (rule D8).
@@ -83,6 +84,7 @@ impl Engine {
         self.timers.set(Timer::Delay, Some(self.now + delay));
         self.command(Command::Deadline(self.now + timeout));
         self.command(Command::FireDraining);
+        self.drop_reload();
         for id in self.plan.resources() {
             self.cancel(id);
         }
@@ -171,6 +173,15 @@ impl Engine {
 
     /// The first signal asks; a later SIGINT or SIGQUIT insists, and one more ends the process (rule D8).
     pub(super) fn signal(&mut self, signal: Signal) {
+        if signal == Signal::Hangup {
+            match self.settings.hangup {
+                Hangup::Stop => {}
+                Hangup::Ignore => return,
+                Hangup::Reload if self.shutdown.is_none() => return self.ask_to_reload(ReloadReason::Hangup),
+                // It is answered like any other that changes nothing.
+                Hangup::Reload => {}
+            }
+        }
         self.signals.push((signal, self.now));
         if self.shutdown.is_none() {
             return self.trigger(Reason::Signal(signal));

@@ -72,6 +72,7 @@ impl Engine {
         if self.body_is_alive {
             self.command(Command::RunMain);
         }
+        self.begin_reload_if_asked();
     }
 
     /// What is wrong with an application that has no body and has spawned nothing, and what to do.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::activity::Activity;
+use super::reload::ReloadStatus;
 use super::slot::State;
 use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
@@ -27,6 +28,7 @@ pub(crate) struct Status {
     pub(crate) has_started: bool,
     /// The last time that a resource was acquired.
     pub(crate) last_progress: Duration,
+    pub(crate) reload: ReloadStatus,
     /// In the order of the plan.
     pub(crate) resources: Vec<ResourceStatus>,
 }
@@ -60,6 +62,7 @@ impl Engine {
             deadline,
             has_started: self.has_started(),
             last_progress: self.slots.iter().filter_map(|slot| slot.times.acquired).max().unwrap_or_default(),
+            reload: self.reload_status(),
             resources: self.plan.resources().map(|id| self.resource_status(id)).collect(),
         }
     }

@@ -88,6 +88,7 @@ impl Engine {
             signals: self.signals.clone(),
             resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
             failures: self.failures.clone(),
+            reloads: self.reloads(),
             start_path: self.names(self.start_path()),
             stop_path: self.names(self.stop_path()),
             shutdown_timeout: self.budget.timeout(),

@@ -8,6 +8,7 @@ use super::settings::Delay;
 use super::*;
 use crate::model::graph::{Necessity, Step};
 use crate::model::platform::Origin;
+use crate::model::reload::Hangup;
 use crate::model::signal::Signal;
 
 const DELAY: Duration = Duration::from_secs(5);
@@ -72,6 +73,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
+        reloads: false,
     };
     let settings = Settings {
         shutdown_timeout: Duration::from_secs(25),
@@ -80,6 +82,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         drain_delay,
         body: BodyKind::Host,
         ending: Ending::Process,
+        hangup: Hangup::Stop,
         at_terminal,
         serves: false,
         left_out: Vec::new(),

@@ -13,6 +13,8 @@ pub(super) enum Timer {
     Slot(Id),
     /// `startup_timeout`.
     Startup,
+    /// The limit of the reload under way.
+    Reload,
     /// The end of the drain delay.
     Delay,
     /// A line about the progress (rules S3 and D11).
@@ -27,6 +29,7 @@ pub(super) enum Timer {
 pub(super) struct Timers {
     slots: Vec<Option<Duration>>,
     startup: Option<Duration>,
+    reload: Option<Duration>,
     delay: Option<Duration>,
     progress: Option<Duration>,
     heap: BinaryHeap<Reverse<(Duration, Timer)>>,
@@ -34,7 +37,14 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn new(slots: usize) -> Self {
-        Self { slots: vec![None; slots], startup: None, delay: None, progress: None, heap: BinaryHeap::new() }
+        Self {
+            slots: vec![None; slots],
+            startup: None,
+            reload: None,
+            delay: None,
+            progress: None,
+            heap: BinaryHeap::new(),
+        }
     }
 
     /// Sets the time of a timer, or takes it back.
@@ -70,14 +80,15 @@ impl Timers {
     /// Every time, whether it is set or not. The order of the heap and its void entries make no difference.
     #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = Option<Duration>> + '_ {
-        let Self { slots, startup, delay, progress, heap: _ } = self;
-        slots.iter().chain([startup, delay, progress]).copied()
+        let Self { slots, startup, reload, delay, progress, heap: _ } = self;
+        slots.iter().chain([startup, reload, delay, progress]).copied()
     }
 
     fn time_of(&mut self, timer: Timer) -> &mut Option<Duration> {
         match timer {
             Timer::Slot(id) => &mut self.slots[id],
             Timer::Startup => &mut self.startup,
+            Timer::Reload => &mut self.reload,
             Timer::Delay => &mut self.delay,
             Timer::Progress => &mut self.progress,
         }

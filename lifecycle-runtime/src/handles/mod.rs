@@ -6,6 +6,7 @@ pub(crate) mod body;
 mod never;
 pub(crate) mod owner;
 pub(crate) mod release;
+pub(crate) mod reload;
 pub(crate) mod spawner;
 pub(crate) mod stopping;
 pub(crate) mod tasks;

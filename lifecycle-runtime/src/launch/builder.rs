@@ -23,6 +23,7 @@ use crate::handles::app::App;
 use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform;
+use crate::model::reload::Hangup;
 use crate::model::report::Report;
 use crate::picture::plan::Plan;
 #[cfg(feature = "probe")]
@@ -105,6 +106,16 @@ impl Builder {
     /// otherwise 0. The delay is part of `shutdown_timeout`, and is skipped after a Ctrl-C at a terminal.
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.options.drain_delay = Some(delay);
+        self
+    }
+
+    /// Says what SIGHUP does: see [`reload`](crate::reload). By default it reloads if a resource of the application is declared `reload`, and
+    /// otherwise stops the application.
+    ///
+    /// With [`Hangup::Ignore`] the program handles it itself. Its own handler, from `tokio::signal` or `signal-hook`, hears
+    /// SIGHUP in any case; without one, SIGHUP changes nothing.
+    pub fn hangup(mut self, hangup: Hangup) -> Self {
+        self.options.hangup = Some(hangup);
         self
     }
 
@@ -254,8 +265,10 @@ impl Builder {
             drain_delay,
             warnings: doubts,
             timeline,
+            hangup,
             ..
         } = config;
+        let reloads = plan.resources().any(|id| plan.step(id).reloads);
         let mut warnings = circumstances;
         warnings.extend(doubts);
         warnings.extend(cfg!(panic = "abort").then_some(Notice::PanicAborts));
@@ -267,6 +280,7 @@ impl Builder {
             drain_delay,
             body,
             ending,
+            hangup: hangup.unwrap_or(if reloads { Hangup::Reload } else { Hangup::Stop }),
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
             left_out,

@@ -10,6 +10,7 @@ use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
+use crate::model::reload::Hangup;
 use crate::picture::forms::PlanFormat;
 #[cfg(feature = "probe")]
 use crate::probe::Probe;
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) shutdown_timeout: Option<Duration>,
     pub(crate) startup_timeout: Option<StartupTimeout>,
     pub(crate) drain_delay: Option<Duration>,
+    pub(crate) hangup: Option<Hangup>,
     #[cfg(feature = "probe")]
     pub(crate) probe: Option<Probe>,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) timeout_origin: Origin,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) drain_delay: Delay,
+    pub(super) hangup: Option<Hangup>,
     /// What was accepted, and is probably not meant (rule S7).
     pub(crate) warnings: Vec<Notice>,
     #[cfg(feature = "probe")]
@@ -176,6 +179,7 @@ impl Options {
             warnings,
             startup_timeout: startup_timeout.map_or(Some(DEFAULT_STARTUP_TIMEOUT), StartupTimeout::limit),
             drain_delay: drain_delay.map_or(Delay::IfServing(default_delay), Delay::Given),
+            hangup: self.hangup,
             #[cfg(feature = "probe")]
             probe,
             plan,

@@ -10,6 +10,7 @@ use crate::declare::resource::Resource;
 use crate::declare::roots::Planned;
 use crate::driver::lock;
 use crate::handles::acquire::Acquire;
+use crate::handles::reload::NotDeclaredReload;
 use crate::model::Name;
 use crate::model::failure::Result;
 use crate::model::graph::{Graph, Necessity, Step};
@@ -24,6 +25,7 @@ pub(super) fn plan(edges: Vec<Vec<usize>>, main_reserve: Duration) -> Planned {
         necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
+        reloads: false,
     });
     let (plan, _) = Graph::new(steps.collect(), main_reserve);
     Planned {
@@ -71,6 +73,7 @@ impl Resource for Idle {
 
 impl Declared for Idle {
     type Handle = Arc<Self>;
+    type Reload = NotDeclaredReload;
     const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1;
     const FOUNDATION: bool = false;
 

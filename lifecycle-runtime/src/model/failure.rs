@@ -41,6 +41,8 @@ pub enum Operation {
     Release,
     /// `abort`, the last resort.
     Abort,
+    /// `reload`.
+    Reload,
     /// The body of `main`.
     Main,
     /// Reading the configuration.
@@ -140,6 +142,14 @@ pub(crate) enum Limit {
     Cutoff(Duration),
 }
 
+impl Limit {
+    pub(crate) fn duration(self) -> Duration {
+        match self {
+            Self::AcquireTimeout(limit) | Self::StartupTimeout(limit) | Self::Cutoff(limit) => limit,
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(resource: Name, operation: Operation, cause: Cause) -> Self {
         Self { resource, operation, cause, error: None, place: None, is_tolerated: false }
@@ -152,6 +162,11 @@ impl Failure {
             is_tolerated: plan.step(id).necessity.may_fail(),
             ..Self::new(plan.name(id), operation, cause)
         }
+    }
+
+    /// The failure of a reload. It is tolerated: the resource keeps what it had, and the application goes on (§9).
+    pub(crate) fn of_reload(plan: &Arc<Graph>, id: Id, cause: Cause) -> Self {
+        Self { is_tolerated: true, ..Self::of(plan, id, Operation::Reload, cause) }
     }
 
     /// The number under which the error itself is kept.
@@ -209,7 +224,8 @@ impl Failure {
         }
     }
 
-    /// Whether the application goes on without the resource, since it is optional (rule S6).
+    /// Whether the application goes on in spite of it: the resource is optional (rule S6), or could not be reloaded and
+    /// keeps what it had.
     #[must_use]
     pub fn is_tolerated(&self) -> bool {
         self.is_tolerated
@@ -242,6 +258,7 @@ impl fmt::Display for Failure {
             Operation::Acquire => write!(f, "`{resource}` could not be acquired"),
             Operation::Task(task) => write!(f, "task `{task}` of `{resource}` failed"),
             Operation::Release => write!(f, "`{resource}` could not be released"),
+            Operation::Reload => write!(f, "`{resource}` could not be reloaded"),
             Operation::Abort => write!(f, "`abort` of `{resource}` failed"),
             Operation::Main => write!(f, "`main` failed"),
             Operation::Configure => write!(f, "the configuration was refused"),

@@ -43,6 +43,8 @@ pub(crate) struct Step {
     pub(crate) foundation: bool,
     /// Its instance is there from the beginning.
     pub(crate) is_supplied: bool,
+    /// It can reload while the application runs (§9).
+    pub(crate) reloads: bool,
 }
 
 /// All resources of an application, dependencies first, and the body of `main` behind them.
@@ -133,6 +135,7 @@ impl Graph {
             necessity: Necessity::Required,
             foundation: false,
             is_supplied: false,
+            reloads: false,
         });
         let before = after.reversed();
         (Self { steps: ordered, after, before, nearest: OnceLock::new() }, order)
@@ -289,6 +292,7 @@ pub(crate) mod tests {
             necessity: Necessity::Required,
             foundation: false,
             is_supplied: false,
+            reloads: false,
         }
     }
 

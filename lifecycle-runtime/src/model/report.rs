@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::exit_code;
 use super::failure::{Failure, Operation};
 use super::phase::{Phase, Reason};
+use super::reload::Reloads;
 use super::signal::Signal;
 use super::units::Units;
 
@@ -31,6 +32,8 @@ pub struct Report {
     pub resources: Vec<ResourceReport>,
     /// Everything that went wrong, in order.
     pub failures: Vec<Failure>,
+    /// The reloads while it ran. What failed in them is not among the `failures`, and does not affect the exit code.
+    pub reloads: Reloads,
     /// The critical path of the start: each resource was waited for by the next one.
     pub start_path: Vec<&'static str>,
     /// The critical path of the stop: each resource was waited for by the next one.
@@ -167,6 +170,7 @@ impl Report {
             signals: Vec::new(),
             resources: Vec::new(),
             failures: Vec::new(),
+            reloads: Reloads::default(),
             start_path: Vec::new(),
             stop_path: Vec::new(),
             shutdown_timeout: Duration::ZERO,

@@ -5,6 +5,7 @@ use std::fmt;
 use super::duration::Human;
 use super::failure::{Failure, Operation};
 use super::phase::Reason;
+use super::reload::Reloads;
 use super::report::{Outcome, Report, ResourceReport};
 use super::units::cut_off;
 
@@ -115,12 +116,24 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(ResourceReport { name, drain: Some(drain), .. }) = longest {
         writeln!(f, "  longest drain: {name}, {} of {}", Human(*drain), Human(report.shutdown_timeout))?;
     }
+    write_reloads(f, &report.reloads)?;
     for failure in &report.failures {
         let kind = if failure.is_tolerated() { "tolerated" } else { "failed" };
         writeln!(f, "  {kind}: {failure}: {}", failure.cause())?;
         if *failure.operation() == Operation::Acquire && failure.chain().len() > 1 {
             writeln!(f, "    needed by: {}", failure.chain().join(" → "))?;
         }
+    }
+    Ok(())
+}
+
+fn write_reloads(f: &mut fmt::Formatter<'_>, reloads: &Reloads) -> fmt::Result {
+    let Reloads { count, failed, last_failed, .. } = reloads;
+    if *count > 0 {
+        writeln!(f, "  reloads: {count}, of which {failed} failed")?;
+    }
+    for failure in last_failed.iter().flat_map(|it| &it.failures) {
+        writeln!(f, "    the last failure: {failure}: {}", failure.cause())?;
     }
     Ok(())
 }

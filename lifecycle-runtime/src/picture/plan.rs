@@ -73,6 +73,8 @@ pub struct PlannedResource {
     pub necessity: Necessity,
     /// Whether its instance is supplied, and not acquired.
     pub is_supplied: bool,
+    /// Whether it is declared `reload`: it can reload while the application runs.
+    pub reloads: bool,
     /// The time limit of `acquire`; `None` if the start's is the only one.
     pub acquire_timeout: Option<Duration>,
     /// How long its tasks may take to end, if that is limited besides the cut-off.
@@ -146,6 +148,7 @@ pub(crate) fn resources(
             foundation: step.foundation,
             necessity: step.necessity,
             is_supplied: step.is_supplied,
+            reloads: step.reloads,
             acquire_timeout: step.acquire_timeout,
             drain_timeout: step.drain_timeout,
             reserve: reserve(id),

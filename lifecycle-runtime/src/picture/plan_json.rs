@@ -36,6 +36,7 @@ fn resource(resource: &PlannedResource) -> Object {
         .field("foundation", resource.foundation)
         .text("necessity", necessity)
         .field("supplied", resource.is_supplied)
+        .field("reloads", resource.reloads)
         .millis("acquire_timeout_ms", resource.acquire_timeout)
         .millis("drain_timeout_ms", resource.drain_timeout)
         .millis("reserve_ms", resource.reserve)

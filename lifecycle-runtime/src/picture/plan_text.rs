@@ -74,7 +74,8 @@ pub(super) fn traits(resource: &PlannedResource) -> Vec<&'static str> {
     };
     let foundation = resource.foundation.then_some("foundation");
     let supplied = resource.is_supplied.then_some("supplied");
-    [foundation, necessity, supplied].into_iter().flatten().collect()
+    let reloads = resource.reloads.then_some("reloads");
+    [foundation, necessity, supplied, reloads].into_iter().flatten().collect()
 }
 
 fn write_row(resource: &PlannedResource, width: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ use super::plan::{Plan, PlannedResource};
 use super::words::COLUMNS;
 use crate::model::graph::Necessity;
 use crate::model::phase::{Phase, Reason};
+use crate::model::reload::Reloads;
 use crate::model::report::{Outcome, Report, ResourceReport};
 use crate::model::signal::Signal;
 use crate::model::units::Units;
@@ -35,6 +36,7 @@ fn plan(count: usize, length: usize) -> Plan {
             foundation: false,
             necessity: if number % 4 == 0 { Necessity::Optional } else { Necessity::Required },
             is_supplied: number % 5 == 0,
+            reloads: number % 6 == 0,
             acquire_timeout: (number % 2 == 0).then_some(Duration::from_secs(90)),
             drain_timeout: None,
             reserve: Duration::from_millis(500),
@@ -99,6 +101,7 @@ fn report(count: usize, length: usize, unit: Duration) -> Report {
         stop_path: names.into_iter().rev().collect(),
         resources,
         failures: Vec::new(),
+        reloads: Reloads::default(),
         shutdown_timeout: step(3 * count),
         stop_took: Some(ended - asked),
         exit_code: 124,

@@ -1,7 +1,9 @@
 //! A report as JSON, for programs.
 
 use super::json::Object;
+use crate::model::failure::Failure;
 use crate::model::phase::Phase;
+use crate::model::reload::Reloads;
 use crate::model::report::{Report, ResourceReport};
 use crate::model::units::Units;
 
@@ -37,6 +39,7 @@ pub(super) fn document(report: &Report) -> String {
         .list("signals", signals)
         .list("resources", report.resources.iter().map(resource))
         .list("failures", failures)
+        .field("reloads", reloads(&report.reloads))
         .texts("start_path", &report.start_path)
         .texts("stop_path", &report.stop_path);
     format!("{object}\n")
@@ -60,6 +63,18 @@ fn resource(resource: &ResourceReport) -> Object {
         .field("excused", resource.excused)
         .texts("aborted_tasks", &resource.aborted_tasks)
         .texts("stuck_tasks", &resource.stuck_tasks)
+}
+
+fn reloads(reloads: &Reloads) -> Object {
+    let last_failed = reloads.last_failed.as_ref();
+    Object::default()
+        .field("count", reloads.count)
+        .field("failed", reloads.failed)
+        .millis("last_failed_ms", last_failed.map(|it| it.ended))
+        .texts(
+            "last_failures",
+            last_failed.into_iter().flat_map(|it| it.failures.iter().map(Failure::resource)),
+        )
 }
 
 fn units(units: &Units) -> Object {

@@ -6,9 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Errors;
 use super::checks::Checked;
 use crate::driver::Connected;
+use crate::engine::reload::ReloadStatus;
 use crate::engine::status::{ResourceStatus, Status};
+use crate::model::failure::Failure;
 use crate::model::json::Quoted;
 use crate::model::phase::Reason;
+use crate::model::reload::EndedReload;
 use crate::model::units::Units;
 
 /// One resource, with what the engine does not know of it.
@@ -31,13 +34,14 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
     let quoted =
         |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| Quoted(&text).to_string());
     let mut text = format!(
-        "{{\"version\":\"{}\",\"phase\":\"{}\",\"since\":\"{}\",\"reason\":{},\"deadline\":{},\"left_ms\":{},\"resources\":[",
+        "{{\"version\":\"{}\",\"phase\":\"{}\",\"since\":\"{}\",\"reason\":{},\"deadline\":{},\"left_ms\":{},\"reload\":{},\"resources\":[",
         env!("CARGO_PKG_VERSION"),
         status.phase,
         time(status.phase_since),
         quoted(status.reason.as_ref().map(|reason| words(reason, errors))),
         quoted(status.deadline.map(|deadline| time(deadline).to_string())),
         left(status.deadline),
+        reload(&status.reload, |at| time(at).to_string(), errors),
     );
     for (position, Row { resource, units, connected, checked }) in rows.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
@@ -59,6 +63,36 @@ pub(super) fn document(status: &Status, rows: &[Row<'_>], now: SystemTime, error
     }
     text += "]}\n";
     text
+}
+
+/// The reloads so far (§9): names, and error text only when asked for.
+fn reload(reload: &ReloadStatus, time: impl Fn(Duration) -> String, errors: Errors) -> String {
+    let ReloadStatus { is_under_way, resource, past, .. } = reload;
+    let list = |texts: Vec<String>| {
+        texts.iter().map(|text| Quoted(text).to_string()).collect::<Vec<String>>().join(",")
+    };
+    let ended = |ended: Option<&EndedReload>| {
+        let Some(EndedReload { ended, took, failures, .. }) = ended else { return "null".to_owned() };
+        let names = failures.iter().map(|failure| failure.resource().to_owned()).collect();
+        let mut text = format!(
+            "{{\"at\":\"{}\",\"took_ms\":{},\"failed\":[{}]",
+            time(*ended),
+            took.as_millis(),
+            list(names)
+        );
+        if errors == Errors::Shown {
+            text += &format!(",\"errors\":[{}]", list(failures.iter().map(Failure::cause).collect()));
+        }
+        text + "}"
+    };
+    format!(
+        "{{\"under_way\":{is_under_way},\"resource\":{},\"count\":{},\"failed\":{},\"last\":{},\"last_failed\":{}}}",
+        resource.map_or_else(|| "null".to_owned(), |name| Quoted(name).to_string()),
+        past.count,
+        past.failed,
+        ended(past.last.as_ref()),
+        ended(past.last_failed.as_ref()),
+    )
 }
 
 /// Why the application stops. The words of a request are the program's own, and may repeat an error.
@@ -155,6 +189,7 @@ mod tests {
             deadline: Some(Duration::from_millis(12_500)),
             has_started: true,
             last_progress: Duration::ZERO,
+            reload: ReloadStatus::default(),
             resources: Vec::new(),
         };
         let checked =
@@ -167,7 +202,7 @@ mod tests {
             hidden.replace(env!("CARGO_PKG_VERSION"), "1.2.3"),
             "{\"version\":\"1.2.3\",\"phase\":\"stopping\",\"since\":\"1970-01-01T00:16:41.000Z\",\
              \"reason\":\"shutdown requested\",\
-             \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"resources\":[\
+             \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"reload\":{\"under_way\":false,\"resource\":null,\"count\":0,\"failed\":0,\"last\":null,\"last_failed\":null},\"resources\":[\
              {\"name\":\"Db\",\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"left_ms\":1000,\
              \"in_flight\":{\"requests\":1,\"streams\":4,\"upgraded\":3,\"tasks\":2},\"idle\":20,\"connections\":{\"open\":22,\"max\":100},\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\",\"check\":{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}]}\n"
         );

@@ -60,6 +60,14 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   "reason": "SIGTERM received",
 ///   "deadline": "2026-11-21T11:36:26.123Z",
 ///   "left_ms": 24500,
+///   "reload": {
+///     "under_way": false,
+///     "resource": null,
+///     "count": 3,
+///     "failed": 1,
+///     "last": { "at": "2026-11-21T11:35:00.020Z", "took_ms": 12, "failed": [] },
+///     "last_failed": { "at": "2026-11-21T11:34:00.008Z", "took_ms": 7, "failed": ["Db"] }
+///   },
 ///   "resources": [
 ///     {
 ///       "name": "Db",
@@ -85,6 +93,10 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   words of the request follow.
 /// * `deadline` is when everything must be acquired, or released, and `left_ms` how many milliseconds are left until
 ///   then. Both are `null` if there is no such limit.
+/// * `reload` says whether a [reload](crate::reload) is under way, and of which resource; how many have ended, and in how many
+///   of them something failed; and of the last one, and of the last one that failed, when it ended, how long it took, and
+///   which resources failed: these keep what they had. With `show_errors`, the latter two have a field `errors` with
+///   the texts.
 /// * `resources` lists dependencies first. `state` is `waiting` (for its dependencies), `acquiring`, `ready`,
 ///   `draining` (its tasks finish), `aborting tasks`, `releasing`, `aborting` (its release failed) or `gone`, and
 ///   `since` is when that began. `left_ms` is how many milliseconds are left until it is cut off, while the application

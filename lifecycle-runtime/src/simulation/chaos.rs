@@ -40,7 +40,7 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
     let error = || Cause::Error("it broke".into());
     let started = |kind| Event::TaskStarted { owner: resource, task, name: "t".into(), kind };
     let ended = |end, rest| Event::TaskEnded { owner: resource, task, end, rest };
-    match which % 27 {
+    match which % 32 {
         0 => Event::Acquired(resource),
         1 => Event::AcquireFailed(resource, error()),
         2 => Event::AcquireFailed(resource, Cause::Panic("it broke".to_owned())),
@@ -67,6 +67,11 @@ fn event((which, id, _): Drawn, scenario: &Scenario) -> Event {
         23 => Event::Insist,
         24 => Event::Failed(error()),
         25 => Event::ReleaseDropped(resource),
+        26 => Event::Reload(0),
+        27 => Event::Signal(Signal::Hangup),
+        28 => Event::Reloaded(resource, Ok(())),
+        29 => Event::Reloaded(resource, Err(error())),
+        30 => Event::Reloaded(resource, Err(Cause::Lost)),
         _ => Event::OwnerDropped,
     }
 }

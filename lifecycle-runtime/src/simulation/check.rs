@@ -1,5 +1,6 @@
 //! The rules, read off the log. Nothing here asks the engine or its budget.
 
+mod reload;
 mod start;
 mod told;
 mod turn;
@@ -13,6 +14,7 @@ use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Delay};
 use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
+use crate::model::reload::Hangup;
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 
@@ -42,6 +44,7 @@ pub(super) fn check(scenario: &Scenario, log: &Log) -> Verdict {
         book.is_reported_as_it_was(id)?;
     }
     book.delay_is_kept()?;
+    book.reloads_follow_the_rules()?;
     book.progress_is_told()?;
     book.report_is_told()?;
     book.exit_code_follows_the_rule()
@@ -103,7 +106,7 @@ impl<'a> Book<'a> {
     }
 
     fn read(&mut self) {
-        let mut last_signal = None;
+        let (mut last_signal, hangup) = (None, self.scenario.settings.hangup);
         for (place, (at, entry)) in self.log.entries.iter().enumerate() {
             let (at, started) = (*at, self.trigger.is_some());
             match entry {
@@ -111,6 +114,8 @@ impl<'a> Book<'a> {
                     self.trigger = Some(at);
                     self.deadlines.push((at, at + self.scenario.settings.shutdown_timeout));
                 }
+                // One that reloads, or is the program's own, asks for no stop.
+                Entry::Seen(Seen::Signal(Signal::Hangup)) if hangup != Hangup::Stop => {}
                 Entry::Seen(Seen::Signal(_)) if !started => last_signal = Some(at),
                 Entry::Seen(Seen::Signal(signal)) => {
                     let insists = matches!(signal, Signal::Interrupt | Signal::Quit);
@@ -299,14 +304,22 @@ fn tails(after: &[Vec<Id>], reserves: &[Duration]) -> Vec<Duration> {
     tails
 }
 
-/// Whether there is a task of the resource whose end was not told, at the end of a part of the log.
+/// Whether there is a task of the resource whose end was not told, or a reload, at the end of a part of the log.
 fn has_tasks(entries: &[(Duration, Entry)], id: Id) -> bool {
-    count_tasks(entries, |seen| matches!(seen, Seen::TaskEnded(of, _) if *of == id), id)
+    count_tasks(
+        entries,
+        |seen| matches!(seen, Seen::TaskEnded(of, _) | Seen::Reloaded(of, _) | Seen::ReloadDropped(of) if *of == id),
+        id,
+    )
 }
 
-/// Whether there is a task of the resource that has not left the count, at the end of a part of the log.
+/// Whether there is a task of the resource that has not left the count, or a reload, at the end of a part of the log.
 fn has_tasks_in_flight(entries: &[(Duration, Entry)], id: Id) -> bool {
-    count_tasks(entries, |seen| matches!(seen, Seen::TaskLeft(of, _) if *of == id), id)
+    count_tasks(
+        entries,
+        |seen| matches!(seen, Seen::TaskLeft(of, _) | Seen::Reloaded(of, _) | Seen::ReloadDropped(of) if *of == id),
+        id,
+    )
 }
 
 /// Whether more tasks of the resource were started than have ended, as `ended` says.
@@ -315,7 +328,7 @@ fn count_tasks(entries: &[(Duration, Entry)], ended: impl Fn(&Seen) -> bool, id:
         let matches = |entry: &Entry| matches!(entry, Entry::Seen(seen) if matches(seen));
         entries.iter().filter(|(_, entry)| matches(entry)).count()
     };
-    count(&|seen| *seen == Seen::TaskStarted(id)) > count(&ended)
+    count(&|seen| [Seen::TaskStarted(id), Seen::ReloadStarted(id)].contains(seen)) > count(&ended)
 }
 
 /// Whether the future of an acquisition that was begun is gone at the end of a part of the log.

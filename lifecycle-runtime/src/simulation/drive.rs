@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ use crate::process::signals::Signals;
 thread_local! {
     /// Hooks are plain functions; everything runs on the thread of the test.
     static SCENARIO: RefCell<Option<Scenario>> = const { RefCell::new(None) };
+    /// How many times each was reloaded.
+    static RELOADS: RefCell<BTreeMap<Id, usize>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// The hooks of every resource: the seat says which one it is.
@@ -35,6 +38,7 @@ static HOOKS: Hooks = Hooks {
     acquire: |seat, _| Box::pin(acquire(seat)),
     release: |_, seat| Box::pin(release(seat.id)),
     abort: |_| {},
+    reload: Some(|_, seat| Box::pin(reload(seat.id))),
     needs_drop: false,
     #[cfg(feature = "probe")]
     check: |_| Box::pin(async { Ok(()) }),
@@ -52,6 +56,7 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
         spec.acquire.0 = spec.acquire.0.max(Duration::from_millis(1));
         spec.cancel = Dying::AtOnce;
         spec.cut = Dying::AtOnce;
+        spec.recall = Dying::AtOnce;
         spec.abort = Dying::AtOnce;
         spec.abort_panics = false;
         for task in &mut spec.tasks {
@@ -66,6 +71,7 @@ pub(super) fn playable(mut scenario: Scenario) -> Scenario {
 
 pub(super) fn run(scenario: &Scenario) -> Vec<(Duration, Command)> {
     SCENARIO.set(Some(scenario.clone()));
+    RELOADS.set(BTreeMap::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -111,6 +117,7 @@ async fn outside(driver: Arc<Driver>, outside: Vec<(Duration, Outside)>) {
             Outside::Signal(signal) => Event::Signal(signal),
             Outside::Shutdown => Event::Shutdown("test".to_owned()),
             Outside::Insist => Event::Insist,
+            Outside::Reload => Event::Reload(0),
         });
     }
 }
@@ -123,6 +130,16 @@ async fn acquire(seat: Seat) -> Result<Instance> {
     }
     end(spec.acquire).await?;
     Ok(Arc::new(Simulated))
+}
+
+async fn reload(id: Id) -> Result {
+    let ends = spec(id).reloads;
+    let call = RELOADS.with_borrow_mut(|reloads| {
+        let call = reloads.entry(id).or_insert(0_usize);
+        *call += 1;
+        *call - 1
+    });
+    end(ends[call % ends.len()]).await
 }
 
 async fn release(id: Id) -> Result {

@@ -18,6 +18,7 @@
 //! | 1 | | everything alone, and much of it together | 1 of all, or up to 3 signals | 0 to 2 | any number |
 //! | 2 | all | one optional, supplied or a foundation; 0 to 2 tasks, 0 or 1 guard | 1 of all, or 2 signals | 0 or 1 | 1 or 2 |
 //! | 3 | all | one optional, supplied or a foundation; 0, 1 or 3 tasks | 0 to 2 signals | 0 to 2 | 0 to 3 |
+//! | 1, 2, 3 | all of 2, a chain of 3; that reload | supplied, optional; 0 or 1 task | 2 or 3 reloads and signals | 0 or 1 | 1 or 2 |
 //! | 4 | chain, diamond, fan-in, fan-out | the same; 0 or 1 task | 0 to 2 signals | 0 or 1 | 0 or 1 |
 
 mod application;
@@ -25,6 +26,7 @@ mod book;
 mod commands;
 mod families;
 mod moves;
+mod reload;
 mod rules;
 mod seen;
 mod state;
@@ -192,6 +194,11 @@ fn explore_all(applications: &[Application], at_least: usize) {
 #[test]
 fn one_resource_keeps_every_rule_in_every_schedule() {
     explore_all(&families::one(), 910_000);
+}
+
+#[test]
+fn reloads_keep_every_rule_in_every_schedule() {
+    explore_all(&families::reloading(), 31_000);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::graph::{Graph, Id, Necessity, Step};
 use crate::model::platform::Origin;
+use crate::model::reload::Hangup;
 use crate::model::signal::Signal;
 
 #[derive(Clone, Debug)]
@@ -29,6 +30,10 @@ pub(super) struct Spec {
     pub(super) drain_timeout: Option<Duration>,
     pub(super) necessity: Necessity,
     pub(super) foundation: bool,
+    /// How its reloads end, one after the other and then from the first again. It is declared `reload` if there are any.
+    pub(super) reloads: Vec<(Duration, End)>,
+    /// How a reload takes to being dropped.
+    pub(super) recall: Dying,
     pub(super) acquire: (Duration, End),
     /// How it takes to being cancelled.
     pub(super) cancel: Dying,
@@ -87,6 +92,7 @@ pub(super) enum Outside {
     Signal(Signal),
     Shutdown,
     Insist,
+    Reload,
 }
 
 /// No application is larger.
@@ -108,6 +114,7 @@ impl Scenario {
             necessity: spec.necessity,
             foundation: spec.foundation,
             is_supplied: false,
+            reloads: !spec.reloads.is_empty(),
         });
         let main_reserve =
             if self.settings.body == BodyKind::Empty { Duration::ZERO } else { Duration::from_secs(1) };
@@ -140,6 +147,13 @@ fn ends(of_acquisition: bool) -> impl Strategy<Value = (Duration, End)> {
         rarely => Just(End::Misconfigured),
     ];
     (times(), end)
+}
+
+/// Mostly quick. Whether an instance is there is not for a reload to say.
+fn reloads() -> impl Strategy<Value = (Duration, End)> {
+    let end =
+        prop_oneof![6 => Just(End::Ok), 2 => Just(End::Error), 1 => Just(End::Panic), 1 => Just(End::Hang)];
+    (prop_oneof![3 => ms(1..50), 2 => ms(50..3_000), 1 => ms(3_000..10_000)], end)
 }
 
 fn dying() -> impl Strategy<Value = Dying> {
@@ -182,11 +196,13 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
         rarely(ms(1..5_000)),
         rarely(ms(0..5_000)),
     );
+    let reloads = (prop::collection::vec(reloads(), 0..3), dying());
     let hooks = (ends(true), dying(), prop::collection::vec(tasks(), 0..3), ends(false), dying(), dying());
-    (flags, limits, hooks, edges).prop_map(|(flags, limits, hooks, edges)| {
+    (flags, limits, (hooks, reloads), edges).prop_map(|(flags, limits, (hooks, reloads), edges)| {
         let (necessity, foundation, abort_panics) = flags;
         let (reserve, acquire_timeout, drain_timeout) = limits;
         let (acquire, cancel, tasks, release, cut, abort) = hooks;
+        let (reloads, recall) = reloads;
         let after = Vec::new();
         let spec = Spec {
             after,
@@ -195,6 +211,8 @@ fn specs() -> impl Strategy<Value = (Spec, Vec<prop::sample::Index>)> {
             drain_timeout,
             necessity,
             foundation,
+            reloads,
+            recall,
             acquire,
             cancel,
             tasks,
@@ -213,14 +231,16 @@ fn settings() -> impl Strategy<Value = Settings> {
     let delay = prop_oneof![2 => Just(Duration::ZERO), 1 => ms(0..10_000)];
     let body =
         prop_oneof![2 => Just(BodyKind::Empty), 2 => Just(BodyKind::Written), 1 => Just(BodyKind::Host)];
-    (timeout, startup, delay, body, any::<bool>()).prop_map(
-        |(shutdown_timeout, startup_timeout, drain_delay, body, at_terminal)| Settings {
+    let hangup = prop_oneof![3 => Just(Hangup::Reload), 1 => Just(Hangup::Stop), 1 => Just(Hangup::Ignore)];
+    (timeout, startup, delay, body, any::<bool>(), hangup).prop_map(
+        |(shutdown_timeout, startup_timeout, drain_delay, body, at_terminal, hangup)| Settings {
             shutdown_timeout,
             timeout_origin: Origin::Default,
             startup_timeout,
             drain_delay: Delay::Given(drain_delay),
             body,
             ending: Ending::Process,
+            hangup,
             at_terminal,
             serves: false,
             left_out: Vec::new(),
@@ -246,7 +266,10 @@ pub(super) fn scenarios(most: usize) -> impl Strategy<Value = Scenario> {
     ));
     let drain = proptest::option::weighted(0.9, (times(), Just(End::Ok)));
     let body = (any::<bool>(), life, drain).prop_map(|(listens, life, drain)| Body { listens, life, drain });
-    (resources, body, settings(), first, outside).prop_map(|(drawn, body, settings, first, later)| {
+    let asks = prop_oneof![Just(Outside::Reload), Just(Outside::Signal(Signal::Hangup))];
+    let asks = prop::collection::vec((prop_oneof![ms(1..3_000), ms(3_000..40_000)], asks), 0..5);
+    let outside = (first, outside, asks);
+    (resources, body, settings(), outside).prop_map(|(drawn, body, settings, (first, later, asks))| {
         let mut resources: Vec<Spec> = Vec::new();
         for (mut spec, edges) in drawn {
             // A foundation may come after foundations only, and the compiler sees to that.
@@ -265,6 +288,9 @@ pub(super) fn scenarios(most: usize) -> impl Strategy<Value = Scenario> {
             at += gap;
             outside.push((at, what));
         }
+        outside.extend(asks);
+        outside.sort_by_key(|(at, _)| *at);
+        outside.dedup_by_key(|(at, _)| *at);
         Scenario { resources, body, settings, outside }
     })
 }

@@ -66,6 +66,11 @@ pub(super) enum Seen {
     Signal(Signal),
     Shutdown,
     Insist,
+    /// A reload was asked for, other than by a signal.
+    Reload,
+    ReloadStarted(Id),
+    Reloaded(Id, bool),
+    ReloadDropped(Id),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +128,10 @@ struct World<'a> {
     in_flight: InFlight,
     acquisition_is_alive: Vec<bool>,
     release_is_alive: Vec<bool>,
+    /// The number of the reload whose future is there.
+    reload_is_alive: Vec<Option<usize>>,
+    /// How many times each was reloaded.
+    reloads: Vec<usize>,
     body_is_alive: bool,
     entries: Vec<(Duration, Entry)>,
     is_over: bool,
@@ -178,6 +187,8 @@ enum Planned {
     BodyEnds(How),
     Released(Id, End),
     ReleaseDies(Id),
+    ReloadEnds(Id, usize, End),
+    ReloadDies(Id, usize),
     Aborted(Id),
     Outside(Outside),
 }
@@ -217,6 +228,8 @@ pub(super) fn run(scenario: &Scenario, clock: Clock) -> Log {
         in_flight: InFlight(vec![Cell::default(); count]),
         acquisition_is_alive: vec![false; count],
         release_is_alive: vec![false; count],
+        reload_is_alive: vec![None; count],
+        reloads: vec![0; count],
         body_is_alive: scenario.settings.body != BodyKind::Empty,
         entries: Vec::new(),
         is_over: false,
@@ -363,6 +376,18 @@ impl World<'_> {
                 let seen = Seen::Released(id, result.is_ok());
                 self.tell(Event::Released(id, result), Some(seen));
             }
+            Planned::ReloadEnds(id, call, end) => {
+                let result = match end {
+                    End::Error | End::Misconfigured => Err(error()),
+                    End::Panic => Err(panic()),
+                    End::Ok | End::Skip | End::Hang => Ok(()),
+                };
+                let seen = Seen::Reloaded(id, result.is_ok());
+                return self.reload_ends(id, call, result, seen);
+            }
+            Planned::ReloadDies(id, call) => {
+                return self.reload_ends(id, call, Err(Cause::Lost), Seen::ReloadDropped(id));
+            }
             Planned::Aborted(id) => {
                 let panics = self.scenario.resources[id].abort_panics;
                 let result = if panics { Err(panic()) } else { Ok(()) };
@@ -374,9 +399,39 @@ impl World<'_> {
             Planned::Outside(Outside::Shutdown) => {
                 self.tell(Event::Shutdown("test".to_owned()), Some(Seen::Shutdown));
             }
+            Planned::Outside(Outside::Reload) => self.tell(Event::Reload(0), Some(Seen::Reload)),
             Planned::Outside(Outside::Insist) => self.tell(Event::Insist, Some(Seen::Insist)),
         }
         true
+    }
+
+    fn reload_ends(&mut self, id: Id, call: usize, result: Result<(), Cause>, seen: Seen) -> bool {
+        if self.reload_is_alive[id] != Some(call) {
+            return false;
+        }
+        self.reload_is_alive[id] = None;
+        self.tell(Event::Reloaded(id, result), Some(seen));
+        if self.in_flight.leave(id) == Rest::Drained {
+            self.tell(Event::Drained(id), None);
+        }
+        true
+    }
+
+    fn reload(&mut self, id: Id) {
+        let (alive, is_draining) = self.in_flight.0[id].get();
+        if alive == 0 && is_draining {
+            return self.tell(Event::Reloaded(id, Err(Cause::Lost)), None);
+        }
+        self.in_flight.enter(id);
+        self.entries.push((self.now, Entry::Seen(Seen::ReloadStarted(id))));
+        let call = self.reloads[id];
+        self.reloads[id] += 1;
+        assert!(self.reload_is_alive[id].replace(call).is_none(), "one reload at a time");
+        let ends = &self.scenario.resources[id].reloads;
+        let (takes, end) = ends[call % ends.len()];
+        if end != End::Hang {
+            self.plan_in(takes, Planned::ReloadEnds(id, call, end));
+        }
     }
 
     fn task_tells(&mut self, id: Id, task: TaskId, how: How, rest: Rest) {
@@ -415,7 +470,18 @@ impl World<'_> {
     fn carry_out(&mut self, command: &Command) {
         let scenario = self.scenario;
         match *command {
-            Command::Enter(_) | Command::Deadline(_) | Command::FireDraining | Command::ForgetErrors => {}
+            Command::Enter(_)
+            | Command::Deadline(_)
+            | Command::FireDraining
+            | Command::ForgetErrors
+            | Command::BeginReload
+            | Command::EndReload => {}
+            Command::Reload(id) => self.reload(id),
+            Command::CancelReload(id) => {
+                if let Some(call) = self.reload_is_alive[id] {
+                    self.dies(scenario.resources[id].recall, Planned::ReloadDies(id, call));
+                }
+            }
             Command::End | Command::Exit(_) => self.is_over = true,
             Command::Acquire(id) => {
                 self.acquisition_is_alive[id] = true;

@@ -12,12 +12,15 @@ use std::pin::Pin;
 use std::process;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::net::UnixDatagram;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::control::endpoint::{Endpoint, Role, Watched};
+use crate::engine::reload::ReloadStatus;
 use crate::engine::status::Status;
 use crate::model::phase::Phase;
+use crate::model::reload::Reloads;
 
 /// How often systemd is told that a start or a stop is in progress.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -65,7 +68,7 @@ impl Manager {
         let Self { socket, watchdog } = self;
         let Ok(socket) = UnixDatagram::from_std(socket) else { return };
         let half = watchdog.map(|period| period / 2);
-        let mut phase = driver.phase();
+        let (mut phase, mut reloads) = (driver.phase(), driver.watch_reloads());
         let mut ticks = every(INTERVAL);
         let mut beats = half.map(every);
         let mut told = Told::default();
@@ -73,8 +76,9 @@ impl Manager {
         loop {
             // The status that is sent next is at least as new as the phase that is marked as seen here.
             let at_end = *phase.borrow_and_update() == Phase::Stopped;
+            reloads.mark_unchanged();
             let is_alive = is_beat_due && half.is_some_and(|half| heartbeat.silence() < half);
-            for message in told.news(&driver.status(), is_alive) {
+            for message in told.news(&driver.status(), is_alive, monotonic()) {
                 // If systemd is gone, nothing can be sent; its successor may listen at the same address.
                 let _ = socket.send(message.as_bytes()).await;
             }
@@ -83,6 +87,7 @@ impl Manager {
             }
             is_beat_due = tokio::select! {
                 _ = phase.changed() => false,
+                Ok(()) = reloads.changed() => false,
                 _ = ticks.tick() => false,
                 () = tick(beats.as_mut()) => true,
             };
@@ -127,17 +132,23 @@ fn watchdog(env: impl Fn(&str) -> Option<String>, pid: u32) -> Option<Duration> 
 struct Told {
     is_ready: bool,
     is_stopping: bool,
+    /// How many reloads it has been told of, and whether it knows that the last one has ended.
+    reloads: u64,
+    is_reloading: bool,
     status: String,
 }
 
 impl Told {
     /// The messages that are due, in order. Readiness and the stop are two messages, even if the application is so
     /// short-lived that both are due at once.
-    fn news(&mut self, status: &Status, is_alive: bool) -> Vec<String> {
+    ///
+    /// `monotonic` is the time of the system's monotonic clock at which the status is.
+    fn news(&mut self, status: &Status, is_alive: bool, monotonic: Duration) -> Vec<String> {
         let mut messages = Vec::new();
         if status.has_started && !std::mem::replace(&mut self.is_ready, true) {
             messages.push("READY=1\n".to_owned());
         }
+        messages.extend(self.news_of_reload(status, monotonic));
         let mut message = String::new();
         if status.phase >= Phase::Draining && !std::mem::replace(&mut self.is_stopping, true) {
             message += "STOPPING=1\n";
@@ -156,6 +167,29 @@ impl Told {
         messages.extend((!message.is_empty()).then_some(message));
         messages
     }
+
+    /// A reload is two messages, however short it is: the manager waits for the first, which has to be newer than its
+    /// request, and then for the second (§9). A stop is the end of a reload too, and is told by itself.
+    fn news_of_reload(&mut self, status: &Status, monotonic: Duration) -> Vec<String> {
+        let ReloadStatus { begun, last_began, is_under_way, .. } = status.reload;
+        let mut messages = Vec::new();
+        if std::mem::replace(&mut self.reloads, begun) != begun {
+            let began = monotonic.saturating_sub(status.now.saturating_sub(last_began));
+            messages.push(format!("RELOADING=1\nMONOTONIC_USEC={}\n", began.as_micros()));
+            self.is_reloading = true;
+        }
+        if self.is_reloading && !is_under_way {
+            self.is_reloading = false;
+            messages.extend((status.phase == Phase::Running).then(|| "READY=1\n".to_owned()));
+        }
+        messages
+    }
+}
+
+/// The clock that the manager compares the beginning of a reload with.
+fn monotonic() -> Duration {
+    // It is always there on Linux.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
 /// How much more time the manager is asked for, from now on: never past our own deadline.
@@ -175,7 +209,21 @@ fn words(status: &Status) -> String {
     let busy: Vec<String> =
         busy.map(|resource| format!("{} {}", resource.activity, line(resource.name))).collect();
     let phase = status.phase;
+    let ReloadStatus { is_under_way, resource, past, .. } = &status.reload;
+    if phase == Phase::Running && (*is_under_way || past.is_stale()) {
+        return match resource {
+            Some(resource) => format!("{phase}: reloading {}", line(resource)),
+            None if *is_under_way => format!("{phase}: reloading"),
+            None => format!("{phase}: not reloaded: {}", stale(past)),
+        };
+    }
     if busy.is_empty() { phase.to_string() } else { format!("{phase}: {}", busy.join(", ")) }
+}
+
+/// What could not be reloaded the last time.
+fn stale(past: &Reloads) -> String {
+    let failures = past.last.iter().flat_map(|last| &last.failures);
+    failures.map(|failure| line(failure.resource())).collect::<Vec<String>>().join(", ")
 }
 
 /// A name chosen in code may hold anything; a line break would begin a new assignment.
@@ -189,6 +237,9 @@ mod tests {
     use crate::engine::activity::Activity;
     use crate::engine::status::ResourceStatus;
 
+    /// The monotonic clock.
+    const NOW: Duration = Duration::from_secs(100);
+
     fn status(phase: Phase, now: u64, deadline: Option<u64>) -> Status {
         Status {
             now: Duration::from_secs(now),
@@ -198,6 +249,7 @@ mod tests {
             deadline: deadline.map(Duration::from_secs),
             has_started: phase >= Phase::Running,
             last_progress: Duration::ZERO,
+            reload: ReloadStatus::default(),
             resources: Vec::new(),
         }
     }
@@ -228,26 +280,56 @@ mod tests {
     #[test]
     fn each_thing_is_told_once() {
         let mut told = Told::default();
-        let starting = told.news(&status(Phase::Starting, 0, Some(60)), false);
+        let starting = told.news(&status(Phase::Starting, 0, Some(60)), false, NOW);
         assert_eq!(starting, ["STATUS=starting\nEXTEND_TIMEOUT_USEC=5000000\n"]);
         let running = status(Phase::Running, 1, None);
-        assert_eq!(told.news(&running, true), ["READY=1\n", "STATUS=running\nWATCHDOG=1\n"]);
-        assert_eq!(told.news(&running, true), ["WATCHDOG=1\n"]);
-        assert!(told.news(&running, false).is_empty());
-        let stopping = told.news(&status(Phase::Stopping, 20, Some(24)), false);
+        assert_eq!(told.news(&running, true, NOW), ["READY=1\n", "STATUS=running\nWATCHDOG=1\n"]);
+        assert_eq!(told.news(&running, true, NOW), ["WATCHDOG=1\n"]);
+        assert!(told.news(&running, false, NOW).is_empty());
+        let stopping = told.news(&status(Phase::Stopping, 20, Some(24)), false, NOW);
         assert_eq!(stopping, ["STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=4000000\n"]);
     }
 
     #[test]
+    fn a_reload_is_told_when_it_begins_and_when_it_ends() {
+        let mut told = Told::default();
+        let running = status(Phase::Running, 10, None);
+        told.news(&running, false, NOW);
+        let reload = |begun, is_under_way| ReloadStatus {
+            begun,
+            last_began: Duration::from_secs(8),
+            is_under_way,
+            resource: is_under_way.then_some("Tls"),
+            ..ReloadStatus::default()
+        };
+        let with = |reload| Status { reload, ..running.clone() };
+        let began = "RELOADING=1\nMONOTONIC_USEC=98000000\n";
+        let reloading = told.news(&with(reload(1, true)), false, NOW);
+        assert_eq!(reloading, [began, "STATUS=running: reloading Tls\n"]);
+        assert!(told.news(&with(reload(1, true)), false, NOW).is_empty());
+        let ended = told.news(&with(reload(1, false)), false, NOW);
+        assert_eq!(ended, ["READY=1\n", "STATUS=running\n"]);
+        // One that is over before anybody looks.
+        assert_eq!(told.news(&with(reload(2, false)), false, NOW), [began, "READY=1\n"]);
+        // One after the other.
+        told.news(&with(reload(3, true)), false, NOW);
+        assert_eq!(told.news(&with(reload(4, true)), false, NOW), [began]);
+        // A stop ends it.
+        let stopping = Status { reload: reload(4, false), ..status(Phase::Stopping, 20, Some(24)) };
+        let news = told.news(&stopping, false, NOW);
+        assert_eq!(news, ["STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=4000000\n"]);
+    }
+
+    #[test]
     fn a_short_life_is_ready_before_it_stops() {
-        let news = Told::default().news(&status(Phase::Stopped, 1, None), false);
+        let news = Told::default().news(&status(Phase::Stopped, 1, None), false, NOW);
         assert_eq!(news, ["READY=1\n", "STOPPING=1\nSTATUS=stopped\n"]);
     }
 
     #[test]
     fn a_start_that_fails_was_never_ready() {
         let failed = Status { has_started: false, ..status(Phase::Stopping, 1, Some(20)) };
-        let news = Told::default().news(&failed, false);
+        let news = Told::default().news(&failed, false, NOW);
         assert_eq!(news, ["STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=5000000\n"]);
     }
 

@@ -8,6 +8,7 @@ use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::graph::{Graph, Id, Necessity, Step};
 use crate::model::platform::Origin;
+use crate::model::reload::Hangup;
 use crate::model::signal::Signal;
 use crate::simulation::scenario::NAMES;
 
@@ -35,6 +36,7 @@ pub(super) struct Spec {
     pub(super) necessity: Necessity,
     pub(super) foundation: bool,
     pub(super) is_supplied: bool,
+    pub(super) reloads: bool,
     pub(super) reserve: Duration,
     pub(super) acquire_timeout: Option<Duration>,
     pub(super) drain_timeout: Option<Duration>,
@@ -86,6 +88,8 @@ pub(super) enum Outside {
     Insist,
     OwnerDropped,
     PreStop,
+    /// `App::reload`.
+    Reload,
     /// `App::fail`.
     Fail,
     Serves,
@@ -98,6 +102,7 @@ pub(super) fn plain(after: &[Id]) -> Spec {
         necessity: Necessity::Required,
         foundation: false,
         is_supplied: false,
+        reloads: false,
         reserve: ms(400),
         acquire_timeout: None,
         drain_timeout: None,
@@ -118,6 +123,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
         drain_delay: Delay::Given(Duration::ZERO),
         body,
         ending: Ending::Application,
+        hangup: Hangup::Stop,
         at_terminal: false,
         serves: false,
         left_out: Vec::new(),
@@ -136,6 +142,7 @@ impl Application {
             necessity: spec.necessity,
             foundation: spec.foundation,
             is_supplied: spec.is_supplied,
+            reloads: spec.reloads,
         });
         let (plan, order) = Graph::new(steps.collect(), self.main_reserve());
         assert!(order.is_sorted(), "edges point to earlier resources");

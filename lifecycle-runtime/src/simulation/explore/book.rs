@@ -4,9 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::application::{Outside, PLACES, ms};
-use super::state::{Acquisition, Release, Thing};
+use super::state::{Acquisition, Release, Reload, Thing};
 use crate::engine::event::{Event, TaskKind};
 use crate::model::failure::Cause;
+use crate::model::graph::Id;
 use crate::model::phase::Phase;
 use crate::model::signal::Signal;
 
@@ -46,6 +47,9 @@ pub(super) struct Book {
     pub(super) is_reported: bool,
     pub(super) is_last_word_said: bool,
     pub(super) is_ended: bool,
+    /// One more reload is due, at once or when this one has ended.
+    pub(super) must_reload: bool,
+    pub(super) reload: Option<Current>,
     pub(super) must_exit: Option<Signal>,
     pub(super) exited: Option<Signal>,
     pub(super) was_frozen: bool,
@@ -62,6 +66,15 @@ pub(super) enum Why {
     Failed,
     Finished,
     Dropped,
+}
+
+/// The reload under way (§9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Current {
+    /// The last that had its turn.
+    pub(super) last: Option<Id>,
+    /// The one whose turn it is.
+    pub(super) hook: Option<Id>,
 }
 
 impl Book {
@@ -90,6 +103,8 @@ impl Book {
             is_reported: false,
             is_last_word_said: false,
             is_ended: false,
+            must_reload: false,
+            reload: None,
             must_exit: None,
             exited: None,
             was_frozen: false,
@@ -141,6 +156,8 @@ impl Book {
             is_reported,
             is_last_word_said: _,
             is_ended,
+            must_reload,
+            reload,
             must_exit: _,
             exited,
             was_frozen,
@@ -149,6 +166,7 @@ impl Book {
         } = self;
         (is_started, phase, trigger, hurried, serves, was_owner_dropped, has_run, body_is_alive).hash(hasher);
         (has_spawned, supervised, has_failed, was_cut, interrupted_by, body_code).hash(hasher);
+        (must_reload, reload).hash(hasher);
         (is_reported, is_ended, exited, was_frozen).hash(hasher);
         deadline.map(|at| (at.checked_sub(now), now.checked_sub(at))).hash(hasher);
         delay_ends.saturating_sub(now).hash(hasher);
@@ -177,6 +195,7 @@ impl Thing {
             release,
             release_is_alive,
             abort,
+            reload,
             is_gone,
         } = self;
         std::mem::discriminant(acquisition).hash(hasher);
@@ -185,6 +204,10 @@ impl Thing {
         }
         std::mem::discriminant(release).hash(hasher);
         if let Release::CutOff { since } = release {
+            (now - *since).hash(hasher);
+        }
+        std::mem::discriminant(reload).hash(hasher);
+        if let Reload::UnderWay { since } = reload {
             (now - *since).hash(hasher);
         }
         let is_in_turn = *release == Release::None && !is_gone;
@@ -202,6 +225,7 @@ impl Outside {
             Self::Signal(signal) => Event::Signal(signal),
             Self::Shutdown => Event::Shutdown("test".to_owned()),
             Self::Insist => Event::Insist,
+            Self::Reload => Event::Reload(0),
             Self::OwnerDropped => Event::OwnerDropped,
             Self::PreStop => Event::PreStop,
             Self::Fail => Event::Failed(Cause::Error("it broke".into())),

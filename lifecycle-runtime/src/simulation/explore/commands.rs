@@ -45,6 +45,9 @@ impl World<'_> {
                 ensure(is_due, || format!("the release of r{id} was cut off before its time was over"))
             }
             Command::Abort(id) => self.check_abort(id),
+            Command::BeginReload | Command::Reload(_) | Command::CancelReload(_) | Command::EndReload => {
+                self.check_reload(command)
+            }
             Command::ForgetErrors => Ok(()),
             Command::End => {
                 ensure(self.book.phase == Phase::Stopped, || "the end came before the phase".into())?;
@@ -82,7 +85,7 @@ impl World<'_> {
     }
 
     /// A stop that nobody asked for has a reason in what was seen.
-    fn look_for_a_reason(&mut self) {
+    pub(super) fn look_for_a_reason(&mut self) {
         if self.book.trigger.is_some() {
             return;
         }

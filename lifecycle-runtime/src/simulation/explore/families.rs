@@ -4,6 +4,7 @@ use super::application::{Application, Bounds, Outside, Spawning, Spec, ms, plain
 use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending, Settings};
 use crate::model::graph::{Id, Necessity::*};
+use crate::model::reload::Hangup;
 use crate::model::signal::Signal;
 
 const TERM: Outside = Outside::Signal(Signal::Terminate);
@@ -98,6 +99,60 @@ pub(super) fn one() -> Vec<Application> {
     let frozen = Bounds { freezes: 1, from_outside: vec![TERM], pauses: 0, ..wide };
     let slow = Settings { shutdown_timeout: ms(12_000), startup_timeout: None, ..quick(BodyKind::Written) };
     apps.push(app([Spec { tasks: supervised(1), ..plain(&[]) }], slow, &frozen));
+    apps
+}
+
+/// Resources that reload, with a stop at any time.
+pub(super) fn reloading() -> Vec<Application> {
+    const HUP: Outside = Outside::Signal(Signal::Hangup);
+    let mut apps = Vec::new();
+    let reloading = |spec: Spec| Spec { reloads: true, ..spec };
+    let settings = |body| Settings { hangup: Hangup::Reload, ..quick(body) };
+    let wide = Bounds {
+        outside: 3,
+        from_outside: vec![TERM, HUP, Outside::Reload],
+        faults: 1,
+        limits: Some(2),
+        ..Bounds::default()
+    };
+    let own_limit = Spec { acquire_timeout: Some(ms(900)), ..plain(&[]) };
+    let kinds = [
+        plain(&[]),
+        own_limit,
+        Spec { necessity: Optional, ..plain(&[]) },
+        Spec { is_supplied: true, ..plain(&[]) },
+    ];
+    for body in BODIES {
+        for kind in &kinds {
+            apps.push(app([reloading(kind.clone())], settings(body), &wide));
+        }
+        let busy = Spec { tasks: supervised(1), ..plain(&[]) };
+        apps.push(app([reloading(busy)], settings(body), &wide));
+    }
+    // Every fault by itself, at the time of a limit too, and what a stop leaves behind.
+    let every_fault =
+        Bounds { every_fault: true, at_limits: true, leftovers: true, outside: 2, ..wide.clone() };
+    apps.push(app([reloading(plain(&[]))], settings(BodyKind::Host), &every_fault));
+    // What the program handles itself, and what asks for a stop.
+    for hangup in [Hangup::Ignore, Hangup::Stop] {
+        let settings = Settings { hangup, ..quick(BodyKind::Host) };
+        apps.push(app([reloading(plain(&[]))], settings, &wide));
+    }
+    // Nothing reloads.
+    apps.push(app([plain(&[])], settings(BodyKind::Host), &wide));
+    let narrow = Bounds { outside: 2, limits: Some(1), ..wide.clone() };
+    for graph in graphs(2) {
+        for first in [true, false] {
+            let mut specs = plain_ones(&graph);
+            specs[0].reloads = first;
+            specs[1].reloads = true;
+            apps.push(app(specs.clone(), settings(BodyKind::Host), &narrow));
+            specs[0].necessity = Optional;
+            apps.push(app(specs, settings(BodyKind::Host), &narrow));
+        }
+    }
+    let chain = [plain(&[]), plain(&[0]), plain(&[1])].map(reloading);
+    apps.push(app(chain, settings(BodyKind::Host), &narrow));
     apps
 }
 

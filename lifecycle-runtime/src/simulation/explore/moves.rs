@@ -1,7 +1,7 @@
 //! What can happen next.
 
 use super::application::{Outside, Spawning};
-use super::state::{Abort, Acquisition, Fault, How, Move, Release, Step, Task};
+use super::state::{Abort, Acquisition, Fault, How, Move, Release, Reload, Step, Task};
 use super::world::{Verdict, World};
 use crate::engine::settings::{BodyKind, Ending};
 use crate::model::graph::Id;
@@ -112,6 +112,19 @@ impl World<'_> {
                 }
             }
         }
+        if thing.reload != Reload::None {
+            steps.add(Move::Reloaded(id));
+            if thing.reload == Reload::CalledBack {
+                steps.add(Move::ReloadIsDropped(id));
+            }
+            if may_fail {
+                steps.add(Move::ReloadFails(id, Fault::Error));
+                if every_fault {
+                    steps.add(Move::ReloadFails(id, Fault::Panic));
+                    steps.add(Move::ReloadFails(id, Fault::Lost));
+                }
+            }
+        }
         if thing.abort == Abort::Called {
             steps.add(Move::Aborted(id));
             if may_fail {
@@ -210,7 +223,7 @@ impl World<'_> {
                         && !self.book.was_owner_dropped
                 }
                 Outside::Serves => !self.book.serves,
-                Outside::Shutdown => self.book.trigger.is_none(),
+                Outside::Shutdown | Outside::Reload => self.book.trigger.is_none(),
                 Outside::Signal(_) | Outside::Insist | Outside::PreStop | Outside::Fail => true,
             };
             if can_come {

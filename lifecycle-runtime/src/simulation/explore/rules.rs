@@ -149,6 +149,7 @@ impl World<'_> {
         match self.book.phase {
             Phase::Starting => self.check_starting()?,
             Phase::Running => {
+                self.check_reload_goes_on()?;
                 ensure(!self.has_nothing_to_live_for(), || "it goes on, and has nothing to live for".into())?;
             }
             Phase::Draining => {
@@ -201,7 +202,7 @@ impl World<'_> {
     }
 
     /// The engine is woken when a limit is reached, at the latest.
-    fn check_wake(&self, limit: Option<Duration>, what: impl FnOnce() -> String) -> Verdict {
+    pub(super) fn check_wake(&self, limit: Option<Duration>, what: impl FnOnce() -> String) -> Verdict {
         let is_woken = limit.is_none_or(|limit| self.wake.is_some_and(|wake| wake <= limit));
         ensure(is_woken, || format!("{} ends at {limit:?}, and the engine wakes at {:?}", what(), self.wake))
     }
@@ -296,6 +297,7 @@ impl World<'_> {
         let Some(deadline) = self.book.deadline else {
             return ensure(!self.book.has_failed, || "it goes on after a failure".into());
         };
+        ensure(self.book.reload.is_none(), || "a reload goes on during the stop".into())?;
         ensure(self.book.phase >= Phase::Draining, || "a reason to stop was ignored".into())?;
         ensure(self.book.told_deadline == Some(deadline), || {
             format!("the deadline is {deadline:?}, and {:?} was told", self.book.told_deadline)

@@ -11,6 +11,7 @@ use crate::engine::event::TaskKind;
 use crate::engine::settings::{BodyKind, Delay, Ending};
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
+use crate::model::reload::Hangup;
 use crate::model::signal::Signal;
 
 impl World<'_> {
@@ -59,6 +60,7 @@ impl World<'_> {
         }
         let settings = &self.frame.app.settings;
         self.book.trigger = Some(why);
+        self.book.must_reload = false;
         self.book.deadline = Some(self.now + settings.shutdown_timeout);
         self.book.delay_ends = self.now + self.delay(why);
         match why {
@@ -108,6 +110,7 @@ impl World<'_> {
     pub(super) fn comes(&mut self, outside: Outside) {
         match outside {
             Outside::Signal(signal) => self.signal(signal),
+            Outside::Reload => self.must_reload(),
             Outside::Shutdown => self.stop(Why::Requested),
             Outside::Insist => {
                 self.stop(Why::Requested);
@@ -135,8 +138,18 @@ impl World<'_> {
         }
     }
 
-    /// D8.
+    /// §9: a stop wins.
+    fn must_reload(&mut self) {
+        self.book.must_reload |= self.book.trigger.is_none();
+    }
+
+    /// D8, and §9 for SIGHUP.
     fn signal(&mut self, signal: Signal) {
+        match (signal, self.frame.app.settings.hangup) {
+            (Signal::Hangup, Hangup::Reload) => return self.must_reload(),
+            (Signal::Hangup, Hangup::Ignore) => return,
+            _ => {}
+        }
         let is_repeated = self.book.last_signal.is_some_and(|last| self.now - last < SAME);
         let insists = matches!(signal, Signal::Interrupt | Signal::Quit) && !is_repeated;
         if self.book.trigger.is_none() {

@@ -47,6 +47,7 @@ pub(super) struct Thing {
     pub(super) release: Release,
     pub(super) release_is_alive: bool,
     pub(super) abort: Abort,
+    pub(super) reload: Reload,
     /// Its turn is over.
     pub(super) is_gone: bool,
 }
@@ -91,6 +92,14 @@ pub(super) enum Abort {
     None,
     Called,
     Returned,
+}
+
+/// The future of a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Reload {
+    None,
+    UnderWay { since: Duration },
+    CalledBack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,6 +148,9 @@ pub(super) enum Move {
     Released(Id),
     ReleaseFails(Id, Fault),
     ReleaseIsDropped(Id),
+    Reloaded(Id),
+    ReloadFails(Id, Fault),
+    ReloadIsDropped(Id),
     Aborted(Id),
     AbortPanics(Id),
     BodyListens,

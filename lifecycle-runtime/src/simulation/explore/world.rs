@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::{Application, Outside, Spawning, TASKS, ms};
-use super::book::Book;
+use super::book::{Book, Current};
 use super::state::{
-    Abort, Acquisition, Body, Counters, Fault, How, Left, Move, Release, Step, Task, Thing, cause,
+    Abort, Acquisition, Body, Counters, Fault, How, Left, Move, Release, Reload, Step, Task, Thing, cause,
 };
 use crate::engine::Engine;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{BodyEnd, Event, Rest, TaskEnd, TaskKind};
 use crate::engine::settings::BodyKind;
+use crate::model::failure::Cause;
 use crate::model::graph::{Graph, Id};
 use crate::model::phase::Phase;
 
@@ -100,6 +101,7 @@ impl<'a> World<'a> {
                 release: Release::None,
                 release_is_alive: false,
                 abort: Abort::None,
+                reload: Reload::None,
                 is_gone: false,
             }
         });
@@ -212,10 +214,42 @@ impl<'a> World<'a> {
                 }
                 self.things[id].abort = Abort::Called;
             }
+            Command::BeginReload => self.book.reload = Some(Current::default()),
+            Command::Reload(id) => {
+                self.book.reload = Some(Current { last: Some(id), hook: Some(id) });
+                if self.counters.of(id).is_closed {
+                    // Its turn has begun meanwhile.
+                    self.next.push_back(Event::Reloaded(id, Err(Cause::Lost)));
+                } else {
+                    self.counters.enter(id, false);
+                    self.things[id].reload = Reload::UnderWay { since: now };
+                }
+            }
+            Command::CancelReload(id) => {
+                if let Reload::UnderWay { .. } = self.things[id].reload {
+                    self.things[id].reload = Reload::CalledBack;
+                }
+                self.reload_ends(id);
+            }
+            Command::EndReload => self.book.reload = None,
             Command::ForgetErrors => self.forget_errors(),
             Command::End => self.book.is_ended = true,
             Command::Exit(signal) => self.book.exited = Some(signal),
         }
+    }
+
+    /// The next one has its turn.
+    fn reload_ends(&mut self, id: Id) {
+        if let Some(current) = &mut self.book.reload {
+            current.hook.take_if(|hook| *hook == id);
+        }
+    }
+
+    fn reload_leaves(&mut self, id: Id, result: Result<(), Cause>) -> Option<Event> {
+        self.reload_ends(id);
+        self.things[id].reload = Reload::None;
+        self.things[id].is_drained_untold |= self.counters.leave(id, false) == Rest::Drained;
+        Some(Event::Reloaded(id, result))
     }
 
     fn forget_errors(&mut self) {
@@ -238,6 +272,7 @@ impl<'a> World<'a> {
             Move::AcquireFails(..)
             | Move::TaskLeavesHolding(..)
             | Move::ReleaseFails(..)
+            | Move::ReloadFails(..)
             | Move::AbortPanics(_)
             | Move::BodyEnds(How::Failed | How::Panicked) => true,
             // What holds a guard has been counted.
@@ -367,6 +402,9 @@ impl<'a> World<'a> {
                 }
                 Some(Event::ReleaseDropped(id))
             }
+            Move::Reloaded(id) => self.reload_leaves(id, Ok(())),
+            Move::ReloadFails(id, fault) => self.reload_leaves(id, Err(cause(fault))),
+            Move::ReloadIsDropped(id) => self.reload_leaves(id, Err(Cause::Lost)),
             Move::Aborted(id) => {
                 self.things[id].abort = Abort::Returned;
                 Some(Event::Aborted(id, Ok(())))
