@@ -144,3 +144,36 @@ fn with_a_delay_nobody_has_to_ask_again() {
     let tally = restart_under_load("LIFECYCLE_DRAIN_DELAY=1500ms");
     assert_eq!(tally.repeated, 0, "a kept connection was closed under a request");
 }
+
+/// This systemd does not know `Type=notify-reload`, so the unit names the signal. Every other reload fails.
+#[test]
+fn systemctl_reload_under_load_loses_no_request() {
+    let _machine = machine::alone();
+    let files = Scratch::in_memory();
+    let settings = files.path().join("settings");
+    let write = |text: &str| fs::write(&settings, text).expect("the settings can be written");
+    write("PAYMENT_MS=0\n");
+    let environment = format!("SETTINGS_FILE={}", settings.display());
+    let payments = Payments::boot(&environment, "ExecReload=/bin/kill -HUP $MAINPID", None);
+    payments.systemd.systemctl(&["start", SERVICE]);
+    let load = Load::start(&[payments.address], &[(Connections::KeepAlive, 4), (Connections::Fresh, 4)]);
+    for round in 0..RESTARTS as usize {
+        load.wait_for(100);
+        write(if round % 2 == 0 { "PAYMENT_MS=soon\n" } else { "PAYMENT_MS=1\n" });
+        payments.systemd.systemctl(&["reload", SERVICE]);
+        let ended = || {
+            let log = payments.log();
+            log.matches("reloaded 1 resource in").count() + log.matches("reloaded 2 resources in").count()
+        };
+        wait_until("the end of the reload", || ended() > round);
+    }
+    let tally = load.end();
+    assert!(tally.lost.is_empty(), "lost: {:#?}", tally.lost);
+    assert_eq!(tally.repeated, 0, "a request had to be repeated");
+    // A reload that fails ends nothing, and a unit that has reloaded is active.
+    payments.systemd.wait_for(SERVICE, "ActiveState", "active");
+    payments.systemd.assert_shows(SERVICE, &[("NRestarts", "0"), ("StatusText", "running")]);
+    payments.systemd.systemctl(&["stop", SERVICE]);
+    payments.systemd.assert_shows(SERVICE, &[("Result", "success"), ("ExecMainStatus", "0")]);
+    assert!(payments.log().contains("reloads: 10, of which 5 failed"), "{}", payments.log());
+}

@@ -27,10 +27,14 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(get(probe, "/readyz").code, 200);
     let running = json(probe);
     let fields = |value: &Value| value.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
-    let mut expected = vec!["version", "phase", "since", "reason", "deadline", "left_ms", "resources"];
+    let mut expected =
+        vec!["version", "phase", "since", "reason", "deadline", "left_ms", "reload", "resources"];
     expected.sort_unstable();
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
+    let mut expected = vec!["under_way", "resource", "count", "failed", "last", "last_failed"];
+    expected.sort_unstable();
+    assert_eq!(fields(&running["reload"]).unwrap_or_default(), expected);
     let db = resource(&running, "Db");
     let mut expected = vec![
         "name",

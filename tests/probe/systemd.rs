@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::process::{PATIENCE, start};
+use crate::process::{PATIENCE, start, start_program};
 
 /// A service manager that only listens. Its socket goes with it.
 struct Manager {
@@ -113,6 +115,59 @@ fn every_phase_is_told_in_order() {
     assert!(values(&stopped, "READY").is_empty() && values(&stopped, "STOPPING").is_empty(), "{stopped:?}");
     let (code, printed) = process.end();
     assert_eq!(code, Some(0), "{printed}");
+}
+
+/// As `sd_notify(3)` describes it for units of `Type=notify-reload`.
+#[test]
+fn a_reload_is_told_with_the_time_of_its_beginning() {
+    let manager = Manager::new();
+    let scratch = Scratch::new();
+    let value = scratch.path().join("value");
+    let write = |text: &str| {
+        std::fs::write(scratch.path().join("next"), text).unwrap();
+        std::fs::rename(scratch.path().join("next"), &value).unwrap();
+    };
+    write("one");
+    let variables = [("NOTIFY_SOCKET", manager.path()), ("VALUE", value.to_str().unwrap())];
+    let process = start_program(env!("CARGO_BIN_EXE_reloading"), &variables);
+    manager.hear("STATUS=running");
+
+    let asked = monotonic();
+    process.signal(Signal::HUP);
+    let began = values(&manager.hear("RELOADING=1"), "MONOTONIC_USEC");
+    let began: u64 = began[0].parse().unwrap();
+    assert!((asked..=monotonic()).contains(&began), "{began} is not after {asked}");
+    let ended = manager.hear("READY=1");
+    assert_eq!(values(&ended, "READY"), ["1"]);
+
+    // One that fails ends too, and is told in the status until another succeeds.
+    write("broken");
+    process.signal(Signal::HUP);
+    manager.hear("RELOADING=1");
+    manager.hear("READY=1");
+    manager.hear("STATUS=running: not reloaded: Value");
+    write("two");
+    process.signal(Signal::HUP);
+    manager.hear("RELOADING=1");
+    manager.hear("READY=1");
+    manager.hear("STATUS=running");
+
+    // A stop is the end of one.
+    write("hang");
+    process.signal(Signal::HUP);
+    manager.hear("STATUS=running: reloading Value");
+    process.signal(Signal::TERM);
+    let stopping = manager.hear("STATUS=stopped");
+    assert!(values(&stopping, "READY").is_empty(), "{stopping:?}");
+    assert_eq!(values(&stopping, "STOPPING"), ["1"]);
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
+}
+
+/// The monotonic clock in microseconds.
+fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec * 1_000_000 + now.tv_nsec / 1_000).try_into().unwrap()
 }
 
 #[test]

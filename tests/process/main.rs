@@ -30,6 +30,7 @@ mod payments;
 mod pictures;
 mod pid_1;
 mod reader_gone;
+mod reload;
 mod restarts;
 mod roots;
 mod shortage;

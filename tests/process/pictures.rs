@@ -67,8 +67,9 @@ fn the_plan_names_levels_edges_limits_and_doubts() {
     let _machine = machine::shared();
     let exit = plan("payments", "text");
     let text = exit.stdout();
-    assert!(text.starts_with("12 resources on 7 levels\n"), "{text}");
-    for part in ["· foundation", "· optional", "· after Client, Http", "longest chain: Telemetry → Settings"]
+    assert!(text.starts_with("13 resources on 7 levels\n"), "{text}");
+    for part in
+        ["· foundation, reloads", "· optional", "· after Client, Http", "longest chain: Telemetry → Settings"]
     {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
@@ -80,6 +81,7 @@ fn the_plan_names_levels_edges_limits_and_doubts() {
         .wait_for_exit();
     let plan: Value = serde_json::from_str(&with_doubts.stdout()).expect("it is JSON");
     assert_eq!(plan["shutdown_timeout_ms"], 12_000);
+    assert_eq!(plan["resources"][0]["reloads"], true);
     assert_eq!(plan["timeout_origin"], "LIFECYCLE_SHUTDOWN_TIMEOUT");
     let warnings = plan["warnings"].to_string();
     assert!(warnings.contains("kills the process after 10.0 s"), "{warnings}");
