@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use backon::{ExponentialBuilder, Retryable};
@@ -21,7 +22,7 @@ const RECEIPT_DUE_MS: i64 = 10_000;
 #[resource(after = [Settings, Scratch], reserve = "2s")]
 pub(crate) struct Database {
     pool: AnyPool,
-    payment_takes: Duration,
+    settings: Arc<Settings>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl Resource for Database {
         // A later version may have run before a rollback to this one.
         migrations.set_ignore_missing(true).run(&pool).await?;
         info!("database open");
-        Ok(Self { pool, payment_takes: settings.payment_takes })
+        Ok(Self { pool, settings })
     }
 
     async fn release(&self, _: &Release) -> Result {
@@ -156,7 +157,7 @@ impl Database {
             .bind(now + RECEIPT_DUE_MS)
             .execute(&mut *transaction)
             .await?;
-        tokio::time::sleep(self.payment_takes).await;
+        tokio::time::sleep(self.settings.live().payment_takes).await;
         transaction.commit().await?;
         Ok(Charge::New)
     }

@@ -31,9 +31,10 @@ use crate::database::{Charge, Database, Payment, Totals};
 use crate::queue::Queue;
 use crate::scratch::Scratch;
 use crate::settings::Settings;
+use crate::tls::{Tls, TlsListener};
 use crate::worker::Worker;
 
-#[resource(after = [AuditLog, Cache, Database, Queue, Scratch, Settings, Worker])]
+#[resource(after = [AuditLog, Cache, Database, Queue, Scratch, Settings, Tls, Worker])]
 pub(crate) struct Http {
     pub(crate) address: SocketAddr,
 }
@@ -51,8 +52,16 @@ impl Resource for Http {
             tasks: cx.tasks(),
             feed: broadcast::Sender::new(1_000),
         };
-        cx.serve_http(listener, routes(service));
-        info!("listening on http://{address}");
+        match cx.get::<Tls>() {
+            Some(tls) => {
+                cx.serve_http(TlsListener { inner: listener, tls }, routes(service));
+                info!("listening on https://{address}");
+            }
+            None => {
+                cx.serve_http(listener, routes(service));
+                info!("listening on http://{address}");
+            }
+        }
         Ok(Self { address })
     }
 }

@@ -11,9 +11,11 @@
 //! │     └─ Settlement        a scheduled job (also after Queue)
 //! ├─ Queue                   Redis, or a queue in memory
 //! ├─ Client                  calls other services
+//! ├─ Tls                     the certificate, if there is one
 //! │
 //! ├─ Worker                  writes receipts       after AuditLog, Client, Database, Queue
-//! ├─ Http                    serves                after AuditLog, Cache, Database, Queue, Scratch, Worker
+//! ├─ Http                    serves                after AuditLog, Cache, Database, Queue, Scratch, Tls,
+//! │                                                Worker
 //! └─ Registration            in service discovery  after Client, Http
 //! ```
 //!
@@ -21,6 +23,9 @@
 //! repeat unanswered requests with the same id, and a payment is charged once per id. An owed receipt is enqueued again
 //! until it is written, and is written once. The library adds the order: the server ends before the worker, the worker
 //! before the queue, and the queue and everything else before the log.
+//!
+//! SIGHUP reloads the filter of the log, the settings in a file, and the certificate, while requests are served. What
+//! cannot be read stays as it was.
 //!
 //! Run it with `cargo run --example payments`. It listens on port 8080, and on 8081 for the probe (`/readyz` and the
 //! others). By default it uses stand-ins and needs no other server. It runs on Unix only, because it locks a directory.
@@ -42,6 +47,9 @@
 //! | `AUDIT_LOG` | a file to append to | a temporary file |
 //! | `REGISTRY_URL` | service discovery: `PUT` and `DELETE` on `/services/payments/INSTANCE`. It registers `HOST` and `PORT`, so choose an address that others can reach | none |
 //! | `RECEIPTS_URL` | where receipts are posted, with an `Idempotency-Key` | nowhere |
+//! | `TLS_CERT`, `TLS_KEY` | PEM files of a certificate with its chain, and of its key: then it serves HTTPS. Read again at a reload | none |
+//! | `LOG_FILTER_FILE` | a file with a filter such as `info,sqlx=warn`. Read again at a reload | `info` |
+//! | `SETTINGS_FILE` | a file with lines such as `SETTLE_MS=1000`, for this and the next two variables. It wins over the environment, and is read again at a reload | none |
 //! | `SETTLE_MS` | how often payments are settled | 5000 |
 //! | `PAYMENT_MS`, `RECEIPT_MS` | how long a payment and a receipt take | 0 |
 
@@ -56,6 +64,7 @@ mod scratch;
 mod settings;
 mod settlement;
 mod telemetry;
+mod tls;
 mod worker;
 
 #[lifecycle::main(probe = "127.0.0.1:8081")]

@@ -1,19 +1,22 @@
-//! The settings from the environment, read once, before anything expensive is acquired.
+//! The settings, read before anything expensive is acquired. Some of them can stand in a file, and change when that is
+//! reloaded.
 
+use std::collections::HashMap;
 use std::env::{self, VarError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use lifecycle::{Acquire, BoxError, Misconfigured, Resource, Result, resource};
+use lifecycle::{Acquire, BoxError, Misconfigured, Reload, Resource, Result, resource};
 use reqwest::Url;
 use tracing::info;
 use uuid::Uuid;
 
 use crate::telemetry::Telemetry;
 
-#[resource(foundation, after = Telemetry)]
+#[resource(foundation, after = Telemetry, reload, acquire_timeout = "10s")]
 pub(crate) struct Settings {
     /// Distinguishes this process from all others, even in containers, where every process has the same id.
     pub(crate) instance: Uuid,
@@ -23,6 +26,21 @@ pub(crate) struct Settings {
     pub(crate) audit_log: Option<PathBuf>,
     pub(crate) registry: Option<Url>,
     pub(crate) receipts: Option<Url>,
+    pub(crate) certificate: Option<Certificate>,
+    file: Option<PathBuf>,
+    live: RwLock<Live>,
+}
+
+/// The files of a certificate with its chain, and of its key.
+#[derive(Clone)]
+pub(crate) struct Certificate {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// What may change while the service runs. The file wins over the environment, which a process keeps.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
     pub(crate) settle_every: Duration,
     pub(crate) payment_takes: Duration,
     pub(crate) receipt_takes: Duration,
@@ -32,10 +50,7 @@ impl Resource for Settings {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
         let host = read("HOST", "an IP address")?.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let port = read("PORT", "a port")?.unwrap_or(8080);
-        let settle_every = millis("SETTLE_MS")?.unwrap_or(Duration::from_secs(5));
-        if settle_every.is_zero() {
-            return Err(Misconfigured::new("SETTLE_MS must be at least 1").into());
-        }
+        let file: Option<PathBuf> = read("SETTINGS_FILE", "a path")?;
         let settings = Self {
             instance: Uuid::new_v4(),
             address: SocketAddr::new(host, port),
@@ -44,17 +59,65 @@ impl Resource for Settings {
             audit_log: read("AUDIT_LOG", "a path")?,
             registry: url("REGISTRY_URL")?,
             receipts: url("RECEIPTS_URL")?,
-            settle_every,
-            payment_takes: millis("PAYMENT_MS")?.unwrap_or_default(),
-            receipt_takes: millis("RECEIPT_MS")?.unwrap_or_default(),
+            certificate: certificate()?,
+            live: RwLock::new(Live::read(file.as_deref()).await?),
+            file,
         };
         info!("this is instance {}", settings.instance);
         Ok(settings)
     }
+
+    async fn reload(&self, _: &Reload) -> Result {
+        let live = Live::read(self.file.as_deref()).await?;
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        Ok(())
+    }
 }
 
-fn millis(variable: &str) -> Result<Option<Duration>> {
-    Ok(read(variable, "a number of milliseconds")?.map(Duration::from_millis))
+impl Settings {
+    /// What is in force now.
+    pub(crate) fn live(&self) -> Live {
+        *self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    async fn read(file: Option<&Path>) -> Result<Self> {
+        let lines = match file {
+            Some(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|error| format!("{}: {error}", path.display()))?,
+            None => String::new(),
+        };
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let split = |line| str::split_once(line, '=').ok_or_else(|| format!("not an assignment: {line}"));
+        let file: HashMap<&str, &str> = lines.map(split).collect::<Result<_, _>>()?;
+        let millis = |variable: &str| {
+            let what = "a number of milliseconds";
+            let millis = match file.get(variable) {
+                Some(value) => Some(parse(variable, value, what)?),
+                None => read(variable, what)?,
+            };
+            Ok::<_, BoxError>(millis.map(Duration::from_millis))
+        };
+        let settle_every = millis("SETTLE_MS")?.unwrap_or(Duration::from_secs(5));
+        if settle_every.is_zero() {
+            return Err(Misconfigured::new("SETTLE_MS must be at least 1").into());
+        }
+        Ok(Self {
+            settle_every,
+            payment_takes: millis("PAYMENT_MS")?.unwrap_or_default(),
+            receipt_takes: millis("RECEIPT_MS")?.unwrap_or_default(),
+        })
+    }
+}
+
+fn certificate() -> Result<Option<Certificate>> {
+    match (read("TLS_CERT", "a path")?, read("TLS_KEY", "a path")?) {
+        (Some(chain), Some(key)) => Ok(Some(Certificate { chain, key })),
+        (None, None) => Ok(None),
+        _ => Err(Misconfigured::new("TLS_CERT and TLS_KEY belong together, and one is missing").into()),
+    }
 }
 
 fn url(variable: &str) -> Result<Option<Url>> {
@@ -80,6 +143,10 @@ fn read<T: FromStr<Err: Into<BoxError>>>(variable: &str, what: &str) -> Result<O
             return Err(Misconfigured::new(format!("{variable} is not UTF-8")).into());
         }
     };
+    parse(variable, &value, what).map(Some)
+}
+
+fn parse<T: FromStr<Err: Into<BoxError>>>(variable: &str, value: &str, what: &str) -> Result<T> {
     let mistake = |error: T::Err| Misconfigured::new(format!("{variable} is not {what}: {}", error.into()));
-    Ok(Some(value.parse().map_err(mistake)?))
+    Ok(value.parse().map_err(mistake)?)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifecycle::{Acquire, Resource, Result, Stopping, resource};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::database::Database;
@@ -20,18 +20,21 @@ pub(crate) struct Settlement;
 
 impl Resource for Settlement {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
-        let every = cx.get::<Settings>().settle_every;
-        let (database, queue) = (cx.get::<Database>(), cx.get::<Queue>());
-        cx.spawn("settle", move |stopping| run(database, queue, every, stopping));
+        let (database, queue, settings) = (cx.get::<Database>(), cx.get::<Queue>(), cx.get::<Settings>());
+        cx.spawn("settle", move |stopping| run(database, queue, settings, stopping));
         Ok(Self)
     }
 }
 
 /// At the turn, the current settlement is finished and no other is started. If one fails, the next one makes up for it.
-async fn run(database: Arc<Database>, queue: Arc<Queue>, every: Duration, stopping: Stopping) -> Result {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stopping.run_until(ticks.tick()).await.is_some() {
+async fn run(
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    settings: Arc<Settings>,
+    stopping: Stopping,
+) -> Result {
+    while !stopping.is_stopping() {
+        let every = settings.live().settle_every;
         if let Err(error) = in_time(settle(&database)).await {
             warn!("settlement failed, and is tried again in {every:?}: {error}");
         }
@@ -39,6 +42,7 @@ async fn run(database: Arc<Database>, queue: Arc<Queue>, every: Duration, stoppi
         if let Some(Err(error)) = stopping.run_until(in_time(remind(&database, &queue))).await {
             warn!("receipts could not be enqueued again, which is tried in {every:?}: {error}");
         }
+        stopping.run_until(sleep(every)).await;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ impl Resource for Worker {
             client: cx.get::<Client>(),
             database: cx.get::<Database>(),
             queue: cx.get::<Queue>(),
-            takes: cx.get::<Settings>().receipt_takes,
+            settings: cx.get::<Settings>(),
         };
         cx.spawn("receipts", |stopping| receipts.run(stopping));
         Ok(Self)
@@ -43,7 +43,7 @@ struct Receipts {
     client: Arc<Client>,
     database: Arc<Database>,
     queue: Arc<Queue>,
-    takes: Duration,
+    settings: Arc<Settings>,
 }
 
 impl Receipts {
@@ -66,16 +66,17 @@ impl Receipts {
     /// The job leaves the queue in any case: one that fails again and again would block all others. The database knows
     /// what is still owed, and when it is due again.
     async fn handle(&self, payment: &str) -> Result {
-        let written = timeout(self.takes + PATIENCE, self.write(payment)).await;
+        let takes = self.settings.live().receipt_takes;
+        let written = timeout(takes + PATIENCE, self.write(payment, takes)).await;
         let written = written.unwrap_or_else(|_| Err("a receipt took too long".into()));
         written.and(self.queue.done(payment).await)
     }
 
-    async fn write(&self, payment: &str) -> Result {
+    async fn write(&self, payment: &str, takes: Duration) -> Result {
         if !self.database.is_receipt_owed(payment).await? {
             return Ok(());
         }
-        sleep(self.takes).await;
+        sleep(takes).await;
         self.client.send_receipt(payment).await?;
         if self.database.receipt_is_written(payment).await? {
             self.audit_log.record(&json!({ "receipt": payment }));
