@@ -342,17 +342,17 @@ async fn what_is_missing_does_not_reload() {
     assert_eq!(app.run().await.exit_code, 0);
 }
 
+#[resource(supplied, reload, acquire_timeout = "2s")]
+pub(crate) struct Level;
+
+impl Supplied for Level {
+    async fn reload(&self, cx: &Reload) -> Result {
+        play("Level", cx).await
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_supplied_reloads_too() {
-    #[resource(supplied, reload, acquire_timeout = "2s")]
-    struct Level;
-
-    impl Supplied for Level {
-        async fn reload(&self, cx: &Reload) -> Result {
-            play("Level", cx).await
-        }
-    }
-
     let stage = stage();
     next("Level", [Act::Takes(10), Act::Hangs]);
     let app = start(stage.builder::<Level>().supply(Level).supply(Settings)).await;
