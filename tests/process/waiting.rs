@@ -60,6 +60,22 @@ fn s1_a_signal_that_was_kept_for_an_application_that_never_came_ends_the_process
     assert_eq!(exit.killed_by(), Some(Signal::TERM.as_raw()));
 }
 
+/// It may be meant to reload, so it ends nothing by itself. Here nothing reloads, and it stops the application.
+#[test]
+fn s1_sighup_during_the_set_up_is_kept_however_often_it_comes() {
+    let _machine = machine::shared();
+    let program = setting_up("runs");
+    program.signal(Signal::HUP);
+    program.wait_for_line(
+        "SIGHUP: the application has not been started yet, and reloads or stops as soon as it is",
+    );
+    program.signal(Signal::HUP);
+    program.write_line("go on");
+    let exit = program.wait_for_exit();
+    assert_eq!(exit.killed_by(), None);
+    assert!(exit.stderr().contains("stopping: SIGHUP received"), "{}", exit.stderr());
+}
+
 #[test]
 fn s1_while_another_application_acts_on_the_signals_none_ends_the_process() {
     let _machine = machine::shared();
