@@ -220,6 +220,8 @@
 //! [`App::builder`] has the same three: [`Builder::package`], [`Builder::resources`], and without either of them, every
 //! resource that is linked. The first line of the log lists what is started, and what is linked and left out.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
 #[doc = include_str!("../docs/architecture.md")]
