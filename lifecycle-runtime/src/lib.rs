@@ -245,6 +245,9 @@ mod control;
 mod declare;
 mod driver;
 mod engine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handles;
 #[cfg(feature = "http")]
 pub mod http;
