@@ -226,6 +226,8 @@
 pub mod adoption {}
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("../docs/comparison.md")]
+pub mod comparison {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("../docs/guarantees.md")]
@@ -234,6 +236,8 @@ pub mod guarantees {}
 pub mod kubernetes {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
+#[doc = include_str!("../docs/platforms.md")]
+pub mod platforms {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 #[doc = include_str!("../docs/systemd.md")]
