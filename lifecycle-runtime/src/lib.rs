@@ -220,10 +220,14 @@
 //! [`App::builder`] has the same three: [`Builder::package`], [`Builder::resources`], and without either of them, every
 //! resource that is linked. The first line of the log lists what is started, and what is linked and left out.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("../docs/comparison.md")]
+pub mod comparison {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("../docs/guarantees.md")]
@@ -232,6 +236,8 @@ pub mod guarantees {}
 pub mod kubernetes {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
+#[doc = include_str!("../docs/platforms.md")]
+pub mod platforms {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 #[doc = include_str!("../docs/systemd.md")]
@@ -243,6 +249,9 @@ mod control;
 mod declare;
 mod driver;
 mod engine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handles;
 #[cfg(feature = "http")]
 pub mod http;

@@ -14,6 +14,7 @@ mod configuration;
 mod crowded;
 mod embedding;
 mod end;
+mod endurance;
 mod errors;
 mod escalation;
 mod existing_app;

@@ -3,7 +3,7 @@
 pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod entry;
-mod environment;
+pub(crate) mod environment;
 pub(crate) mod life;
 mod plan;
 mod runtime;

@@ -4,7 +4,9 @@
 //! addresses: the control thread must not block, and messages must keep their order.
 
 use std::env;
+use std::ffi::OsStr;
 use std::future::Future;
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
@@ -44,17 +46,14 @@ impl Manager {
             return Ok(None);
         };
         let connect = || {
-            let address = match path.as_bytes() {
-                [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-                path => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
-            };
+            let address = address(&path)?;
             let socket = StdDatagram::unbound()?;
             socket.set_nonblocking(true)?;
             socket.connect_addr(&address)?;
             Ok(socket)
         };
         let socket = connect()
-            .map_err(|error: std::io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
+            .map_err(|error: io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
         Ok(Some(Self { socket, watchdog: watchdog(|variable| env::var(variable).ok(), process::id()) }))
     }
 
@@ -97,6 +96,14 @@ impl Endpoint for Manager {
 
     fn role(&self) -> Role {
         Role::Tells
+    }
+}
+
+/// The address that NOTIFY_SOCKET spells: a path, or `@` and an abstract name.
+pub(crate) fn address(path: &OsStr) -> io::Result<SocketAddr> {
+    match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+        _ => SocketAddr::from_pathname(path),
     }
 }
 
