@@ -25,7 +25,8 @@ fn memory_threads_and_descriptors_stay_as_they_are() {
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
     for what in ["requests", "connections", "stops"] {
         let line = exit.stdout().lines().find(|line| line.starts_with(what)).map(str::to_owned).unwrap();
-        let [memory, threads, descriptors, memory_then, threads_then, descriptors_then] = numbers(&line)[..] else {
+        let [memory, threads, descriptors, memory_then, threads_then, descriptors_then] = numbers(&line)[..]
+        else {
             panic!("{line}");
         };
         assert!(memory_then < memory + KIB_OF_NOISE, "{line}");

@@ -52,8 +52,8 @@ impl Manager {
             socket.connect_addr(&address)?;
             Ok(socket)
         };
-        let socket = connect()
-            .map_err(|error: io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
+        let socket =
+            connect().map_err(|error: io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
         Ok(Some(Self { socket, watchdog: watchdog(|variable| env::var(variable).ok(), process::id()) }))
     }
 
