@@ -1,9 +1,11 @@
 //! The HTTP probe: `/livez`, `/readyz`, `/servingz`, `/startupz`, `/status` and `/prestop`, answered by the control
 //! thread.
 
+mod accept;
 mod answer;
 mod checks;
 mod json;
+mod page;
 mod room;
 mod server;
 
