@@ -27,15 +27,36 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(get(probe, "/readyz").code, 200);
     let running = json(probe);
     let fields = |value: &Value| value.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
-    let mut expected = vec!["version", "phase", "since", "reason", "deadline", "left_ms", "resources"];
+    let mut expected = vec![
+        "version",
+        "program",
+        "pid",
+        "started",
+        "now",
+        "phase",
+        "since",
+        "reason",
+        "deadline",
+        "left_ms",
+        "total_ms",
+        "delay_left_ms",
+        "main",
+        "resources",
+        "lines",
+    ];
     expected.sort_unstable();
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
     let db = resource(&running, "Db");
     let mut expected = vec![
         "name",
+        "after",
+        "foundation",
         "state",
         "since",
+        "acquire_ms",
+        "drain_ms",
+        "release_ms",
         "left_ms",
         "in_flight",
         "idle",
