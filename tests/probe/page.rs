@@ -147,7 +147,7 @@ fn it_shows_a_life_from_the_start_to_the_end() {
     };
     let what = |name: &str| format!("{}.querySelector('.what').textContent", card(name));
     let load = |name: &str| format!("{}.querySelector('.load').textContent", card(name));
-    browser.until(&format!("{}.startsWith('acquiring for ')", what("Api")));
+    browser.until(&format!("{}.startsWith('acquiring ')", what("Api")));
     assert_eq!(browser.value("document.querySelectorAll('.card').length"), 3);
     assert_eq!(browser.value("document.querySelectorAll('#edges .head').length"), 2);
     assert_eq!(browser.value("$('of').textContent"), "left of 1 min for the start");
