@@ -86,11 +86,11 @@ fn row(text: &mut String, row: &Row<'_>, moment: &Moment<'_>, errors: Errors) {
     let Units { requests, streams, upgraded, tasks: in_tasks, idle } = units;
     let _ = write!(
         text,
-        "{{\"name\":{},\"after\":[{}],\"foundation\":{is_foundation},\"state\":\"{}\",\"since\":\"{}\",\"acquire_ms\":{},\"drain_ms\":{},\"release_ms\":{},\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"connections\":{},\"tasks\":[{}],\"outcome\":{},\"check\":",
+        "{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"after\":[{}],\"foundation\":{is_foundation},\"acquire_ms\":{},\"drain_ms\":{},\"release_ms\":{},\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"connections\":{},\"tasks\":[{}],\"outcome\":{},\"check\":",
         Quoted(resource.name),
-        names(after),
         resource.activity,
         moment.time(resource.since),
+        names(after),
         millis(resource.acquire),
         millis(resource.drain),
         millis(resource.release),
@@ -280,7 +280,9 @@ mod tests {
         };
         let hidden = document(&told, Errors::Hidden).replace(env!("CARGO_PKG_VERSION"), "1.2.3");
         let hidden = hidden.replace(&"é".repeat(LINE - 1), "é");
-        let gone = "\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\",\"acquire_ms\":250,\"drain_ms\":null,\"release_ms\":0,\"left_ms\":1000";
+        let gone = "\"state\":\"gone\",\"since\":\"1970-01-01T00:16:42.000Z\"";
+        let took =
+            "\"foundation\":false,\"acquire_ms\":250,\"drain_ms\":null,\"release_ms\":0,\"left_ms\":1000";
         let names = "\"tasks\":[\"jobs\",\"mail\"],\"outcome\":\"timed out\"";
         assert_eq!(
             hidden,
@@ -290,10 +292,10 @@ mod tests {
                  \"phase\":\"stopping\",\"since\":\"1970-01-01T00:16:41.000Z\",\
                  \"reason\":\"shutdown requested\",\
                  \"deadline\":\"1970-01-01T00:16:52.500Z\",\"left_ms\":2500,\"total_ms\":25000,\"delay_left_ms\":1000,\
-                 \"main\":{{\"name\":\"main\",\"after\":[],\"foundation\":false,{gone},\
+                 \"main\":{{\"name\":\"main\",{gone},\"after\":[],{took},\
                  \"in_flight\":{{\"requests\":0,\"streams\":0,\"upgraded\":0,\"tasks\":0}},\"idle\":0,\"connections\":null,{names},\"check\":null}},\
                  \"resources\":[\
-                 {{\"name\":\"Db\",\"after\":[\"Log\"],\"foundation\":false,{gone},\
+                 {{\"name\":\"Db\",{gone},\"after\":[\"Log\"],{took},\
                  \"in_flight\":{{\"requests\":1,\"streams\":4,\"upgraded\":3,\"tasks\":2}},\"idle\":20,\"connections\":{{\"open\":22,\"max\":100}},{names},\
                  \"check\":{{\"result\":\"failed\",\"at\":\"1970-01-01T00:16:40.000Z\"}}}}],\
                  \"lines\":[{{\"at\":\"1970-01-01T00:16:49.000Z\",\"level\":\"warning\",\"text\":\"é…\"}}]}}\n"
