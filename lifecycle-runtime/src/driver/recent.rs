@@ -34,7 +34,8 @@ impl Recent {
 pub(crate) struct Line {
     /// When it was to be said, measured from the start of the application.
     pub(crate) at: Duration,
-    pub(crate) level: Level,
+    /// As it is named on stderr.
+    pub(crate) level: &'static str,
     pub(crate) text: String,
 }
 
@@ -58,9 +59,18 @@ impl Driver {
         let in_words = |(at, notice): (Duration, Notice)| {
             let notice = if words == Words::All { notice } else { discreet(notice) };
             let (level, text) = log::words_of(&notice)?;
-            Some(Line { at, level, text })
+            Some(Line { at, level: name_of(level), text })
         };
         kept.into_iter().filter_map(in_words).collect()
+    }
+}
+
+fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        _ => "debug",
     }
 }
 

@@ -177,7 +177,7 @@ impl Failure {
     }
 
     /// The same with other words in place of those of an error or a panic.
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "the probe shows it"))]
+    #[allow(dead_code, reason = "the probe shows it")]
     pub(crate) fn in_other_words(mut self, words: &str) -> Self {
         match &mut self.cause {
             Cause::Error(error) => *error = words.into(),

@@ -3,8 +3,6 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tracing::Level;
-
 use super::Errors;
 use super::checks::Checked;
 use crate::driver::{Connected, Line};
@@ -71,7 +69,7 @@ pub(super) fn document(told: &Told<'_>, errors: Errors) -> String {
     separated(&mut text, resources, |text, resource| row(text, resource, &moment, errors));
     text += "],\"lines\":[";
     separated(&mut text, lines, |text, Line { at, level, text: words }| {
-        let (at, level, words) = (moment.time(*at), name_of(*level), shortened(words));
+        let (at, words) = (moment.time(*at), shortened(words));
         let _ = write!(text, "{{\"at\":\"{at}\",\"level\":\"{level}\",\"text\":{}}}", Quoted(&words));
     });
     text += "]}\n";
@@ -135,16 +133,6 @@ fn millis(duration: Option<Duration>) -> String {
 
 fn quoted(text: Option<String>) -> String {
     text.map_or_else(|| "null".to_owned(), |text| Quoted(&text).to_string())
-}
-
-/// As the log names it on stderr.
-fn name_of(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warning",
-        Level::INFO => "info",
-        _ => "debug",
-    }
 }
 
 /// So much of a line that many of them make no large document.
@@ -276,7 +264,7 @@ mod tests {
             now: at(1_010),
             main: Row { after: Vec::new(), ..row(&status.main, Units::default(), None, None) },
             resources: vec![row(&db, units, connected, Some(&checked))],
-            lines: vec![Line { at: Duration::from_secs(9), level: Level::WARN, text: "é".repeat(LINE + 1) }],
+            lines: vec![Line { at: Duration::from_secs(9), level: "warning", text: "é".repeat(LINE + 1) }],
         };
         let hidden = document(&told, Errors::Hidden).replace(env!("CARGO_PKG_VERSION"), "1.2.3");
         let hidden = hidden.replace(&"é".repeat(LINE - 1), "é");
