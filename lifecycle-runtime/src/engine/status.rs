@@ -55,6 +55,24 @@ pub(crate) struct ResourceStatus {
     pub(crate) cutoff: Option<Duration>,
 }
 
+#[cfg(test)]
+impl ResourceStatus {
+    /// One of which nothing else is known.
+    pub(crate) fn new(name: Name, activity: Activity) -> Self {
+        Self {
+            name,
+            activity,
+            since: Duration::ZERO,
+            acquire: None,
+            drain: None,
+            release: None,
+            outcome: None,
+            tasks: Vec::new(),
+            cutoff: None,
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn status(&self, now: Duration) -> Status {
         let (deadline, total) = match (self.phase, &self.shutdown) {

@@ -64,10 +64,11 @@ fn read_quality(text: &str) -> Option<u16> {
     }
 }
 
-/// The most precise range decides.
+/// The most precise range decides. What has no quality is not wanted, however precisely it was named.
 fn wish(ranges: &[Range<'_>], kind: &str, subtype: &str) -> Wish {
     let covering = ranges.iter().filter_map(|range| Some((range.covers(kind, subtype)?, range.quality)));
-    covering.max().map_or((0, Precision::Everything), |(precision, quality)| (quality, precision))
+    let decisive = covering.max().filter(|(_, quality)| *quality > 0);
+    decisive.map_or((0, Precision::Everything), |(precision, quality)| (quality, precision))
 }
 
 #[cfg(test)]
