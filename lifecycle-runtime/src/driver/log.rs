@@ -1,7 +1,10 @@
 //! What an operator reads while it happens: every notice in words, as one line.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::time::Duration;
+
+use tracing::Level;
 
 use super::audience::{Ear, TARGET};
 use super::doubt::Doubt;
@@ -46,7 +49,7 @@ macro_rules! words {
     ($($words:tt)*) => { format_args!($($words)*) };
 }
 
-pub(super) fn say(word: &Word, ear: Ear) {
+pub(super) fn say(word: &Word, ear: Ear<'_>) {
     match word {
         Word::Notice(notice) => say_notice(notice, ear),
         Word::Report(Some(report)) => say_report(report, ear),
@@ -54,7 +57,14 @@ pub(super) fn say(word: &Word, ear: Ear) {
     }
 }
 
-fn say_notice(notice: &Notice, ear: Ear) {
+/// The words of a notice, for somebody who reads them later.
+pub(super) fn words_of(notice: &Notice) -> Option<(Level, String)> {
+    let line = OnceCell::new();
+    say_notice(notice, Ear::Reader(&line));
+    line.into_inner()
+}
+
+fn say_notice(notice: &Notice, ear: Ear<'_>) {
     match notice {
         Notice::Plan { plan, left_out } => say_plan(plan, left_out, ear),
         Notice::GraceTooShort { timeout, grace, .. } => {
@@ -263,7 +273,7 @@ fn say_notice(notice: &Notice, ear: Ear) {
     }
 }
 
-fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear) {
+fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear<'_>) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),
@@ -280,7 +290,7 @@ fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear) {
     say!(ear, INFO, count = resources.len(), left_out = left_out.len(), "{starting}{besides}");
 }
 
-fn say_failure(failure: &Failure, ear: Ear) {
+fn say_failure(failure: &Failure, ear: Ear<'_>) {
     let cause = failure.cause();
     if failure.is_tolerated() {
         say!(ear, WARN, cause, "{failure}: {cause}; it is optional, and the application goes on without it",);
@@ -289,7 +299,7 @@ fn say_failure(failure: &Failure, ear: Ear) {
     }
 }
 
-fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear) {
+fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear<'_>) {
     let describe = |Acquiring { name, since, dependents }: &Acquiring| {
         let waiting = match &dependents[..] {
             [] => String::new(),
@@ -303,7 +313,7 @@ fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear)
     say!(ear, INFO, "still starting: acquiring {}{left}", under_way.join(", "));
 }
 
-fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear) {
+fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear<'_>) {
     let timeout_ms = millis(timeout);
     if delay.is_zero() {
         say!(
@@ -319,7 +329,7 @@ fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: D
     }
 }
 
-fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
+fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear<'_>) {
     let describe = |Waiting { name, doing, since, units, tasks }: &Waiting| {
         let doing = match doing {
             Activity::Draining => in_flight(units, tasks),
@@ -337,7 +347,7 @@ fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
     say!(ear, INFO, left_ms = millis(left), "still stopping: waiting for {what}; {} left", Human(left));
 }
 
-fn say_report(report: &Report, ear: Ear) {
+fn say_report(report: &Report, ear: Ear<'_>) {
     // A failed start is told on stderr in any case, and not twice.
     if ear == Ear::Stderr && report.failed_start().is_some() {
         return;

@@ -26,6 +26,7 @@ mod hooks;
 mod log;
 mod milestones;
 mod queue;
+mod recent;
 mod said;
 mod seat;
 mod shard;
@@ -63,6 +64,9 @@ pub(crate) use self::hooks::Dependencies;
 use self::log::Word;
 pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
+use self::recent::Recent;
+#[cfg(feature = "probe")]
+pub(crate) use self::recent::{Line, Words};
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
 use self::standby::Standby;
@@ -182,6 +186,8 @@ struct Core {
     engine: Engine,
     commands: Queue<Command>,
     words: Queue<Word>,
+    /// If somebody may ask for the last lines.
+    recent: Option<Recent>,
     /// There may be a log: what waits to be said is said.
     is_heard: bool,
     /// What control was told last of when to wake.
@@ -232,6 +238,7 @@ impl Driver {
             engine,
             commands: Queue::default(),
             words: Queue::default(),
+            recent: None,
             is_heard: false,
             told_wake: None,
             looked: Duration::ZERO,
@@ -297,6 +304,9 @@ impl Driver {
     pub(crate) fn say(self: &Arc<Self>, notice: Notice) {
         let is_mine = {
             let mut core = self.core();
+            if let Some(recent) = &mut core.recent {
+                recent.keep(self.origin.elapsed(), &notice);
+            }
             core.words.push(Word::Notice(notice));
             core.claim_words()
         };
@@ -309,9 +319,9 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, is_heard, told_wake, looked, .. } = &mut *core;
+        let Core { engine, commands, words, recent, is_heard, told_wake, looked, .. } = &mut *core;
         // What nobody will ever hear is not even put out.
-        engine.set_audience(!*is_heard || self.audience.is_there());
+        engine.set_audience(!*is_heard || recent.is_some() || self.audience.is_there());
         let now = self.origin.elapsed();
         let since_last_look = now.saturating_sub(std::mem::replace(looked, now));
         // Virtual time is never frozen.
@@ -323,7 +333,12 @@ impl Driver {
         while let Some(output) = engine.next_output() {
             match output {
                 Output::Do(command) => commands.push(command),
-                Output::Say(notice) => words.push(Word::Notice(notice)),
+                Output::Say(notice) => {
+                    if let Some(recent) = recent {
+                        recent.keep(now, &notice);
+                    }
+                    words.push(Word::Notice(notice));
+                }
                 Output::Report(report) => words.push(Word::Report(report)),
                 Output::LastWord => words.push(Word::Last),
             }

@@ -287,6 +287,10 @@ impl Builder {
             concludes_itself,
             record: timeline.map(|file| -> Arc<dyn Record> { Arc::new(file) }),
         });
+        #[cfg(feature = "probe")]
+        if endpoints.answer() {
+            driver.keep_lines();
+        }
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),
             Timing::Thread if concludes_itself => control_time(&driver).map_err(no_thread)?,

@@ -203,9 +203,12 @@ mod tests {
             phase_since: Duration::ZERO,
             reason: None,
             deadline: deadline.map(Duration::from_secs),
+            total: None,
+            delay_ends: None,
             has_started: phase >= Phase::Running,
             last_progress: Duration::ZERO,
             resources: Vec::new(),
+            main: ResourceStatus::new("main", Activity::Ready),
         }
     }
 
@@ -260,18 +263,10 @@ mod tests {
 
     #[test]
     fn the_status_names_what_is_under_way() {
-        let resource = |name: &'static str, activity| ResourceStatus {
-            name,
-            activity,
-            since: Duration::ZERO,
-            outcome: None,
-            tasks: Vec::new(),
-            cutoff: None,
-        };
         let resources = vec![
-            resource("Log", Activity::Ready),
-            resource("Db\nREADY=1", Activity::Acquiring),
-            resource("Http", Activity::Waiting),
+            ResourceStatus::new("Log", Activity::Ready),
+            ResourceStatus::new("Db\nREADY=1", Activity::Acquiring),
+            ResourceStatus::new("Http", Activity::Waiting),
         ];
         let starting = Status { resources, ..status(Phase::Starting, 0, None) };
         assert_eq!(words(&starting), "starting: acquiring Db READY=1");
