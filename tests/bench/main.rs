@@ -8,6 +8,8 @@
 //! holds one figure of every round, `peers` makes a table of peers, `table` prints.
 
 mod application;
+#[cfg(unix)]
+mod build;
 mod guard;
 mod http;
 mod latch;
@@ -54,6 +56,14 @@ pub(crate) const PARTS: &[Part] = &[
         about: "the stop of a server whose connections are idle",
         measure: http::measure_stop,
     },
+    #[cfg(unix)]
+    Part {
+        name: "build",
+        about: "the build of a small program and of a server, and what they weigh",
+        measure: build::measure,
+    },
+    #[cfg(unix)]
+    Part { name: "resources", about: "the build of many resources", measure: build::measure_resources },
     Part {
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",
