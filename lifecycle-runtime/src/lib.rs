@@ -239,6 +239,7 @@ pub mod systemd_units {}
 #[doc = include_str!("../docs/timeouts.md")]
 pub mod timeouts {}
 
+mod black_box;
 mod control;
 mod declare;
 mod driver;
