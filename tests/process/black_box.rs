@@ -1,10 +1,10 @@
 //! The black box: what a process leaves when it is killed, and what the next start makes of it.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
@@ -160,15 +160,18 @@ fn a_forced_end_leaves_the_black_box_with_who_forced_it() {
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit().code(), Some(124));
     let record = fs::read_to_string(&path).expect("it is there");
-    assert!(record.contains("\nended: by the watchdog, after the deadline\n"), "{record}");
-    assert!(record.contains("\nwaiting for: Stubborn (releasing for "), "{record}");
+    let ended = "by the watchdog, since the process did not end when the application had";
+    assert!(record.contains(&format!("\nended: {ended}\n")), "{record}");
+    assert!(record.contains("\noutcome: exit code 124: `Stubborn` could not be released\n"), "{record}");
 
     let process = stuck();
-    process.wait_for_line("was ended by the watchdog, after the deadline, while stopping for ");
+    let line = process.wait_for_line(&format!("was ended {ended}, while stopped for "));
+    assert!(line.text.contains("`Stubborn` could not be released"), "{line:?}");
     let exit = process.signal_until_exit(Signal::INT);
     assert_eq!(exit.code(), Some(130));
     let record = fs::read_to_string(&path).expect("it is there");
     assert!(record.contains("\nended: by SIGINT, which insisted again\n"), "{record}");
+    assert!(record.contains("\nwaiting for: Stubborn (releasing for "), "{record}");
 }
 
 /// As in a rolling restart with overlap: both live for a while.
@@ -261,12 +264,18 @@ fn a_place_where_nothing_can_be_written_is_told_once_and_changes_nothing() {
     let scratch = Scratch::new();
     let missing = scratch.path().join("missing").join("box");
     has_none(program(&missing), &missing, "No such file or directory");
-    let read_only = Path::new("/proc/sys/box");
-    has_none(program(read_only), read_only, "");
     let not_a_directory = scratch.path().join("file");
     fs::write(&not_a_directory, "").expect("it can be written");
     let beneath = not_a_directory.join("box");
     has_none(program(&beneath), &beneath, "Not a directory");
+    // A user who owns the directory, and may not write there: in a user namespace, root has to obey too.
+    let closed = scratch.path().join("closed");
+    fs::create_dir(&closed).expect("it can be made");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).expect("it is ours");
+    let in_closed = closed.join("box");
+    let unshare = Program::new("unshare").arg("--user").arg(env!("CARGO_BIN_EXE_black_box"));
+    let unshare = unshare.with_open_stdin().env("LIFECYCLE_BLACK_BOX", &in_closed);
+    has_none(unshare, &in_closed, "Permission denied");
 }
 
 /// The program, in a mount namespace of its own in which a script has run before.
@@ -277,7 +286,7 @@ fn after(script: &str) -> Program {
 }
 
 #[test]
-fn a_disk_that_is_full_is_told_once_and_changes_nothing() {
+fn a_disk_that_is_full_or_read_only_is_told_once_and_changes_nothing() {
     let _machine = machine::shared();
     let scratch = Scratch::new();
     let directory = scratch.path().display();
@@ -286,6 +295,8 @@ fn a_disk_that_is_full_is_told_once_and_changes_nothing() {
     );
     let path = scratch.path().join("box");
     has_none(after(&full).env("LIFECYCLE_BLACK_BOX", &path), &path, "No space left on device");
+    let read_only = format!("mount -t tmpfs -o ro tmpfs {directory}");
+    has_none(after(&read_only).env("LIFECYCLE_BLACK_BOX", &path), &path, "Read-only file system");
 }
 
 /// Opens a file for itself, so that whoever opens it next waits for up to 45 s.
@@ -308,14 +319,13 @@ fn a_file_that_hangs_holds_nothing_up_and_is_told_once() {
     let exit = stop(process);
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
     assert_eq!(count(&exit.stderr(), "black box"), 1, "{}", exit.stderr());
-    assert_eq!(fs::read(&path).expect("it is there"), b"");
     // Nor is a stop held up that comes before anybody has noticed.
     let exit = stop(running(&path));
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
     killed(lease);
+    assert_eq!(fs::read(&path).expect("it is there"), b"");
 }
 
-/// Everything in the name of a task is written on one line.
 #[test]
 fn while_nothing_changes_nothing_is_written_and_what_changes_is_there_a_second_later() {
     let _machine = machine::shared();
@@ -326,7 +336,7 @@ fn while_nothing_changes_nothing_is_written_and_what_changes_is_there_a_second_l
     let file = || fs::metadata(&path).map(|file| (file.ino(), file.mtime_nsec())).expect("it is there");
     let before = file();
     // Not to synchronise: nothing is to happen in that time.
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    thread::sleep(Duration::from_millis(2_500));
     assert_eq!(file(), before);
     killed(process);
 

@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::moment::{Forced, Moment};
+use super::words;
 use crate::driver::{Driver, Keeper, lock};
 use crate::engine::notice::{Killing, Notice};
-use crate::engine::standing::Standing;
 
 /// Where the records of one application go. Everything here may block.
 pub(super) trait Place: fmt::Debug + Send {
@@ -23,25 +24,6 @@ pub(super) trait Place: fmt::Debug + Send {
     /// What became of the last life, if that was found and is not told yet.
     fn last_life(&mut self) -> Option<String> {
         None
-    }
-}
-
-/// Where an application stood at a moment of the calendar.
-#[derive(Debug)]
-pub(super) struct Moment {
-    pub(super) standing: Standing,
-    /// When that was, counted from the start of the application.
-    pub(super) now: Duration,
-    /// The same, counted from the beginning of 1970.
-    pub(super) at: Duration,
-    /// Why the process is ended now, if it is.
-    pub(super) killing: Option<Killing>,
-}
-
-impl Moment {
-    pub(super) fn new(now: Duration, standing: Standing, killing: Option<Killing>) -> Self {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { standing, now, at, killing }
     }
 }
 
@@ -111,7 +93,7 @@ impl Desk {
             if state.is_final || state.is_closed {
                 return;
             }
-            state.is_final = matches!(&job, Job::Keep(Moment { killing: Some(_), .. }));
+            state.is_final = matches!(&job, Job::Keep(Moment { forced: Some(_), .. }));
             state.next = Some((job, done));
             state.place.take()
         };
@@ -157,9 +139,11 @@ impl Drop for Desk {
 }
 
 impl Keeper for Desk {
-    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, done: mpsc::Sender<()>) {
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>) {
         let (now, standing) = driver.standing();
-        self.put(driver, Job::Keep(Moment::new(now, standing, Some(why))), Done::Thread(done));
+        let trouble = words::of_an_end(&driver.plain_report(), exit_code);
+        let moment = Moment::new(now, standing, Some(Forced { why, trouble }));
+        self.put(driver, Job::Keep(moment), Done::Thread(done));
     }
 }
 

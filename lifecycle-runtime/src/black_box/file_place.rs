@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::desk::{Moment, Place};
+use super::desk::Place;
+use super::moment::Moment;
 use super::record::{MAGIC, Record};
 use super::words;
 use crate::process::held::{Held, HeldByAnother};

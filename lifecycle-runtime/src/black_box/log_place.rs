@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::desk::{Moment, Place};
+use super::desk::Place;
+use super::moment::Moment;
 use super::record::Record;
 use super::words;
 use crate::process::oom::Kills;

@@ -13,6 +13,7 @@
 mod desk;
 mod file_place;
 mod log_place;
+mod moment;
 mod record;
 mod words;
 
@@ -25,9 +26,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use self::desk::{Desk, Done, Job, Moment, Place};
+use self::desk::{Desk, Done, Job, Place};
 use self::file_place::FilePlace;
 use self::log_place::LogPlace;
+use self::moment::Moment;
 use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::driver::Keeper;
 use crate::engine::standing::Standing;
@@ -124,7 +126,8 @@ impl BlackBox {
             }
         }
         let (done, is_done) = oneshot::channel();
-        let trouble = words::of_the_end(&driver.plain_report());
+        let report = driver.plain_report();
+        let trouble = words::of_an_end(&report, report.exit_code);
         desk.put(&driver, Job::End { trouble }, Done::Task(done));
         // The caller has only so much patience.
         let _ = is_done.await;

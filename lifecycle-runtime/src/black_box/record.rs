@@ -4,7 +4,7 @@ use std::fmt;
 use std::slice::from_ref;
 use std::time::Duration;
 
-use super::desk::Moment;
+use super::moment::{Forced, Moment};
 use crate::engine::notice::Killing;
 use crate::engine::standing::{Busy, Standing};
 use crate::model::Name;
@@ -47,6 +47,8 @@ pub(super) struct Record {
     pub(super) in_flight: String,
     /// Who ended the process, if it was not ended by a stranger.
     pub(super) ended: Option<String>,
+    /// With which exit code, and what had gone wrong.
+    pub(super) outcome: Option<String>,
     pub(super) kills: Kills,
     /// It was read to its end.
     pub(super) is_whole: bool,
@@ -54,7 +56,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(moment: &Moment, kills: Kills) -> Self {
-        let Moment { standing, now, at, killing } = moment;
+        let Moment { standing, now, at, forced } = moment;
         let Standing { phase, phase_since, reason, limit, waiting, working, unlisted, in_flight: all } =
             standing;
         let after = |since: Duration| Human(now.saturating_sub(since));
@@ -78,7 +80,8 @@ impl Record {
             working: working.iter().map(at_work).collect(),
             unlisted: (*unlisted > 0).then(|| unlisted.to_string()),
             in_flight: all.to_string(),
-            ended: killing.map(|killing| ended(killing, *phase)),
+            ended: forced.as_ref().map(|Forced { why, .. }| ended(*why, *phase)),
+            outcome: forced.as_ref().and_then(|Forced { trouble, .. }| Some(escaped(trouble.as_ref()?))),
             kills,
             is_whole: true,
         }
@@ -113,6 +116,7 @@ impl Record {
             "not listed" => self.unlisted = Some(value),
             "in flight" => self.in_flight = value,
             "ended" => self.ended = Some(value),
+            "outcome" => self.outcome = Some(value),
             "killed for memory" => {
                 let group = value.split_once(" in ");
                 self.kills.group = group.and_then(|(count, file)| Some((file.into(), count.parse().ok()?)));
@@ -140,6 +144,7 @@ impl fmt::Display for Record {
             unlisted,
             in_flight,
             ended,
+            outcome,
             kills: Kills { group, machine },
             is_whole: _,
         } = self;
@@ -158,6 +163,7 @@ impl fmt::Display for Record {
         all("not listed", unlisted.as_slice())?;
         all("in flight", from_ref(in_flight))?;
         all("ended", ended.as_slice())?;
+        all("outcome", outcome.as_slice())?;
         let group = group.as_ref().map(|(file, count)| format!("{count} in {}", file.display()));
         all("killed for memory", group.as_slice())?;
         all("killed for memory on the machine", machine.map(|count| count.to_string()).as_slice())?;
@@ -177,7 +183,7 @@ pub(super) fn why(reason: &Reason) -> String {
 fn ended(killing: Killing, phase: Phase) -> String {
     match killing {
         Killing::TimeIsUp if phase == Phase::Stopped => {
-            "by the watchdog: everything was released, but the process did not end by itself".to_owned()
+            "by the watchdog, since the process did not end when the application had".to_owned()
         }
         Killing::TimeIsUp => "by the watchdog, after the deadline".to_owned(),
         Killing::Insisted(signal) => format!("by {signal}, which insisted again"),
@@ -230,7 +236,7 @@ mod tests {
             unlisted: 0,
             in_flight: 4,
         };
-        Moment { standing, now: seconds(81), at: seconds(1_735_689_681), killing: None }
+        Moment { standing, now: seconds(81), at: seconds(1_735_689_681), forced: None }
     }
 
     fn record() -> Record {
@@ -265,6 +271,7 @@ end of record
         let mut record = record();
         assert_eq!(Record::read(&record.to_string()), record);
         record.ended = Some(ended(Killing::TimeIsUp, Phase::Stopping));
+        record.outcome = Some("exit code 124: `Db` could not be released".to_owned());
         record.unlisted = Some("3".to_owned());
         assert_eq!(Record::read(&record.to_string()), record);
     }

@@ -30,25 +30,26 @@ pub(super) fn of_a_moment(record: &Record) -> String {
     }
 }
 
-/// What went wrong in a life that has ended in order; nothing if its exit code is 0. Names and states only.
-pub(super) fn of_the_end(report: &Report) -> Option<String> {
-    if report.exit_code == 0 {
+/// What has gone wrong in this life, when it ends with this exit code; nothing if that is 0. Names and states only.
+pub(super) fn of_an_end(report: &Report, exit_code: u8) -> Option<String> {
+    if exit_code == 0 {
         return None;
     }
-    let is_tolerated = |kind: bool| if kind { " (tolerated)" } else { "" };
-    let failures = report.failures.iter();
-    let failures = failures.map(|failure| format!("{failure}{}", is_tolerated(failure.is_tolerated())));
+    let failures = report.failures.iter().map(|failure| {
+        let tolerated = if failure.is_tolerated() { " (tolerated)" } else { "" };
+        format!("{failure}{tolerated}")
+    });
     let cut = |resource: &&ResourceReport| resource.cut > resource.excused;
     let cut = report.resources.iter().filter(cut);
     let cut =
         cut.map(|it| format!("{}: {}", it.name, cut_off(&it.cut_by_kind, it.excused, &it.aborted_tasks)));
     let all: Vec<String> = failures.chain(cut).collect();
     let what = if all.is_empty() { super::record::why(&report.reason) } else { all.join("; ") };
-    Some(format!("exit code {}: {what}", report.exit_code))
+    Some(format!("exit code {exit_code}: {what}"))
 }
 
 fn standing(record: &Record) -> String {
-    let Record { phase, reason, left, waiting, working, unlisted, in_flight, .. } = record;
+    let Record { phase, reason, left, waiting, working, unlisted, in_flight, outcome, .. } = record;
     let mut parts = Vec::new();
     parts.extend((!waiting.is_empty()).then(|| format!("waiting for {}", waiting.join(", "))));
     let also =
@@ -59,6 +60,7 @@ fn standing(record: &Record) -> String {
     );
     parts.extend(left.as_ref().map(|left| format!("{left} left")));
     parts.extend(reason.clone());
+    parts.extend(outcome.clone());
     let phase = if phase.is_empty() { "in an unknown phase" } else { phase };
     if parts.is_empty() { phase.to_owned() } else { format!("{phase}: {}", parts.join("; ")) }
 }

@@ -147,7 +147,7 @@ pub(crate) trait Record: fmt::Debug + Send + Sync {
 pub(crate) trait Keeper: fmt::Debug + Send + Sync {
     /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
     /// kept.
-    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, done: mpsc::Sender<()>);
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -452,7 +452,7 @@ impl Driver {
         let until = Instant::now() + PATIENCE / 5 * 4;
         let (done, is_done) = mpsc::channel();
         for keeper in &self.keepers {
-            keeper.keep_last(self, why, done.clone());
+            keeper.keep_last(self, why, words.exit_code, done.clone());
         }
         drop(done);
         self.keep_record(until - Instant::now());
