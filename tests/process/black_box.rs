@@ -162,7 +162,7 @@ fn a_forced_end_leaves_the_black_box_with_who_forced_it() {
     let record = fs::read_to_string(&path).expect("it is there");
     let ended = "by the watchdog, since the process did not end when the application had";
     assert!(record.contains(&format!("\nended: {ended}\n")), "{record}");
-    assert!(record.contains("\noutcome: exit code 124: `Stubborn` could not be released\n"), "{record}");
+    assert!(record.contains("\noutcome: exit code 124: `Stubborn` could not be released"), "{record}");
 
     let process = stuck();
     let line = process.wait_for_line(&format!("was ended {ended}, while stopped for "));
@@ -182,7 +182,7 @@ fn a_process_leaves_the_black_box_of_another_alone_until_that_has_ended() {
     let path = scratch.path().join("box");
     let first = running(&path);
     let second = program(&path).spawn();
-    second.wait_for_line("is not written: another process that is running has its black box there; ");
+    second.wait_for_line("is not written: another process that is running has its black box there, ");
     run(&second);
     let own = |process: &Process| format!("\npid: {}\n", process.pid().as_raw_pid());
     first.signal(Signal::TERM);

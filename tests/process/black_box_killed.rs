@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use rustix::process::Signal;
@@ -24,6 +24,10 @@ use crate::scratch::Scratch;
 /// How many lives there are, side by side and one after the other.
 const LANES: u64 = 4;
 const LIVES: u64 = 50;
+
+/// Half of the records come sooner than that after what they record. One that came a second late would be lost with a
+/// process that is killed within that second. The median is indifferent to a machine that pauses.
+const PROMPT: Duration = Duration::from_millis(250);
 
 /// How many clients keep the process busy.
 const CLIENTS: usize = 2;
@@ -270,8 +274,39 @@ fn load(process: &Process, is_over: &Arc<AtomicBool>) -> Vec<thread::JoinHandle<
     (0..CLIENTS).map(start).collect()
 }
 
+/// What was seen in all lives.
+#[derive(Default)]
+struct Seen {
+    /// How many requests were answered by Load.
+    answers: usize,
+    /// In which phase a record was found, and how often; none counts as another.
+    phases: BTreeMap<String, usize>,
+    /// How often the record showed the place before the last move.
+    earlier: usize,
+    /// How long a record took that shows another activity, and one that shows another count.
+    activities: Vec<Duration>,
+    counts: Vec<Duration>,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.earlier += other.earlier;
+        for (phase, count) in other.phases {
+            *self.phases.entry(phase).or_default() += count;
+        }
+        self.activities.extend(other.activities);
+        self.counts.extend(other.counts);
+    }
+}
+
+fn median(mut durations: Vec<Duration>) -> Duration {
+    durations.sort();
+    durations[durations.len() / 2]
+}
+
 /// Leads one life, and kills it. `left` is the record that the last life has left. Returns what this one leaves.
-fn live(path: &Path, random: &mut Random, left: Option<&str>, answers: &AtomicUsize) -> Option<String> {
+fn live(path: &Path, random: &mut Random, left: Option<&str>, seen: &mut Seen) -> Option<String> {
     let moves = moves(random);
     let last = random.below(moves.len());
     let pause =
@@ -296,7 +331,13 @@ fn live(path: &Path, random: &mut Random, left: Option<&str>, answers: &AtomicUs
             let shown = life.place();
             assert!(Life::may_be(shown.as_ref(), &moves[..=number]), "{step:?}: {shown:?}");
         } else {
+            let since = Instant::now();
             wait_until(&format!("{step:?} is recorded as {aim:?}"), || life.place().as_ref() == aim);
+            let waiting = |place: Option<&Place>| place.map(|place| place.waiting.clone());
+            let before = number.checked_sub(1).and_then(|number| moves[number].through.last()?.as_ref());
+            let list = if waiting(before) == waiting(aim) { &mut seen.counts } else { &mut seen.activities };
+            // The first includes the start of the program.
+            list.extend((number > 0).then(|| since.elapsed()));
         }
         if number == 0 {
             clients = load(&life.process, &is_over);
@@ -326,8 +367,11 @@ fn live(path: &Path, random: &mut Random, left: Option<&str>, answers: &AtomicUs
         &made[made.len().saturating_sub(2)..],
     );
     for client in clients {
-        answers.fetch_add(client.join().expect("it does not panic"), Ordering::Relaxed);
+        seen.answers += client.join().expect("it does not panic");
     }
+    let settled = last.checked_sub(1).and_then(|before| moves[before].through.last()?.as_ref());
+    seen.earlier += usize::from(place.as_ref() == settled);
+    *seen.phases.entry(place.map_or("none".to_owned(), |place| place.phase)).or_default() += 1;
     text.filter(|text| !text.is_empty())
 }
 
@@ -353,27 +397,36 @@ fn two_hundred_lives_that_are_killed_at_random_moments_under_load_leave_where_th
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos();
     let seed = env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(now as u64);
     println!("SEED={seed}");
-    let answers = AtomicUsize::new(0);
+    let mut seen = Seen::default();
     thread::scope(|scope| {
-        for lane in 0..LANES {
-            let answers = &answers;
+        let start = |lane| {
             scope.spawn(move || {
                 let scratch = Scratch::new();
                 let path = scratch.path().join("box");
                 let mut random = Random(seed.wrapping_mul(2 * lane + 3) | 1);
-                let mut left = None;
+                let (mut left, mut seen) = (None, Seen::default());
                 for _ in 0..LIVES {
-                    left = live(&path, &mut random, left.as_deref(), answers);
+                    left = live(&path, &mut random, left.as_deref(), &mut seen);
                     let there = scratch.content();
-                    let is_known = |name: &String| name == "box" || name == "box.new";
+                    let is_known = |name: &String| name == "box" || name == "box.lifecycle-new";
                     assert!(there.iter().all(is_known), "{there:?}");
                 }
-            });
+                seen
+            })
+        };
+        let lanes: Vec<_> = (0..LANES).map(start).collect();
+        for lane in lanes {
+            seen.add(lane.join().expect("nothing unexpected was recorded"));
         }
     });
-    let answers = answers.into_inner();
-    println!("{answers} requests were answered meanwhile");
+    let Seen { answers, phases, earlier, activities, counts } = seen;
+    let (activities, counts) = (median(activities), median(counts));
+    println!("{answers} requests; {phases:?}, {earlier} before the last move; {activities:?}, {counts:?}");
     assert!(answers > 1_000, "that is no load: {answers} answers");
+    assert!(activities < PROMPT && counts < PROMPT, "{activities:?} and {counts:?} are too late");
+    for phase in ["starting", "running", "stopping"] {
+        assert!(phases.contains_key(phase), "nobody was killed while {phase}");
+    }
 }
 
 /// The check finds a record that is two moves old, names another resource, or counts wrong.

@@ -44,7 +44,8 @@ impl FilePlace {
                 },
             };
             let held = Held::new(file).map_err(|HeldByAnother| {
-                "another process that is running has its black box there; give each process a file of its own"
+                "another process that is running has its black box there, or another application of this one; name a \
+                 file for each"
                     .to_owned()
             })?;
             // Otherwise its owner has replaced it, or removed it, since it was opened.

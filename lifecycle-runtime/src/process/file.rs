@@ -15,7 +15,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The same for a file that one process replaces again and again, and holds. What is written beside it has always the
 /// same name, so that processes that are killed leave one such file at most.
 pub(crate) fn replace_held(path: &Path, content: &[u8]) -> io::Result<Held> {
-    replace_by(path, &beside(path, "new"), content, |file| Ok(Held::new(file)?))
+    replace_by(path, &beside(path, "lifecycle-new"), content, |file| Ok(Held::new(file)?))
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
