@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     /// A directory of the test's own.
-    fn directory(name: &str) -> std::path::PathBuf {
+    fn directory(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("lifecycle-file-{name}-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         path
