@@ -146,17 +146,17 @@ fn a_forced_end_leaves_the_black_box_with_who_forced_it() {
     let _machine = machine::shared();
     let scratch = Scratch::new();
     let path = scratch.path().join("box");
-    let stuck = || {
+    let stuck = |timeout: &str| {
         let process = Program::new(env!("CARGO_BIN_EXE_stuck"))
             .env("HANG", "blocking_release")
             .env("FLAVOR", "current")
-            .env("LIFECYCLE_SHUTDOWN_TIMEOUT", "1s")
+            .env("LIFECYCLE_SHUTDOWN_TIMEOUT", timeout)
             .env("LIFECYCLE_BLACK_BOX", &path)
             .spawn();
         process.wait_for_line("running: everything was acquired");
         process
     };
-    let process = stuck();
+    let process = stuck("1s");
     process.signal(Signal::TERM);
     assert_eq!(process.wait_for_exit().code(), Some(124));
     let record = fs::read_to_string(&path).expect("it is there");
@@ -164,7 +164,7 @@ fn a_forced_end_leaves_the_black_box_with_who_forced_it() {
     assert!(record.contains(&format!("\nended: {ended}\n")), "{record}");
     assert!(record.contains("\noutcome: exit code 124: `Stubborn` could not be released"), "{record}");
 
-    let process = stuck();
+    let process = stuck("20s");
     let line = process.wait_for_line(&format!("was ended {ended}, while stopped for "));
     assert!(line.text.contains("`Stubborn` could not be released"), "{line:?}");
     let exit = process.signal_until_exit(Signal::INT);
