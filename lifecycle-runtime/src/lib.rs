@@ -197,6 +197,7 @@
 //! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
 //! | `LIFECYCLE_PLAN` | the plan is printed in this form, and nothing is started | [`pictures`] |
 //! | `LIFECYCLE_TIMELINE` | where the timeline is written at the end | [`pictures`] |
+//! | `LIFECYCLE_BLACK_BOX` | where the process keeps where it is, in case it is killed | [`pictures`](pictures#the-black-box) |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
@@ -245,6 +246,7 @@ pub mod systemd_units {}
 #[doc = include_str!("../docs/timeouts.md")]
 pub mod timeouts {}
 
+mod black_box;
 mod control;
 mod declare;
 mod driver;

@@ -8,6 +8,8 @@
 
 use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
 
+mod black_box;
+mod black_box_killed;
 mod blocked_log;
 mod clean_shutdown;
 mod configuration;

@@ -95,6 +95,11 @@ fn say_notice(notice: &Notice, ear: Ear<'_>) {
         Notice::NotNotifying(why) => {
             say!(ear, WARN, "systemd cannot be notified: NOTIFY_SOCKET {why}");
         }
+        Notice::LastLife(words) => say!(ear, WARN, "the last life {words}"),
+        Notice::NoBlackBox { path, why } => {
+            let path = path.display();
+            say!(ear, WARN, path = %path, "the black box {path} is not written: {why}; nothing else changes");
+        }
         Notice::PreStop { delay } => say!(
             ear,
             INFO,

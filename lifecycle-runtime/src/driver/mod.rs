@@ -138,12 +138,20 @@ pub(crate) struct Parts {
     /// Time alone controls it: whoever waits for its end concludes it.
     pub(crate) concludes_itself: bool,
     pub(crate) record: Option<Arc<dyn Record>>,
+    pub(crate) keepers: Vec<Arc<dyn Keeper>>,
 }
 
 /// Keeps the report somewhere else than in the log.
 pub(crate) trait Record: fmt::Debug + Send + Sync {
     /// It may block.
     fn keep(&self, report: &Report);
+}
+
+/// Keeps where the application stands, for after a death.
+pub(crate) trait Keeper: fmt::Debug + Send + Sync {
+    /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
+    /// kept.
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -165,10 +173,13 @@ pub(crate) struct Driver {
     watchdog: Option<Watchdog>,
     exit_of_main: Option<ExitOfMain>,
     record: Option<Arc<dyn Record>>,
+    keepers: Vec<Arc<dyn Keeper>>,
     concludes_itself: bool,
     has_conclusion: AtomicBool,
     origin: Instant,
     phase: watch::Sender<Phase>,
+    /// While the application starts or stops, something has happened; heard by those who keep where it stands.
+    changes: watch::Sender<()>,
     /// When the engine wants to be woken, or earlier; heard by `control`.
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
@@ -226,6 +237,7 @@ impl Driver {
             watchdog,
             exit_of_main,
             record,
+            keepers,
             concludes_itself,
         } = parts;
         let plan = Arc::clone(engine.plan());
@@ -259,10 +271,12 @@ impl Driver {
             watchdog,
             exit_of_main,
             record,
+            keepers,
             concludes_itself,
             has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
+            changes: watch::Sender::new(()),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
@@ -342,6 +356,9 @@ impl Driver {
                 Output::Report(report) => words.push(Word::Report(report)),
                 Output::LastWord => words.push(Word::Last),
             }
+        }
+        if !self.keepers.is_empty() && engine.phase() != Phase::Running {
+            self.changes.send_replace(());
         }
         let mut wake = engine.next_wake();
         if can_be_frozen && engine.is_stopping() {
@@ -429,7 +446,7 @@ impl Driver {
     }
 
     /// Ends the process at once, because a signal insisted a second time.
-    fn exit(&self, signal: Signal) {
+    fn exit(self: &Arc<Self>, signal: Signal) {
         let (text, code) = self.last_words(Killing::Insisted(signal));
         #[cfg(test)]
         {
@@ -444,10 +461,17 @@ impl Driver {
     }
 
     /// What is said when the process is ended from outside, and with which exit code that happens.
-    fn last_words(&self, why: Killing) -> (String, u8) {
+    fn last_words(self: &Arc<Self>, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
-        // The words themselves need some of the time that there is.
-        self.keep_record(PATIENCE / 5 * 4);
+        // The words themselves need some of the time that there is. Files are written side by side.
+        let until = Instant::now() + PATIENCE / 5 * 4;
+        let (done, is_done) = mpsc::channel();
+        for keeper in &self.keepers {
+            keeper.keep_last(self, why, words.exit_code, done.clone());
+        }
+        drop(done);
+        self.keep_record(until - Instant::now());
+        let _ = is_done.recv_timeout(until - Instant::now());
         (log::last_words(&words), words.exit_code)
     }
 

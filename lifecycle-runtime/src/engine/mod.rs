@@ -39,6 +39,7 @@ mod progress;
 pub(crate) mod settings;
 pub(crate) mod shutdown;
 mod slot;
+pub(crate) mod standing;
 mod start;
 pub(crate) mod status;
 mod summary;

@@ -118,7 +118,7 @@ impl Engine {
         self.phase == Phase::Running || (self.phase == Phase::Draining && self.has_started())
     }
 
-    fn began(&self, phase: Phase) -> Option<Duration> {
+    pub(super) fn began(&self, phase: Phase) -> Option<Duration> {
         self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at)
     }
 
