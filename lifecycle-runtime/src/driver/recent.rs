@@ -81,6 +81,7 @@ fn discreet(notice: Notice) -> Notice {
         Notice::Failed(failure) => Notice::Failed(failure.in_other_words(HIDDEN)),
         Notice::TaskPanicked { name, words: _ } => Notice::TaskPanicked { name, words: hidden() },
         Notice::CannotAccept { name, why: _, retry } => Notice::CannotAccept { name, why: hidden(), retry },
+        Notice::LastLife(_) => Notice::LastLife(hidden()),
         Notice::CheckFails { name, why: _ } => Notice::CheckFails { name, why: hidden() },
         Notice::ShuttingDown { reason: Reason::Requested(_), timeout, origin, delay } => {
             Notice::ShuttingDown { reason: Reason::Requested(hidden()), timeout, origin, delay }
@@ -121,7 +122,8 @@ fn discreet(notice: Notice) -> Notice {
         | Notice::TaskEnded { .. }
         | Notice::HandlesOutlive { .. }
         | Notice::AllPlacesTaken { .. }
-        | Notice::CheckPasses(_) => notice,
+        | Notice::CheckPasses(_)
+        | Notice::NoBlackBox { .. } => notice,
     }
 }
 

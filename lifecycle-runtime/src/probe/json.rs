@@ -49,7 +49,7 @@ pub(super) struct Told<'a> {
 /// The document that [`Probe`](super::Probe) describes.
 pub(super) fn document(told: &Told<'_>, errors: Errors) -> String {
     let Told { process, status, now, main, resources, lines } = told;
-    let moment = Moment { status, now: *now };
+    let taken = Taken { status, now: *now };
     let mut text = format!(
         "{{\"version\":\"{}\",\"program\":{},\"pid\":{},\"started\":\"{}\",\"now\":\"{}\",\"phase\":\"{}\",\"since\":\"{}\",\"reason\":{},\"deadline\":{},\"left_ms\":{},\"total_ms\":{},\"delay_left_ms\":{},\"main\":",
         env!("CARGO_PKG_VERSION"),
@@ -58,26 +58,26 @@ pub(super) fn document(told: &Told<'_>, errors: Errors) -> String {
         Time(process.started),
         Time(*now),
         status.phase,
-        moment.time(status.phase_since),
+        taken.time(status.phase_since),
         quoted(status.reason.as_ref().map(|reason| words(reason, errors))),
-        quoted(status.deadline.map(|deadline| moment.time(deadline).to_string())),
-        moment.left(status.deadline),
+        quoted(status.deadline.map(|deadline| taken.time(deadline).to_string())),
+        taken.left(status.deadline),
         millis(status.total),
-        moment.left(status.delay_ends),
+        taken.left(status.delay_ends),
     );
-    row(&mut text, main, &moment, errors);
+    row(&mut text, main, &taken, errors);
     text += ",\"resources\":[";
-    separated(&mut text, resources, |text, resource| row(text, resource, &moment, errors));
+    separated(&mut text, resources, |text, resource| row(text, resource, &taken, errors));
     text += "],\"lines\":[";
     separated(&mut text, lines, |text, Line { at, level, text: words }| {
-        let (at, words) = (moment.time(*at), shortened(words));
+        let (at, words) = (taken.time(*at), shortened(words));
         let _ = write!(text, "{{\"at\":\"{at}\",\"level\":\"{level}\",\"text\":{}}}", Quoted(&words));
     });
     text += "]}\n";
     text
 }
 
-fn row(text: &mut String, row: &Row<'_>, moment: &Moment<'_>, errors: Errors) {
+fn row(text: &mut String, row: &Row<'_>, taken: &Taken<'_>, errors: Errors) {
     let Row { resource, after, is_foundation, units, connected, checked } = row;
     let names =
         |names: &[&str]| names.iter().map(|name| Quoted(name).to_string()).collect::<Vec<_>>().join(",");
@@ -88,12 +88,12 @@ fn row(text: &mut String, row: &Row<'_>, moment: &Moment<'_>, errors: Errors) {
         "{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"after\":[{}],\"foundation\":{is_foundation},\"acquire_ms\":{},\"drain_ms\":{},\"release_ms\":{},\"left_ms\":{},\"in_flight\":{{\"requests\":{requests},\"streams\":{streams},\"upgraded\":{upgraded},\"tasks\":{in_tasks}}},\"idle\":{idle},\"connections\":{},\"tasks\":[{}],\"outcome\":{},\"check\":",
         Quoted(resource.name),
         resource.activity,
-        moment.time(resource.since),
+        taken.time(resource.since),
         names(after),
         millis(resource.acquire),
         millis(resource.drain),
         millis(resource.release),
-        moment.left(resource.cutoff),
+        taken.left(resource.cutoff),
         connections(*connected),
         names(&tasks),
         quoted(resource.outcome.map(|outcome| outcome.to_string())),
@@ -103,12 +103,12 @@ fn row(text: &mut String, row: &Row<'_>, moment: &Moment<'_>, errors: Errors) {
 }
 
 /// When the status was taken.
-struct Moment<'a> {
+struct Taken<'a> {
     status: &'a Status,
     now: SystemTime,
 }
 
-impl Moment<'_> {
+impl Taken<'_> {
     fn time(&self, at: Duration) -> Time {
         let then = self.status.now;
         Time(if at < then { self.now - (then - at) } else { self.now + (at - then) })
