@@ -274,6 +274,7 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 #[cfg(feature = "http")]
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
+pub use crate::launch::plan::plan;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;

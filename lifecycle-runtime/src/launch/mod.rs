@@ -5,7 +5,7 @@ pub(crate) mod config;
 pub(crate) mod entry;
 mod environment;
 pub(crate) mod life;
-mod plan;
+pub(crate) mod plan;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;
