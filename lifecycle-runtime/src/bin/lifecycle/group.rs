@@ -5,7 +5,8 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -99,6 +100,11 @@ impl Drop for Group {
         self.kill();
         self.stdout.reader.abort();
         self.stderr.reader.abort();
+        // Where nobody else does it, it would stay in the table of processes.
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

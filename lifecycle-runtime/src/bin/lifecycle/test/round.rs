@@ -200,7 +200,11 @@ impl Newcomers {
     /// Connects again and again until the server has ended.
     async fn connect(&self, setting: &Setting, ended: &Cell<bool>, until: Instant) {
         let path = setting.ready.as_deref().unwrap_or("/");
-        while !ended.get() {
+        loop {
+            sleep(BETWEEN).await;
+            if ended.get() {
+                return;
+            }
             let asked = timeout_at(until, setting.server.ask(path)).await;
             let count = match asked {
                 Ok(Ok(_)) => &self.answered,
@@ -208,18 +212,21 @@ impl Newcomers {
                 Ok(Err(NoAnswer::Lost(_))) | Err(_) => &self.lost,
             };
             count.set(count.get() + 1);
-            sleep(BETWEEN).await;
         }
     }
 
-    /// One may fall between the last accept of a server and the end of its listener, where no server can help it. A
-    /// second one cannot.
+    /// One may be lost when the listener is closed: the server has not accepted its connection, or has it without a
+    /// request. No server can help that. Those who come later are refused, so that a second one is the server's fault.
     fn judged(&self) -> Result<String, String> {
         let (answered, lost, refused) = (self.answered.get(), self.lost.get(), self.refused.get());
         let mut words = vec![format!("{answered} answered")];
         words.extend((lost > 0).then(|| format!("{lost} accepted without an answer")));
         words.extend((refused > 0).then(|| "then refused".to_owned()));
-        let words = if answered + lost == 0 { "refused at once".to_owned() } else { words.join(", ") };
+        let words = match (answered + lost, refused) {
+            (0, 0) => "none: the server had ended before".to_owned(),
+            (0, _) => "refused at once".to_owned(),
+            _ => words.join(", "),
+        };
         if lost > 1 {
             return Err(format!("{words}; expected each to be answered, or refused"));
         }
