@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Child,
+    /// Until it is killed.
     #[cfg(unix)]
     id: Option<nix::unistd::Pid>,
     stdout: Stream,
@@ -62,10 +63,10 @@ impl Group {
         self.child.wait().await.map_err(|error| format!("the end of the program is not known: {error}"))
     }
 
-    /// Kills everything that is left of the group.
+    /// Kills everything that is left of the group. Once only: later, the number may be that of another.
     pub(crate) fn kill(&mut self) {
         #[cfg(unix)]
-        if let Some(id) = self.id {
+        if let Some(id) = self.id.take() {
             let _ = nix::sys::signal::killpg(id, nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.start_kill();

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::check::{Checks, show, show_output};
 use super::client::{Answer, NoAnswer, Server};
+use super::sending::Sent;
 use super::sockets;
 use crate::group::{self, Group};
 
@@ -127,10 +128,11 @@ impl<'a> Round<'a> {
         let Setting { server, request: path, startup, grace, .. } = self.setting;
         let stream = server.connect().await.map_err(NoAnswer::into_words)?;
         let here = stream.local_addr().map_err(|error| error.to_string())?.port();
-        let request = server.ask_on(stream, path);
+        let sent = Sent::default();
+        let request = server.ask_on(stream, path, sent.clone());
         pin!(request);
         let until = Instant::now() + *startup;
-        let under_way = timeout_at(until, self.is_under_way(here, request.as_mut())).await;
+        let under_way = timeout_at(until, self.is_under_way(here, &sent, request.as_mut())).await;
         let Ok(early) = under_way else {
             let what = format!("the server has not read it within {}", in_words(*startup));
             self.checks.add("request", Err(what));
@@ -174,9 +176,17 @@ impl<'a> Round<'a> {
     }
 
     /// Waits until the server has read the request, or has answered it already.
-    async fn is_under_way(&self, here: u16, mut request: Request<'_>) -> Option<Result<Answer, String>> {
+    async fn is_under_way(
+        &self,
+        here: u16,
+        sent: &Sent,
+        mut request: Request<'_>,
+    ) -> Option<Result<Answer, String>> {
         let Setting { server, ready, .. } = self.setting;
         let seen = async {
+            while !sent.is_sent() {
+                sleep(MOMENT).await;
+            }
             let began = Instant::now();
             loop {
                 match sockets::is_read(here, server.port()) {
