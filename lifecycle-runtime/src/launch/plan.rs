@@ -30,7 +30,7 @@ pub(super) const NOT_SUPPLIED: &str = "it is declared `supplied`, and no instanc
 /// A resource that is declared `supplied` cannot be started like this, which is one of the plan's
 /// [`problems`](Plan::problems) and not an error.
 ///
-/// ```
+/// ```standalone_crate
 /// use lifecycle::{Acquire, Resource, Result, resource};
 ///
 /// #[resource]
