@@ -120,6 +120,8 @@
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to keep serving for each load
 //!   balancer, which exit codes to restart on, and how to test all of it.
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
+//! * [`pictures`]: the plan of an application before it starts, and what happened to it, as text, pictures and JSON.
+//! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
 //! * [`guarantees`]: the rules below in full, each with the tests that check it.
 //! * [`glossary`]: the words used here, one or two lines each.
 //! * [`architecture`]: the map of the code, for contributors.
@@ -209,6 +211,7 @@
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
+//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines and tests how servers stop: see [`program`] |
 //! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
 //!
 //! # Resources in other crates
@@ -239,6 +242,8 @@ pub mod kubernetes {}
 pub mod pictures {}
 #[doc = include_str!("../docs/platforms.md")]
 pub mod platforms {}
+#[doc = include_str!("../docs/program.md")]
+pub mod program {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 #[doc = include_str!("../docs/systemd.md")]
@@ -285,6 +290,7 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 #[cfg(feature = "http")]
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
+pub use crate::launch::plan::plan;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;

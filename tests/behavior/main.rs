@@ -15,6 +15,7 @@ mod misconfigured;
 mod notices;
 mod optional;
 mod peers;
+mod plan;
 mod report;
 mod rollback;
 mod spawner;

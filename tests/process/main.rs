@@ -12,6 +12,7 @@ mod black_box;
 mod black_box_killed;
 mod blocked_log;
 mod clean_shutdown;
+mod command_line;
 mod configuration;
 mod crowded;
 mod embedding;

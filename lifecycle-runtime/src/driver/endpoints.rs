@@ -14,8 +14,6 @@ use crate::engine::event::Event;
 use crate::engine::standing::Standing;
 use crate::engine::status::Status;
 #[cfg(feature = "probe")]
-use crate::model::graph::Graph;
-#[cfg(feature = "probe")]
 use crate::model::phase::Phase;
 use crate::model::report::Report;
 
@@ -83,12 +81,6 @@ impl Driver {
         left
     }
 
-    #[cfg(feature = "probe")]
-    pub(crate) fn plan(&self) -> &Graph {
-        &self.plan
-    }
-
-    /// The middle of the drain delay, once that has begun. Without a delay it is the moment of the shutdown.
     #[cfg(feature = "http")]
     pub(crate) fn middle_of_delay(&self) -> Option<Instant> {
         let middle = self.core().engine.middle_of_delay();

@@ -80,7 +80,7 @@ use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
 use crate::engine::event::{Event, TaskId};
 use crate::engine::notice::{Cut, Killing, Notice};
-use crate::engine::settings::Ending;
+use crate::engine::settings::{Ending, Settings};
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
 use crate::model::graph::{Graph, Id};
@@ -553,6 +553,17 @@ impl Driver {
     /// An error of the user's as plain data.
     pub(crate) fn cause(&self, error: BoxError) -> Cause {
         self.errors.keep(error)
+    }
+
+    pub(crate) fn plan(&self) -> &Graph {
+        &self.plan
+    }
+
+    /// The effective configuration, and whether something serves requests by now.
+    pub(crate) fn settings(&self) -> (Settings, bool) {
+        let core = self.core();
+        let (settings, serves) = core.engine.settings();
+        (settings.clone(), serves)
     }
 
     pub(crate) fn milestones(&self) -> &Milestones {

@@ -208,6 +208,11 @@ impl Engine {
         self.settings.ending
     }
 
+    /// The effective configuration, and whether something serves requests by now.
+    pub(crate) fn settings(&self) -> (&Settings, bool) {
+        (&self.settings, self.serves)
+    }
+
     /// Says whether anybody hears what is said, or may later. Without an audience no [`Output::Say`] is put out, and
     /// there is nothing in [`Output::Report`].
     pub(crate) fn set_audience(&mut self, has_audience: bool) {

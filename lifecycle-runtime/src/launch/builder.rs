@@ -207,7 +207,7 @@ impl Builder {
     pub fn plan(mut self) -> Result<Plan, Report> {
         let config = self.config().map_err(refused)?;
         let planned = self.planned(BodyKind::Written);
-        Ok(plan::plan(&config, &planned))
+        Ok(plan::of(&config, &planned))
     }
 
     /// Makes the application, or the report of why there is none. What was refused is on stderr then.

@@ -5,7 +5,9 @@ pub(crate) mod config;
 pub(crate) mod entry;
 pub(crate) mod environment;
 pub(crate) mod life;
-mod plan;
+pub(crate) mod plan;
+#[cfg(feature = "cli")]
+pub mod program;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;
