@@ -16,15 +16,16 @@ pub(crate) struct Telemetry {
 impl Resource for Telemetry {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
         let stdout = std::io::stdout();
-        let colours = stdout.is_terminal();
+        let at_terminal = stdout.is_terminal();
         let (lines, writer) = NonBlocking::new(stdout);
         let dropped = lines.error_counter();
-        tracing_subscriber::fmt()
-            .with_target(false)
-            .with_ansi(colours)
-            .with_writer(lines)
-            .log_internal_errors(false)
-            .try_init()?;
+        let log = tracing_subscriber::fmt().with_target(false).with_writer(lines).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        if at_terminal {
+            log.try_init()?
+        } else {
+            log.with_ansi(false).try_init()?
+        }
         Ok(Self { writer: Mutex::new(Some(writer)), dropped })
     }
 

@@ -22,8 +22,8 @@ static LISTENERS: LazyLock<Mutex<HashMap<Id, Listener>>> = LazyLock::new(Mutex::
 pub(crate) struct Line {
     pub(crate) level: String,
     pub(crate) message: String,
-    /// ` name=value` for each field.
-    pub(crate) fields: String,
+    /// ` name=value` for each field besides the message: there are none, or something would be said twice.
+    fields: String,
 }
 
 /// Begins anew. One subscriber serves all tests: each hears what is said on its own runtime.
@@ -43,7 +43,9 @@ pub(crate) fn listen(listener: impl Fn(&str) + Send + Sync + 'static) {
 
 /// What was logged since the test began.
 pub(crate) fn lines() -> Vec<Line> {
-    LINES.lock().unwrap().get(&Handle::current().id()).cloned().unwrap_or_default()
+    let lines = LINES.lock().unwrap().get(&Handle::current().id()).cloned().unwrap_or_default();
+    assert!(lines.iter().all(|line| line.fields.is_empty()), "lines have words, and no fields: {lines:#?}");
+    lines
 }
 
 /// The messages that contain `part`.
