@@ -17,6 +17,7 @@ mod optional;
 mod peers;
 mod report;
 mod rollback;
+mod spans;
 mod spawner;
 mod stage;
 mod start;

@@ -17,6 +17,7 @@ use super::catch::CatchPanic;
 use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
 use super::said::QUICK;
+use super::spans::{Work, within};
 use super::{BoxFuture, Driver, Seat, Timing};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
@@ -83,8 +84,11 @@ impl Driver {
         let seat = self.seat(id);
         let abort = move || {
             let Seat { driver, id } = &seat;
-            let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
-            let result = aborted.and(catch(|| drop(instance)));
+            let span = driver.cell(*id).spans.of(Work::Turn);
+            let result = within(span, || {
+                let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
+                aborted.and(catch(|| drop(instance)))
+            });
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
         if self.run_elsewhere("lifecycle-abort", abort).is_err() {
@@ -159,6 +163,9 @@ impl Driver {
 trait Hook: Send + Unpin + 'static {
     type Output: Send + 'static;
 
+    /// Whose span it runs in.
+    const WORK: Work;
+
     /// The way to call the hook back.
     fn recall(cell: &Cell) -> &Recall;
 
@@ -187,8 +194,9 @@ impl<H: Hook> Future for Running<H> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.seat.cell().spans.of(H::WORK);
         let Some(future) = &mut self.future else { return Poll::Ready(()) };
-        let end = match catch(|| future.as_mut().poll(cx)) {
+        let end = match within(span, || catch(|| future.as_mut().poll(cx))) {
             Ok(Poll::Ready(output)) => HookEnd::Returned(output),
             Ok(Poll::Pending) => {
                 ready!(H::recall(self.seat.cell()).poll(cx));
@@ -204,8 +212,9 @@ impl<H: Hook> Future for Running<H> {
 impl<H: Hook> Running<H> {
     fn ends(&mut self, end: HookEnd<H::Output>) {
         let Some(future) = self.future.take() else { return };
+        let span = self.seat.cell().spans.of(H::WORK);
         // What is left of it is the user's, and may panic when it is dropped.
-        let _ = catch(|| drop(future));
+        let _ = within(span, || catch(|| drop(future)));
         H::tell(&self.seat, end);
     }
 }
@@ -220,6 +229,8 @@ struct Acquisition;
 
 impl Hook for Acquisition {
     type Output = Instance;
+
+    const WORK: Work = Work::Acquire;
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.acquisition
@@ -243,6 +254,8 @@ struct Releasing;
 
 impl Hook for Releasing {
     type Output = ();
+
+    const WORK: Work = Work::Release;
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.release
@@ -268,7 +281,9 @@ struct Dropped {
 impl Drop for Dropped {
     fn drop(&mut self) {
         let instance = self.instance.take();
-        let result = catch(|| drop(instance)).map_err(|Panic(words)| Cause::Panic(words));
+        let span = self.seat.cell().spans.of(Work::Release);
+        let dropped = within(span, || catch(|| drop(instance)));
+        let result = dropped.map_err(|Panic(words)| Cause::Panic(words));
         self.seat.send(Event::Released(self.seat.id, result));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::audience::{Ear, TARGET};
 use super::doubt::Doubt;
+use super::spans::Mark;
 use crate::engine::activity::Activity;
 use crate::engine::notice::{Acquiring, Blame, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
 use crate::model::TaskName;
@@ -22,6 +23,8 @@ use crate::model::units::{cut_off, in_flight};
 #[derive(Debug)]
 pub(super) enum Word {
     Notice(Notice),
+    /// A span begins or ends.
+    Mark(Mark),
     /// What happened so far; nothing if nobody listens.
     Report(Option<Box<Report>>),
     /// There is nothing more to say.
@@ -43,7 +46,7 @@ pub(super) fn say(word: &Word, ear: Ear) {
     match word {
         Word::Notice(notice) => say_notice(notice, ear),
         Word::Report(Some(report)) => say_report(report, ear),
-        Word::Report(None) | Word::Last => {}
+        Word::Mark(_) | Word::Report(None) | Word::Last => {}
     }
 }
 

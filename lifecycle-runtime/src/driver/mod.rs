@@ -29,6 +29,7 @@ mod queue;
 mod said;
 mod seat;
 mod shard;
+mod spans;
 mod speaker;
 mod standby;
 mod task;
@@ -65,6 +66,7 @@ pub(crate) use self::milestones::Milestones;
 use self::queue::Queue;
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
+use self::spans::{Mark, Spans};
 use self::standby::Standby;
 #[cfg(feature = "http")]
 pub(crate) use self::token::Token;
@@ -169,6 +171,7 @@ pub(crate) struct Driver {
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
     said: Said,
+    spans: Spans,
     /// For threads that say something.
     standby: Standby,
     next_task: AtomicU64,
@@ -259,6 +262,7 @@ impl Driver {
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
+            spans: Spans::default(),
             standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
@@ -319,9 +323,18 @@ impl Driver {
         if can_be_frozen && engine.is_stopping() && was_frozen(since_last_look) {
             engine.handle(now, Event::Thawed(since_last_look), &self.cells);
         }
+        let is_traced = self.audience.has_subscriber();
+        let mark = |mark: Option<Mark>, words: &mut Queue<Word>| {
+            if let Some(mark) = mark.filter(|_| is_traced) {
+                words.push(Word::Mark(mark));
+            }
+        };
+        mark(Mark::of_event(&event), words);
         engine.handle(now, event, &self.cells);
         while let Some(output) = engine.next_output() {
+            mark(Mark::of_output(&output), words);
             match output {
+                Output::Gone(..) => {}
                 Output::Do(command) => commands.push(command),
                 Output::Say(notice) => words.push(Word::Notice(notice)),
                 Output::Report(report) => words.push(Word::Report(report)),
