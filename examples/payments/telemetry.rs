@@ -1,4 +1,5 @@
-//! The log. A thread of its own writes it, so that a terminal or a pipe that nobody reads does not delay requests.
+//! The log, and the trace. A thread of its own writes the log, so that a terminal or a pipe that nobody reads does not
+//! delay requests.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;

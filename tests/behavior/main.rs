@@ -11,6 +11,7 @@ mod embedding;
 mod errors;
 mod escalation;
 mod logging;
+mod metrics;
 mod misconfigured;
 mod notices;
 mod optional;

@@ -44,6 +44,12 @@ impl Cell {
         self.census.units(self.counter.in_flight())
     }
 
+    /// Whether it has, or had, something in flight that is not a task.
+    #[cfg(feature = "metrics")]
+    pub(super) fn has_kinds(&self) -> bool {
+        self.census.is_in_use()
+    }
+
     pub(super) fn put(&self, instance: Instance) {
         *lock(&self.instance) = Some(instance);
     }

@@ -54,7 +54,19 @@ impl Driver {
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
-        self.run::<Releasing>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
+        let release = (self.hooks[id].release)(instance, self.seat(id));
+        // So have the metrics, for a foundation that sends them somewhere.
+        #[cfg(feature = "metrics")]
+        let release: BoxFuture<_> = if is_after_the_report {
+            let driver = Arc::clone(self);
+            Box::pin(async move {
+                driver.meter.catch_up(PATIENCE).await;
+                release.await
+            })
+        } else {
+            release
+        };
+        self.run::<Releasing>(id, patience, release);
     }
 
     /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.
@@ -84,6 +96,8 @@ impl Driver {
         let seat = self.seat(id);
         let abort = move || {
             let Seat { driver, id } = &seat;
+            #[cfg(feature = "probe")]
+            driver.drop_pages(*id);
             let span = driver.cell(*id).spans.of(Work::Turn);
             let result = within(span, || {
                 let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
@@ -121,6 +135,8 @@ impl Driver {
     /// What the instance holds may block when it is dropped: a runtime panics where it must not. The engine is told when
     /// it is gone.
     fn let_go(self: &Arc<Self>, id: Id) {
+        #[cfg(feature = "probe")]
+        self.drop_pages(id);
         let instance = self.cell(id).take();
         let handles = instance.as_ref().map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
@@ -237,6 +253,10 @@ impl Hook for Acquisition {
     }
 
     fn tell(Seat { driver, id }: &Seat, end: HookEnd<Instance>) {
+        #[cfg(feature = "probe")]
+        if !matches!(end, HookEnd::Returned(Ok(_))) {
+            driver.drop_pages(*id);
+        }
         driver.send(match end {
             HookEnd::Returned(Ok(instance)) => {
                 driver.cell(*id).put(instance);

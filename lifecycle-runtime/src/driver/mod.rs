@@ -24,7 +24,13 @@ mod endpoints;
 mod errors;
 mod hooks;
 mod log;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod milestones;
+#[cfg(feature = "probe")]
+mod pages;
 mod queue;
 mod said;
 mod seat;
@@ -62,7 +68,13 @@ use self::errors::Errors;
 pub(crate) use self::hooks::CheckEnd;
 pub(crate) use self::hooks::Dependencies;
 use self::log::Word;
+#[cfg(feature = "metrics")]
+use self::meter::Meter;
 pub(crate) use self::milestones::Milestones;
+#[cfg(feature = "probe")]
+use self::pages::Pages;
+#[cfg(feature = "probe")]
+pub(crate) use self::pages::{Page, Rendered};
 use self::queue::Queue;
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
@@ -172,6 +184,10 @@ pub(crate) struct Driver {
     milestones: Milestones,
     said: Said,
     spans: Spans,
+    #[cfg(feature = "probe")]
+    pages: Pages,
+    #[cfg(feature = "metrics")]
+    meter: Meter,
     /// For threads that say something.
     standby: Standby,
     next_task: AtomicU64,
@@ -263,6 +279,10 @@ impl Driver {
             milestones: Milestones::default(),
             said: Said::default(),
             spans: Spans::default(),
+            #[cfg(feature = "probe")]
+            pages: Pages::default(),
+            #[cfg(feature = "metrics")]
+            meter: Meter::default(),
             standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
@@ -286,6 +306,8 @@ impl Driver {
         if has_words && !is_handed_over {
             self.speak();
         }
+        #[cfg(feature = "metrics")]
+        self.measure();
     }
 
     /// The same for a call of the user's, who may go on with blocking work on this worker of the runtime. What was
@@ -329,9 +351,16 @@ impl Driver {
                 words.push(Word::Mark(mark));
             }
         };
-        mark(Mark::of_event(&event), words);
+        let ends = Mark::of_event(&event);
+        #[cfg(feature = "metrics")]
+        if ends.is_some() {
+            self.meter.note();
+        }
+        mark(ends, words);
         engine.handle(now, event, &self.cells);
         while let Some(output) = engine.next_output() {
+            #[cfg(feature = "metrics")]
+            self.meter.note();
             mark(Mark::of_output(&output), words);
             match output {
                 Output::Gone(..) => {}
@@ -472,6 +501,8 @@ impl Driver {
 
     /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
     pub(crate) fn conclude(&self) {
+        #[cfg(feature = "metrics")]
+        self.meter.catch_up_here(PATIENCE);
         self.say_on_stderr();
         self.milestones.finished.raise();
     }
