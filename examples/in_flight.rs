@@ -30,11 +30,8 @@ impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
         let log = tracing_subscriber::fmt().with_target(false).log_internal_errors(false);
         // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
-        if stdout().is_terminal() {
-            log.init()
-        } else {
-            log.with_ansi(false).init()
-        }
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
+use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::Subscriber;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -77,7 +77,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Trace {
             && let Some(Open { began, fields }) = span.extensions_mut().remove::<Open>()
             && let Ok(mut rows) = self.rows.lock()
         {
-            rows.write(span.name(), began.duration_since(self.began).as_micros(), began.elapsed().as_micros(), fields);
+            rows.write(
+                span.name(),
+                began.duration_since(self.began).as_micros(),
+                began.elapsed().as_micros(),
+                fields,
+            );
         }
     }
 }
@@ -89,7 +94,8 @@ impl Rows {
         let next = self.numbers.len();
         let number = *self.numbers.entry(row.clone()).or_insert(next);
         if number == next {
-            let title = json!({ "ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": { "name": row } });
+            let title =
+                json!({ "ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": { "name": row } });
             let _ = writeln!(self.file, "{title},");
         }
         let span = json!({

@@ -124,12 +124,13 @@ async fn each_phase_is_recorded_when_it_begins() {
     let app = starting.await.unwrap().unwrap();
     let now = book.clone();
     let report = live(app, async |app| {
+        sleep(ms(1)).await;
         assert_eq!(now.set("lifecycle_phase"), ["{phase=running}"]);
         assert_eq!(now.value("lifecycle_startup_duration_seconds"), Some(0.1));
         assert_eq!(now.value("lifecycle_shutdown_left_seconds"), None, "it does not stop");
         app.deliver(Signal::Terminate);
         sleep(secs(1)).await;
-        assert_eq!(now.set("lifecycle_phase"), ["{phase=draining}"]);
+        assert_eq!(now.set("lifecycle_phase"), ["{phase=draining}"], "for 2 s");
         assert_eq!(now.set("lifecycle_shutdown_reason"), ["{reason=SIGTERM}"]);
         assert_eq!(now.value("lifecycle_shutdown_left_seconds"), Some(25.0));
         sleep(ms(1_100)).await;
@@ -176,6 +177,7 @@ async fn what_is_in_flight_and_what_is_cut_off_are_counted_by_kind() {
     let now = book.clone();
     let in_flight = "lifecycle_in_flight{resource=Http,kind=tasks}";
     let report = live(stage.start::<Http>().await, async |app| {
+        sleep(ms(1)).await;
         assert_eq!(now.value(in_flight), Some(2.0));
         app.shutdown("the test is over");
     })

@@ -24,6 +24,7 @@ mod frozen;
 mod hello;
 mod idle_grace;
 mod log_lines;
+mod metrics;
 mod migrating;
 mod not_main;
 mod panic_abort;

@@ -60,7 +60,7 @@ impl Driver {
         let release: BoxFuture<_> = if is_after_the_report {
             let driver = Arc::clone(self);
             Box::pin(async move {
-                driver.meter.catch_up(PATIENCE).await;
+                driver.catch_up(PATIENCE).await;
                 release.await
             })
         } else {

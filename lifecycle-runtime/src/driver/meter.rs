@@ -79,8 +79,8 @@ impl Meter {
         self.recorded.send_replace(changes);
     }
 
-    /// Lets the recorder have what has changed so far, from a task.
-    pub(super) async fn catch_up(&self, patience: Duration) {
+    /// Waits until what has changed so far is recorded, from a task.
+    async fn is_caught_up(&self, patience: Duration) {
         let changes = {
             let state = lock(&self.state);
             if !state.is_behind() {
@@ -95,7 +95,7 @@ impl Meter {
     }
 
     /// The same, from a thread that has nothing else to do meanwhile.
-    pub(super) fn catch_up_here(&self, patience: Duration) {
+    fn is_caught_up_here(&self, patience: Duration) {
         let waited = self.called.wait_timeout_while(lock(&self.state), patience, |state| state.is_behind());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_slow |= state.is_behind();
@@ -114,12 +114,12 @@ impl Driver {
         if !is_due {
             return;
         }
-        if self.timing == Timing::Runtime {
-            let changes = lock(&self.meter.state).changes;
-            let _ = catch(|| self.record_metrics());
-            return self.meter.is_recorded(changes, false);
-        }
         let driver = Arc::clone(self);
+        if self.timing == Timing::Runtime {
+            // On the thread of the test, whose recorder may be of that thread only.
+            self.runtime.spawn(async move { driver.record_what_is_new() });
+            return;
+        }
         let recording = thread::Builder::new().name("lifecycle-metrics".to_owned()).spawn(move || {
             // Recorders may use the runtime.
             let _context = driver.runtime.enter();
@@ -129,6 +129,34 @@ impl Driver {
             // It is tried again with the next change.
             lock(&self.meter.state).has_thread = false;
         }
+    }
+
+    /// Lets the recorder have what has changed so far, from a task.
+    pub(super) async fn catch_up(&self, patience: Duration) {
+        match self.timing {
+            Timing::Thread => self.meter.is_caught_up(patience).await,
+            Timing::Runtime => self.record_what_is_new(),
+        }
+    }
+
+    /// The same, from a thread that has nothing else to do meanwhile.
+    pub(super) fn catch_up_here(&self, patience: Duration) {
+        match self.timing {
+            Timing::Thread => self.meter.is_caught_up_here(patience),
+            Timing::Runtime => self.record_what_is_new(),
+        }
+    }
+
+    fn record_what_is_new(&self) {
+        let changes = {
+            let state = lock(&self.meter.state);
+            if state.recorded == state.changes {
+                return;
+            }
+            state.changes
+        };
+        let _ = catch(|| self.record_metrics());
+        self.meter.is_recorded(changes, false);
     }
 
     fn record_until_the_end(&self) {

@@ -502,7 +502,7 @@ impl Driver {
     /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
     pub(crate) fn conclude(&self) {
         #[cfg(feature = "metrics")]
-        self.meter.catch_up_here(PATIENCE);
+        self.catch_up_here(PATIENCE);
         self.say_on_stderr();
         self.milestones.finished.raise();
     }

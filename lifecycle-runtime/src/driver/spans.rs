@@ -64,9 +64,9 @@ pub(super) fn within<T>(span: Option<Arc<Span>>, f: impl FnOnce() -> T) -> T {
             let _ = catch(|| span.with_subscriber(|(id, subscriber)| what(subscriber, id)));
         }
     };
-    tell(|subscriber, id| subscriber.enter(id));
+    tell(Dispatch::enter);
     let value = f();
-    tell(|subscriber, id| subscriber.exit(id));
+    tell(Dispatch::exit);
     // It ends here if it was to end meanwhile.
     let _ = catch(|| drop(span));
     value
