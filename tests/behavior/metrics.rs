@@ -294,3 +294,39 @@ async fn a_recorder_that_panics_does_no_harm() {
     stage.log.assert_order("released Http", "released Db");
     stage.log.assert_order("released Db", "released Telemetry");
 }
+
+/// Each is an error of the acquisition, which says what to do.
+#[tokio::test(start_paused = true)]
+async fn a_page_needs_a_path_that_is_free_and_a_content_type() {
+    let stage = Stage::new();
+    let refused: Arc<Mutex<Vec<String>>> = Arc::default();
+    let found = Arc::clone(&refused);
+    stage.setup(move |cx: &Acquire<Http>| {
+        cx.page("/metrics", "text/plain", String::new).unwrap();
+        for (path, content_type) in [
+            ("/metrics", "text/plain"),
+            ("/readyz", "text/plain"),
+            ("/", "text/plain"),
+            ("metrics", "text/plain"),
+            ("/metrics?all", "text/plain"),
+            ("/two words", "text/plain"),
+            ("/other", "text\n"),
+        ] {
+            let error = cx.page(path, content_type, String::new).unwrap_err();
+            found.lock().unwrap().push(error.to_string());
+        }
+    });
+    let _ = stage.stop::<Http>().await;
+    assert_eq!(
+        *refused.lock().unwrap(),
+        [
+            "there is a page at /metrics already: choose another path",
+            "the probe itself answers /readyz: choose another path for the page",
+            "the probe itself answers /: choose another path for the page",
+            "\"metrics\" is not the path of a page; one is written like \"/metrics\"",
+            "\"/metrics?all\" is not the path of a page; one is written like \"/metrics\"",
+            "\"/two words\" is not the path of a page; one is written like \"/metrics\"",
+            "\"text\\n\" is not a content type; one is written like \"text/plain\"",
+        ]
+    );
+}

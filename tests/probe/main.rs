@@ -14,6 +14,7 @@ mod answers;
 mod bounds;
 mod checks;
 mod kubernetes;
+mod pages;
 mod prestop;
 mod status;
 #[cfg(target_os = "linux")]

@@ -228,3 +228,15 @@ fn the_trace_of_payments_has_each_acquisition_turn_and_release() {
     let rows = spans("thread_name");
     assert!(rows.iter().any(|row| row["args"]["name"] == "Database"), "{text}");
 }
+
+#[test]
+fn a_recorder_that_hangs_holds_up_no_stop() {
+    let _machine = machine::shared();
+    let process = Program::new(env!("CARGO_BIN_EXE_hanging_recorder")).spawn();
+    process.wait_for_line("running: everything");
+    process.wait_for_line("the recorder hangs");
+    process.signal(Signal::TERM);
+    let exit = process.wait_for_exit();
+    assert_eq!(exit.code(), Some(0), "{}{}", exit.stdout(), exit.stderr());
+    exit.assert_in_order(&["released Service", "released Exporter"]);
+}

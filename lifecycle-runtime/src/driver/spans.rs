@@ -130,9 +130,10 @@ impl Driver {
             Mark::Enters(Phase::Draining) => {
                 self.end_start("stopped");
                 if ear == Ear::Subscriber {
-                    let reason = display(self.reason());
-                    let stop =
-                        span!(target: TARGET, parent: None, Level::INFO, "stop", reason, exit_code = Empty);
+                    // What is said in it would repeat a reason that is there from the beginning.
+                    let stop = span!(
+                        target: TARGET, parent: None, Level::INFO, "stop", reason = Empty, exit_code = Empty
+                    );
                     *lock(&self.spans.stop) = Some(Arc::new(stop));
                 }
             }
@@ -142,9 +143,12 @@ impl Driver {
     /// The span of the stop ends with the report: what exports it may be one of the foundations, which come after that.
     pub(super) fn end_stop_span(&self) {
         let stop = lock(&self.spans.stop).take();
-        let exit_code = self.core().engine.exit_code();
+        let (reason, exit_code) = {
+            let core = self.core();
+            (core.engine.reason(), core.engine.exit_code())
+        };
         end(stop, |stop| {
-            stop.record("exit_code", exit_code);
+            stop.record("reason", display(reason)).record("exit_code", exit_code);
         });
     }
 
