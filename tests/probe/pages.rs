@@ -5,7 +5,7 @@ use crate::process::start;
 
 #[test]
 fn a_page_has_its_text_and_its_type_until_its_resource_is_released() {
-    let process = start(&[("HOLD", "acquire,release")]);
+    let process = start(&[("HOLD", "acquire release")]);
     let probe = process.probe();
     process.line("acquiring Db");
     assert_eq!(get(probe, "/text").code, 404, "Cache comes after Db");
