@@ -1,7 +1,7 @@
 //! What `payments` records: at `/metrics`, at a gateway that it is pushed to, and as a trace.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::{fs, thread};
