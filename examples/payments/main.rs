@@ -2,7 +2,7 @@
 //! them. A deployment in the middle of a payment loses nothing, and charges nobody twice.
 //!
 //! ```text
-//! Telemetry, Settings        foundations: acquired before everything else, released after everything else
+//! Telemetry, Settings, Metrics   foundations: acquired before everything else, released after everything else
 //! │
 //! ├─ Scratch                 a directory for temporary files; leftovers of killed processes are removed
 //! │  ├─ AuditLog             a file that is flushed every second and synced at the end
@@ -23,7 +23,7 @@
 //! before the queue, and the queue and everything else before the log.
 //!
 //! Run it with `cargo run --example payments`. It listens on port 8080, and on 8081 for the probe (`/readyz` and the
-//! others). By default it uses stand-ins and needs no other server. It runs on Unix only, because it locks a directory.
+//! others, and `/metrics` for Prometheus). By default it uses stand-ins and needs no other server. It runs on Unix only, because it locks a directory.
 //!
 //! | route | what it does |
 //! |---|---|
@@ -42,6 +42,8 @@
 //! | `AUDIT_LOG` | a file to append to | a temporary file |
 //! | `REGISTRY_URL` | service discovery: `PUT` and `DELETE` on `/services/payments/INSTANCE`. It registers `HOST` and `PORT`, so choose an address that others can reach | none |
 //! | `RECEIPTS_URL` | where receipts are posted, with an `Idempotency-Key` | nowhere |
+//! | `METRICS_PUSH_URL` | a Pushgateway that metrics are pushed to | none |
+//! | `TRACE` | a file for the spans of the start and the stop, for <https://ui.perfetto.dev> | none |
 //! | `SETTLE_MS` | how often payments are settled | 5000 |
 //! | `PAYMENT_MS`, `RECEIPT_MS` | how long a payment and a receipt take | 0 |
 
@@ -50,12 +52,14 @@ mod cache;
 mod client;
 mod database;
 mod http;
+mod metrics;
 mod queue;
 mod registration;
 mod scratch;
 mod settings;
 mod settlement;
 mod telemetry;
+mod trace;
 mod worker;
 
 #[lifecycle::main(probe = "127.0.0.1:8081")]

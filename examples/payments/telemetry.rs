@@ -1,10 +1,17 @@
-//! The log. A thread of its own writes it, so that a terminal or a pipe that nobody reads does not delay requests.
+//! The log, and the trace. A thread of its own writes the log, so that a terminal or a pipe that nobody reads does not
+//! delay requests.
 
+use std::env;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Mutex;
 
 use lifecycle::{Acquire, Release, Resource, Result, resource};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::trace::Trace;
 
 #[resource(foundation)]
 pub(crate) struct Telemetry {
@@ -16,15 +23,16 @@ pub(crate) struct Telemetry {
 impl Resource for Telemetry {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
         let stdout = std::io::stdout();
-        let colours = stdout.is_terminal();
+        let at_terminal = stdout.is_terminal();
         let (lines, writer) = NonBlocking::new(stdout);
         let dropped = lines.error_counter();
-        tracing_subscriber::fmt()
-            .with_target(false)
-            .with_ansi(colours)
-            .with_writer(lines)
-            .log_internal_errors(false)
-            .try_init()?;
+        let log = tracing_subscriber::fmt().with_target(false).with_writer(lines).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if at_terminal { log } else { log.with_ansi(false) };
+        let trace = env::var_os("TRACE").filter(|path| !path.is_empty());
+        let trace = trace.map(|path| Trace::to(Path::new(&path))).transpose();
+        let trace = trace.map_err(|error| format!("TRACE is not a file that can be written: {error}"))?;
+        log.finish().with(trace).try_init()?;
         Ok(Self { writer: Mutex::new(Some(writer)), dropped })
     }
 

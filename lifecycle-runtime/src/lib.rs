@@ -59,7 +59,8 @@
 //! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber for
 //! them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released after,
 //! everything else. Without a subscriber they go to the logger of [`log`](https://docs.rs/log), and without that, in
-//! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger.
+//! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger. They are for
+//! people; what programs want to know is in spans and [`metrics`].
 //!
 //! Resources are acquired before the body of `main` runs. What they need from the arguments, the environment or a file
 //! is therefore read in a foundation too, not in `main`: see [`adoption`](adoption#what-every-program-needs).
@@ -119,6 +120,7 @@
 //!   that is tested.
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to keep serving for each load
 //!   balancer, which exit codes to restart on, and how to test all of it.
+//! * [`metrics`]: what an application says of itself to programs: metrics and an alert, traces, and what the log is for.
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
 //! * [`pictures`]: the plan of an application before it starts, and what happened to it, as text, pictures and JSON.
 //! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
@@ -209,6 +211,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
+//! | `metrics` | phase, work in flight, durations and outcomes for any recorder of the facade `metrics`: see [`metrics`] |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
 //! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines and tests how servers stop: see [`program`] |
@@ -238,6 +241,8 @@ pub mod glossary {}
 pub mod guarantees {}
 #[doc = include_str!("../docs/kubernetes.md")]
 pub mod kubernetes {}
+#[doc = include_str!("../docs/metrics.md")]
+pub mod metrics {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
 #[doc = include_str!("../docs/platforms.md")]

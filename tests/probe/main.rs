@@ -16,6 +16,7 @@ mod bounds;
 mod checks;
 mod kubernetes;
 mod page;
+mod pages;
 mod prestop;
 mod status;
 #[cfg(target_os = "linux")]

@@ -27,6 +27,8 @@ mod failures;
 mod frozen;
 mod hello;
 mod idle_grace;
+mod log_lines;
+mod metrics;
 mod migrating;
 mod not_main;
 mod panic_abort;

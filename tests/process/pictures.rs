@@ -96,7 +96,7 @@ fn the_plan_names_levels_edges_limits_and_doubts() {
     let _machine = machine::shared();
     let exit = plan("payments", "text");
     let text = exit.stdout();
-    assert!(text.starts_with("12 resources on 7 levels\n"), "{text}");
+    assert!(text.starts_with("13 resources on 8 levels\n"), "{text}");
     for part in ["· foundation", "· optional", "· after Client, Http", "longest chain: Telemetry → Settings"]
     {
         assert!(text.contains(part), "no {part:?} in {text}");

@@ -42,7 +42,12 @@ impl Audience {
 
     /// Whether anybody may hear what is said. Asks nothing of the user's.
     pub(super) fn is_there(&self) -> bool {
-        self.subscriber.is_some() || has_subscriber() || has_logger() || self.has_stderr
+        self.has_subscriber() || has_logger() || self.has_stderr
+    }
+
+    /// Whether a subscriber may hear what is said. Asks nothing of the user's.
+    pub(super) fn has_subscriber(&self) -> bool {
+        self.subscriber.is_some() || has_subscriber()
     }
 
     /// Runs `f` so that what it says is heard: by the subscriber of the thread on which the application was made, or

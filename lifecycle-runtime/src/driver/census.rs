@@ -52,6 +52,12 @@ impl Census {
         count(&line.idle, before.idle, after.idle);
     }
 
+    /// Whether any unit ever said what it is.
+    #[cfg(feature = "metrics")]
+    pub(super) fn is_in_use(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// What so many units in flight are.
     pub(super) fn units(&self, in_flight: usize) -> Units {
         let Some(lines) = self.0.get() else { return Units::of_tasks(in_flight) };

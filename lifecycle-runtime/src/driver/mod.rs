@@ -24,12 +24,19 @@ mod endpoints;
 mod errors;
 mod hooks;
 mod log;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod milestones;
+#[cfg(feature = "probe")]
+mod pages;
 mod queue;
 mod recent;
 mod said;
 mod seat;
 mod shard;
+mod spans;
 mod speaker;
 mod standby;
 mod task;
@@ -62,13 +69,20 @@ use self::errors::Errors;
 pub(crate) use self::hooks::CheckEnd;
 pub(crate) use self::hooks::Dependencies;
 use self::log::Word;
+#[cfg(feature = "metrics")]
+use self::meter::Meter;
 pub(crate) use self::milestones::Milestones;
+#[cfg(feature = "probe")]
+use self::pages::Pages;
+#[cfg(feature = "probe")]
+pub(crate) use self::pages::{Page, Rendered};
 use self::queue::Queue;
 use self::recent::Recent;
 #[cfg(feature = "probe")]
 pub(crate) use self::recent::{Line, Words};
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
+use self::spans::{Mark, Spans};
 use self::standby::Standby;
 #[cfg(feature = "http")]
 pub(crate) use self::token::Token;
@@ -184,6 +198,11 @@ pub(crate) struct Driver {
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
     said: Said,
+    spans: Spans,
+    #[cfg(feature = "probe")]
+    pages: Pages,
+    #[cfg(feature = "metrics")]
+    meter: Meter,
     /// For threads that say something.
     standby: Standby,
     next_task: AtomicU64,
@@ -280,6 +299,11 @@ impl Driver {
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
+            spans: Spans::default(),
+            #[cfg(feature = "probe")]
+            pages: Pages::default(),
+            #[cfg(feature = "metrics")]
+            meter: Meter::default(),
             standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
@@ -303,6 +327,8 @@ impl Driver {
         if has_words && !is_handed_over {
             self.speak();
         }
+        #[cfg(feature = "metrics")]
+        self.measure();
     }
 
     /// The same for a call of the user's, who may go on with blocking work on this worker of the runtime. What was
@@ -343,9 +369,25 @@ impl Driver {
         if can_be_frozen && engine.is_stopping() && was_frozen(since_last_look) {
             engine.handle(now, Event::Thawed(since_last_look), &self.cells);
         }
+        let is_traced = self.audience.has_subscriber();
+        let mark = |mark: Option<Mark>, words: &mut Queue<Word>| {
+            if let Some(mark) = mark.filter(|_| is_traced) {
+                words.push(Word::Mark(mark));
+            }
+        };
+        let ends = Mark::of_event(&event);
+        #[cfg(feature = "metrics")]
+        if ends.is_some() {
+            self.meter.note();
+        }
+        mark(ends, words);
         engine.handle(now, event, &self.cells);
         while let Some(output) = engine.next_output() {
+            #[cfg(feature = "metrics")]
+            self.meter.note();
+            mark(Mark::of_output(&output), words);
             match output {
+                Output::Gone(..) => {}
                 Output::Do(command) => commands.push(command),
                 Output::Say(notice) => {
                     if let Some(recent) = recent {
@@ -498,6 +540,8 @@ impl Driver {
 
     /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
     pub(crate) fn conclude(&self) {
+        #[cfg(feature = "metrics")]
+        self.catch_up_here(PATIENCE);
         self.say_on_stderr();
         self.milestones.finished.raise();
     }

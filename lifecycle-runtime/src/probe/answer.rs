@@ -19,7 +19,7 @@ use super::json::{self, Process, Row, Told};
 use super::page::{PAGE, POLICY};
 use super::{Audience, Errors, Probe, accept};
 use crate::control::heartbeat::Heartbeat;
-use crate::driver::{Driver, Words};
+use crate::driver::{Driver, Page, Rendered, Words};
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
 
@@ -100,6 +100,11 @@ impl Path {
     }
 }
 
+/// Whether the probe itself answers a path, or may.
+pub(super) fn is_own(path: &str) -> bool {
+    path == "/" || Path::read(&Method::GET, path, true).is_some()
+}
+
 impl Answers {
     pub(super) fn new(driver: Arc<Driver>, probe: Probe, heartbeat: Heartbeat) -> Self {
         let checks = Checks::new(Arc::clone(&driver), probe.check_timeout);
@@ -115,6 +120,9 @@ impl Answers {
     pub(super) async fn answer(&self, question: Question<'_>, wait_longer: impl FnOnce(Duration)) -> Answer {
         let Question { method, uri, .. } = question;
         let Some(path) = Path::read(method, uri.path(), self.probe.has_prestop) else {
+            if let Some(page) = self.driver.page(uri.path()) {
+                return self.page(page, method).await;
+            }
             return say(
                 StatusCode::NOT_FOUND,
                 "not found: the paths are /livez, /readyz, /servingz, /startupz and /status".to_owned(),
@@ -265,6 +273,30 @@ impl Answers {
             lines: self.driver.lines(words),
         };
         json::document(&told, self.probe.errors)
+    }
+
+    /// A page of the program's own.
+    async fn page(&self, page: Arc<Page>, method: &Method) -> Answer {
+        if method != Method::GET && method != Method::HEAD {
+            return with_allow(
+                "GET, HEAD",
+                say(StatusCode::METHOD_NOT_ALLOWED, "allowed: GET, HEAD".to_owned()),
+            );
+        }
+        let limit = self.probe.check_timeout;
+        match self.driver.render(page, limit).await {
+            Rendered::Text { content_type, text } => {
+                let mut answer = response(StatusCode::OK, "text/plain", text);
+                if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+                    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+                }
+                answer
+            }
+            Rendered::Panicked => say(StatusCode::INTERNAL_SERVER_ERROR, "the page panicked".to_owned()),
+            Rendered::TimedOut => {
+                say(StatusCode::SERVICE_UNAVAILABLE, format!("the page did not answer within {limit:?}"))
+            }
+        }
     }
 
     /// What is answered when the place is needed by another connection.

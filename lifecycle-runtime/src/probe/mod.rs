@@ -6,6 +6,7 @@ mod answer;
 mod checks;
 mod json;
 mod page;
+mod pages;
 mod room;
 mod server;
 
@@ -35,6 +36,8 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | `/startupz` | once `Running` was reached | before |
 /// | `/status` | always; a page for a browser, JSON for all others, see below | never; 403 if the client is on another machine or asks for a host name, unless [`status_for_all`](Self::status_for_all) is set |
 /// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | if more than 64 wait; 404 if it is not set |
+///
+/// A resource can add pages of its own, such as `/metrics`: see [`Acquire::page`](crate::Acquire::page).
 ///
 /// `/readyz` is for load balancers that check by themselves. `/servingz` is for the kubelet: see
 /// [`kubernetes`](crate::kubernetes).
