@@ -203,6 +203,7 @@
 //! ```
 
 mod connection;
+mod debts;
 mod exchange;
 mod framing;
 mod handshake;
@@ -224,6 +225,7 @@ mod socket;
 mod socket_file;
 mod streams;
 mod tcp;
+mod timer;
 mod upgrade;
 
 use http::{Request, Response};
