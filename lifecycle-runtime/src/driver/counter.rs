@@ -71,7 +71,8 @@ struct Shard<T> {
     alone: Option<Alone>,
 }
 
-/// The standing of a unit that is counted apart: whether it is excused. Nobody but its place reads or changes it.
+/// The standing of a unit that is counted apart: whether it is excused. Nobody but its place reads or changes it, hence
+/// `Relaxed`; it is an atomic because an `Arc` gives nothing that can be changed without looking at its counts.
 #[derive(Debug)]
 struct Alone(AtomicBool);
 
