@@ -5,11 +5,12 @@
 //! round. What is printed is the median of the rounds.
 //!
 //! Each part has a module of its own, which makes its tables. `rounds` interleaves what is compared, `series`
-//! holds one figure of every round, `peers` makes a table of peers, `table` prints.
+//! holds one figure of every round, `peers` makes a table of peers, `callgrind` counts instructions, `table` prints.
 
 mod application;
 #[cfg(unix)]
 mod build;
+mod callgrind;
 mod guard;
 mod http;
 mod latch;
@@ -49,7 +50,7 @@ pub(crate) const PARTS: &[Part] = &[
         about: "the notice to many tasks that wait for it, and the memory that each of them takes",
         measure: notice::measure,
     },
-    Part { name: "spawn", about: "a task that is spawned and ends at once", measure: spawn::measure },
+    Part { name: spawn::NAME, about: "a task that is spawned and ends at once", measure: spawn::measure },
     Part { name: "http", about: "a request, beside hyper-util's own loop and axum", measure: http::measure },
     Part {
         name: "http_stop",
@@ -79,7 +80,10 @@ pub(crate) const PARTS: &[Part] = &[
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some((_, arguments)) = arguments.split_first().filter(|(first, _)| *first == "--child") {
-        http::child(arguments);
+        match arguments {
+            [part, arguments @ ..] if part == spawn::NAME => spawn::child(arguments),
+            _ => http::child(arguments),
+        }
         return ExitCode::SUCCESS;
     }
     let options = match Options::parse(arguments.into_iter()) {
