@@ -5,6 +5,7 @@
 //! Run it with `cargo run --example existing_app`, request <http://127.0.0.1:8080/slow?ms=5000>, and press Ctrl-C. Press
 //! Enter to see the hits.
 
+use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,7 +24,10 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        tracing_subscriber::fmt().log_internal_errors(false).init();
+        let log = tracing_subscriber::fmt().log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

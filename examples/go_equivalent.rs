@@ -33,6 +33,7 @@
 //! | `PAYMENT_MS` | how long it takes to charge a payment | 0 |
 //! | `RECEIPT_MS` | how long it takes to write a receipt | 0 |
 
+use std::io::{IsTerminal, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +60,10 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        tracing_subscriber::fmt().with_target(false).log_internal_errors(false).init();
+        let log = tracing_subscriber::fmt().with_target(false).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

@@ -27,6 +27,7 @@
 //!
 //! [health protocol]: https://grpc.io/docs/guides/health-checking/
 
+use std::io::{IsTerminal, stdout};
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -43,7 +44,10 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> lifecycle::Result<Self> {
-        tracing_subscriber::fmt().with_target(false).log_internal_errors(false).init();
+        let log = tracing_subscriber::fmt().with_target(false).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

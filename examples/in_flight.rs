@@ -6,6 +6,7 @@
 //! Run it with `cargo run --example in_flight`, request <http://127.0.0.1:8080/slow?ms=5000> three times at once to see
 //! the 429, and press Ctrl-C while a request is under way.
 
+use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use axum::error_handling::HandleErrorLayer;
@@ -27,7 +28,10 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        tracing_subscriber::fmt().with_target(false).log_internal_errors(false).init();
+        let log = tracing_subscriber::fmt().with_target(false).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

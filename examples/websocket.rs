@@ -4,6 +4,7 @@
 //! Run it with `cargo run --example websocket`, connect to `ws://127.0.0.1:8080/echo`, and press Ctrl-C. Ordinary
 //! requests, such as <http://127.0.0.1:8080/slow?ms=5000>, are answered as well.
 
+use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use axum::extract::Query;
@@ -20,7 +21,10 @@ struct Log;
 
 impl Resource for Log {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        tracing_subscriber::fmt().with_target(false).log_internal_errors(false).init();
+        let log = tracing_subscriber::fmt().with_target(false).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if stdout().is_terminal() { log } else { log.with_ansi(false) };
+        log.init();
         Ok(Self)
     }
 }

@@ -2,7 +2,7 @@
 //! them. A deployment in the middle of a payment loses nothing, and charges nobody twice.
 //!
 //! ```text
-//! Telemetry, Settings        foundations: acquired before everything else, released after everything else
+//! Telemetry, Settings, Metrics   foundations: acquired before everything else, released after everything else
 //! │
 //! ├─ Scratch                 a directory for temporary files; leftovers of killed processes are removed
 //! │  ├─ AuditLog             a file that is flushed every second and synced at the end
@@ -28,7 +28,7 @@
 //! cannot be read stays as it was.
 //!
 //! Run it with `cargo run --example payments`. It listens on port 8080, and on 8081 for the probe (`/readyz` and the
-//! others). By default it uses stand-ins and needs no other server. It runs on Unix only, because it locks a directory.
+//! others, and `/metrics` for Prometheus). By default it uses stand-ins and needs no other server. It runs on Unix only, because it locks a directory.
 //!
 //! | route | what it does |
 //! |---|---|
@@ -50,6 +50,8 @@
 //! | `TLS_CERT`, `TLS_KEY` | PEM files of a certificate with its chain, and of its key: then it serves HTTPS. Read again at a reload | none |
 //! | `LOG_FILTER_FILE` | a file with a filter such as `info,sqlx=warn`. Read again at a reload | `info` |
 //! | `SETTINGS_FILE` | a file with lines such as `SETTLE_MS=1000`, for this and the next two variables. It wins over the environment, and is read again at a reload | none |
+//! | `METRICS_PUSH_URL` | a Pushgateway that metrics are pushed to | none |
+//! | `TRACE` | a file for the spans of the start and the stop, for <https://ui.perfetto.dev> | none |
 //! | `SETTLE_MS` | how often payments are settled | 5000 |
 //! | `PAYMENT_MS`, `RECEIPT_MS` | how long a payment and a receipt take | 0 |
 
@@ -58,6 +60,7 @@ mod cache;
 mod client;
 mod database;
 mod http;
+mod metrics;
 mod queue;
 mod registration;
 mod scratch;
@@ -65,6 +68,7 @@ mod settings;
 mod settlement;
 mod telemetry;
 mod tls;
+mod trace;
 mod worker;
 
 #[lifecycle::main(probe = "127.0.0.1:8081")]

@@ -1,9 +1,9 @@
-//! The log. A thread of its own writes it, so that a terminal or a pipe that nobody reads does not delay requests. Its
-//! filter is read from a file, and again at every reload.
+//! The log, and the trace. A thread of its own writes the log, so that a terminal or a pipe that nobody reads does not
+//! delay requests. Its filter is read from a file, and again at every reload.
 
 use std::env;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use lifecycle::{Acquire, Release, Reload, Resource, Result, resource};
@@ -13,6 +13,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, registry, reload};
+
+use crate::trace::Trace;
 
 #[resource(foundation, reload, acquire_timeout = "10s")]
 pub(crate) struct Telemetry {
@@ -25,13 +27,17 @@ pub(crate) struct Telemetry {
 impl Resource for Telemetry {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
         let stdout = std::io::stdout();
-        let colours = stdout.is_terminal();
+        let at_terminal = stdout.is_terminal();
         let (lines, writer) = NonBlocking::new(stdout);
         let dropped = lines.error_counter();
         let (filter, handle) = reload::Layer::new(filter().await?);
-        let lines =
-            fmt::layer().with_target(false).with_ansi(colours).with_writer(lines).log_internal_errors(false);
-        registry().with(filter).with(lines).try_init()?;
+        let log = fmt::layer().with_target(false).with_writer(lines).log_internal_errors(false);
+        // No colour codes in a file. At a terminal, `NO_COLOR` turns them off.
+        let log = if at_terminal { log } else { log.with_ansi(false) };
+        let trace = env::var_os("TRACE").filter(|path| !path.is_empty());
+        let trace = trace.map(|path| Trace::to(Path::new(&path))).transpose();
+        let trace = trace.map_err(|error| format!("TRACE is not a file that can be written: {error}"))?;
+        registry().with(filter).with(log).with(trace).try_init()?;
         Ok(Self { writer: Mutex::new(Some(writer)), dropped, filter: handle })
     }
 

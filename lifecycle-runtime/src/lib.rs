@@ -59,7 +59,8 @@
 //! Log lines are events of [`tracing`](https://docs.rs/tracing) under the target `lifecycle`. Install a subscriber for
 //! them, preferably in a [`foundation`](macro@resource#options): a resource that is acquired before, and released after,
 //! everything else. Without a subscriber they go to the logger of [`log`](https://docs.rs/log), and without that, in
-//! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger.
+//! plain lines, to stderr. To silence them, set the level of the target in the subscriber or the logger. They are for
+//! people; what programs want to know is in spans and [`metrics`].
 //!
 //! Resources are acquired before the body of `main` runs. What they need from the arguments, the environment or a file
 //! is therefore read in a foundation too, not in `main`: see [`adoption`](adoption#what-every-program-needs).
@@ -119,7 +120,10 @@
 //!   that is tested.
 //! * [`timeouts`]: for operators. How long a stop may take on each platform, how long to keep serving for each load
 //!   balancer, which exit codes to restart on, and how to test all of it.
+//! * [`metrics`]: what an application says of itself to programs: metrics and an alert, traces, and what the log is for.
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
+//! * [`pictures`]: the plan of an application before it starts, and what happened to it, as text, pictures and JSON.
+//! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
 //! * [`guarantees`]: the rules below in full, each with the tests that check it.
 //! * [`glossary`]: the words used here, one or two lines each.
 //! * [`architecture`]: the map of the code, for contributors.
@@ -202,6 +206,7 @@
 //! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
 //! | `LIFECYCLE_PLAN` | the plan is printed in this form, and nothing is started | [`pictures`] |
 //! | `LIFECYCLE_TIMELINE` | where the timeline is written at the end | [`pictures`] |
+//! | `LIFECYCLE_BLACK_BOX` | where the process keeps where it is, in case it is killed | [`pictures`](pictures#the-black-box) |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
@@ -211,8 +216,10 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
+//! | `metrics` | phase, work in flight, durations and outcomes for any recorder of the facade `metrics`: see [`metrics`] |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
+//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines and tests how servers stop: see [`program`] |
 //! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
 //!
 //! # Resources in other crates
@@ -225,18 +232,28 @@
 //! [`App::builder`] has the same three: [`Builder::package`], [`Builder::resources`], and without either of them, every
 //! resource that is linked. The first line of the log lists what is started, and what is linked and left out.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc = include_str!("../docs/adoption.md")]
 pub mod adoption {}
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("../docs/comparison.md")]
+pub mod comparison {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("../docs/guarantees.md")]
 pub mod guarantees {}
 #[doc = include_str!("../docs/kubernetes.md")]
 pub mod kubernetes {}
+#[doc = include_str!("../docs/metrics.md")]
+pub mod metrics {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
+#[doc = include_str!("../docs/platforms.md")]
+pub mod platforms {}
+#[doc = include_str!("../docs/program.md")]
+pub mod program {}
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 #[doc = include_str!("../docs/reload.md")]
@@ -246,10 +263,14 @@ pub mod systemd_units {}
 #[doc = include_str!("../docs/timeouts.md")]
 pub mod timeouts {}
 
+mod black_box;
 mod control;
 mod declare;
 mod driver;
 mod engine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handles;
 #[cfg(feature = "http")]
 pub mod http;
@@ -282,6 +303,7 @@ pub use crate::handles::tasks::{Guard, TaskOutput, Tasks};
 #[cfg(feature = "http")]
 pub use crate::http::InFlight;
 pub use crate::launch::builder::Builder;
+pub use crate::launch::plan::plan;
 pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;

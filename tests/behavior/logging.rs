@@ -55,7 +55,7 @@ async fn a_clean_life() {
             "released Jobs in 0 ms",
             "releasing Db",
             "released Db in 8.0 ms",
-            &report.to_string(),
+            report.to_string().trim_end(),
         ]
     );
 }
@@ -149,7 +149,6 @@ async fn a_task_that_is_aborted_is_named() {
     let line = only("did not drain");
     assert_eq!(line.level, "WARN");
     assert_eq!(line.message, "Http did not drain within 22.5 s: aborting server; 1 in flight");
-    assert_eq!(line.fields, " resource=Http after_ms=22500 tasks=server in_flight=1 excused=0");
 }
 
 /// S4: a failure is said when it happens, not only at the end.
@@ -179,8 +178,7 @@ async fn the_report_is_logged_once_at_a_level_that_fits() {
         let report = stage.stop::<Http>().await;
         let line = only("stopped in");
         assert_eq!(line.level, level);
-        assert_eq!(line.message, report.to_string());
-        assert_eq!(line.fields, format!(" exit_code={}", report.exit_code));
+        assert_eq!(line.message, report.to_string().trim_end(), "one block, without an empty line after it");
     }
 }
 
@@ -281,8 +279,7 @@ stopped in 20 ms of 25.0 s: shutdown requested: the test is over; exit code 0
   Logging   still held     100 ms    0 ms      -         0
   Db        clean          0 ms      0 ms      20 ms     0
   started along: Logging → Db
-  longest drain: Db, 0 ms of 25.0 s
-",
+  longest drain: Db, 0 ms of 25.0 s",
         );
         assert_eq!(report.stop_path, ["Db", "Logging"], "in the log, it had got no further than Db");
         assert_eq!(report.resource("Logging").unwrap().outcome, Outcome::Clean);

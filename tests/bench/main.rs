@@ -5,9 +5,12 @@
 //! round. What is printed is the median of the rounds.
 //!
 //! Each part has a module of its own, which makes its tables. `rounds` interleaves what is compared, `series`
-//! holds one figure of every round, `peers` makes a table of peers, `table` prints.
+//! holds one figure of every round, `peers` makes a table of peers, `callgrind` counts instructions, `table` prints.
 
 mod application;
+#[cfg(unix)]
+mod build;
+mod callgrind;
 mod guard;
 mod http;
 mod latch;
@@ -47,13 +50,21 @@ pub(crate) const PARTS: &[Part] = &[
         about: "the notice to many tasks that wait for it, and the memory that each of them takes",
         measure: notice::measure,
     },
-    Part { name: "spawn", about: "a task that is spawned and ends at once", measure: spawn::measure },
+    Part { name: spawn::NAME, about: "a task that is spawned and ends at once", measure: spawn::measure },
     Part { name: "http", about: "a request, beside hyper-util's own loop and axum", measure: http::measure },
     Part {
         name: "http_stop",
         about: "the stop of a server whose connections are idle",
         measure: http::measure_stop,
     },
+    #[cfg(unix)]
+    Part {
+        name: "build",
+        about: "the build of a small program and of a server, and what they weigh",
+        measure: build::measure,
+    },
+    #[cfg(unix)]
+    Part { name: "resources", about: "the build of many resources", measure: build::measure_resources },
     Part {
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",
@@ -69,7 +80,10 @@ pub(crate) const PARTS: &[Part] = &[
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some((_, arguments)) = arguments.split_first().filter(|(first, _)| *first == "--child") {
-        http::child(arguments);
+        match arguments {
+            [part, arguments @ ..] if part == spawn::NAME => spawn::child(arguments),
+            _ => http::child(arguments),
+        }
         return ExitCode::SUCCESS;
     }
     let options = match Options::parse(arguments.into_iter()) {

@@ -10,7 +10,7 @@ pub(crate) const USAGE: &str =
   --json FILE  writes every figure of every round to a file
   --rounds N   measures N times and prints medians; the default is 7
   --quick      small sizes and 1 round, only to see that everything still runs
-  --callgrind  also counts the instructions of a request, with valgrind";
+  --callgrind  also counts the instructions of a request or a task, with valgrind";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]

@@ -89,6 +89,12 @@ impl Program {
         self
     }
 
+    /// A stdout that is a file or a terminal of the caller's.
+    pub fn with_stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
     /// Both output streams into one pipe, whose other end is the caller's.
     pub fn with_output(self, writer: &PipeWriter) -> Self {
         self.with_outputs(writer, writer)

@@ -72,6 +72,23 @@ async fn a_response_that_is_marked_is_excused() {
     check(|| (Extension(Endless), begun()).into_response(), true).await;
 }
 
+/// A body that is all there, more than the buffers between the two ends hold.
+#[tokio::test]
+async fn events_of_a_known_length_have_an_end_and_count() {
+    bounded(async {
+        let events = || ([(CONTENT_TYPE, "text/event-stream")], vec![b'x'; 1 << 25]);
+        let routes = Router::new().route("/", get(move || async move { events() }));
+        let running = serve(impatient(), routes).await;
+        let mut peer = running.connect().await;
+        peer.get("/").await;
+        peer.until("\r\n\r\n").await;
+        running.stop().await;
+        running.ends_cut(1, 0).await;
+        peer.sees_end().await;
+    })
+    .await;
+}
+
 /// More than the buffers between the two ends hold, and complete as far as the handler is concerned.
 #[tokio::test]
 async fn a_response_in_300_chunks_that_is_not_read_counts() {

@@ -38,12 +38,6 @@ impl<T> Arc<T> {
         Some(sync::Arc::into_inner(value).expect("as many references as were counted"))
     }
 
-    pub(crate) fn get_mut(this: &mut Self) -> Option<&mut T> {
-        let (strong, value) = this.parts.as_mut().expect("the value is there");
-        let has_weak = sync::Arc::weak_count(value) > 0;
-        if has_weak || strong.load(Acquire) != 1 { None } else { sync::Arc::get_mut(value) }
-    }
-
     fn parts(&self) -> &(sync::Arc<AtomicUsize>, sync::Arc<T>) {
         self.parts.as_ref().expect("the value is there")
     }

@@ -1,6 +1,6 @@
 //! `/status`: its fields, who sees it, and what is never in it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 use lifecycle_tests::harness::program::wait_until;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::client::{connect, get, parse, request_of, send};
-use crate::process::start;
+use crate::process::{start, start_program};
 
 #[test]
 fn every_field_that_is_documented_is_there() {
@@ -27,8 +27,24 @@ fn every_field_that_is_documented_is_there() {
     assert_eq!(get(probe, "/readyz").code, 200);
     let running = json(probe);
     let fields = |value: &Value| value.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
-    let mut expected =
-        vec!["version", "phase", "since", "reason", "deadline", "left_ms", "reload", "resources"];
+    let mut expected = vec![
+        "version",
+        "program",
+        "pid",
+        "started",
+        "now",
+        "phase",
+        "since",
+        "reason",
+        "deadline",
+        "left_ms",
+        "total_ms",
+        "delay_left_ms",
+        "reload",
+        "main",
+        "resources",
+        "lines",
+    ];
     expected.sort_unstable();
     assert_eq!(fields(&running).unwrap_or_default(), expected);
     assert_eq!((&running["phase"], &running["deadline"]), (&Value::from("running"), &Value::Null));
@@ -40,6 +56,11 @@ fn every_field_that_is_documented_is_there() {
         "name",
         "state",
         "since",
+        "after",
+        "foundation",
+        "acquire_ms",
+        "drain_ms",
+        "release_ms",
         "left_ms",
         "in_flight",
         "idle",
@@ -78,6 +99,55 @@ fn a_stop_says_why_and_until_when_each_resource_has_time() {
     process.order("go drain");
     let (code, printed) = process.end();
     assert_eq!(code, Some(0), "{printed}");
+}
+
+#[test]
+fn the_drain_delay_is_told_from_the_pre_stop_hook_on() {
+    let process = start(&[("PROBE", "prestop"), ("LIFECYCLE_DRAIN_DELAY", "5s")]);
+    let probe = process.probe();
+    process.line("body runs");
+    assert!(json(probe)["delay_left_ms"].is_null());
+    let hook = thread::spawn(move || get(probe, "/prestop").code);
+    let left = || json(probe)["delay_left_ms"].as_u64();
+    wait_until("the delay has begun", || left().is_some());
+    assert!(left().is_some_and(|left| left <= 5_000));
+    assert_eq!(json(probe)["phase"], "running");
+    process.signal(Signal::TERM);
+    wait_until("the stop has begun", || json(probe)["phase"] == "draining");
+    let draining = json(probe);
+    assert!(draining["delay_left_ms"].as_u64().is_some_and(|left| left <= 5_000), "{draining}");
+    assert_eq!(draining["total_ms"], 20_000);
+    let (code, printed) = process.end();
+    assert_eq!((code, hook.join().ok()), (Some(0), Some(200)), "{printed}");
+}
+
+/// An application that leaves signals alone and has no log says nothing.
+#[test]
+fn the_last_lines_are_there_without_a_log() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let probe = free.unwrap_or_else(|error| panic!("no address: {error}"));
+    let address = probe.to_string();
+    let variables =
+        [("QUIET", "1"), ("RESOURCES", "60"), ("LIFECYCLE_PROBE_ADDR", &address), ("HOLD", "release")];
+    let process = start_program(env!("CARGO_BIN_EXE_board"), &variables);
+    process.line("body runs");
+    let lines = || json(probe)["lines"].as_array().cloned().unwrap_or_default();
+    let texts = || {
+        lines().iter().map(|line| line["text"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    wait_until("the last is that it runs", || {
+        texts().last().is_some_and(|text| text.starts_with("running: everything was acquired in "))
+    });
+    assert_eq!(lines().len(), 50);
+    process.order("end");
+    process.line("Config is held");
+    let texts = texts();
+    assert!(texts.iter().any(|text| text == "releasing Config"), "{texts:?}");
+    assert!(!texts.join("").contains("hunter2"), "{texts:?}");
+    process.order("go release");
+    let (code, printed) = process.end();
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(!printed.contains("lifecycle: "), "{printed}");
 }
 
 #[test]
@@ -176,6 +246,9 @@ fn no_answer_holds_a_credential_unless_it_was_asked_for() {
             let is_there = answer.body.contains("hunter2");
             assert_eq!(is_there, is_shown && path == "/status", "{path}: {}", answer.body);
         }
+        let lines = json(probe)["lines"].to_string();
+        assert!(lines.contains("the check of Db fails: "), "{lines}");
+        assert_eq!(lines.contains("its text is not shown here"), !is_shown, "{lines}");
         process.stop();
     }
 }

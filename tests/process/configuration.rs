@@ -132,7 +132,8 @@ fn s7_a_variable_that_is_not_known_is_warned_of_with_the_likely_one() {
         [("LIFECYCLE_COLOUR", "red")],
         "lifecycle: warning: LIFECYCLE_COLOUR is not known, and changes nothing; there are \
          LIFECYCLE_SHUTDOWN_TIMEOUT, LIFECYCLE_STARTUP_TIMEOUT, LIFECYCLE_DRAIN_DELAY, LIFECYCLE_GRACE_PERIOD, \
-         LIFECYCLE_PROBE_ADDR, LIFECYCLE_WORKER_THREADS, LIFECYCLE_PLAN, LIFECYCLE_TIMELINE",
+         LIFECYCLE_PROBE_ADDR, LIFECYCLE_WORKER_THREADS, LIFECYCLE_PLAN, LIFECYCLE_TIMELINE, \
+         LIFECYCLE_BLACK_BOX",
     );
 }
 

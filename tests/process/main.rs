@@ -8,12 +8,16 @@
 
 use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
 
+mod black_box;
+mod black_box_killed;
 mod blocked_log;
 mod clean_shutdown;
+mod command_line;
 mod configuration;
 mod crowded;
 mod embedding;
 mod end;
+mod endurance;
 mod errors;
 mod escalation;
 mod existing_app;
@@ -23,6 +27,8 @@ mod failures;
 mod frozen;
 mod hello;
 mod idle_grace;
+mod log_lines;
+mod metrics;
 mod migrating;
 mod not_main;
 mod panic_abort;

@@ -32,10 +32,6 @@ pub(crate) enum Role {
 
 /// What an endpoint watches.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
-    allow(dead_code, reason = "all endpoints stand behind features")
-)]
 pub(crate) struct Watched {
     pub(crate) driver: Arc<Driver>,
     /// Shared by all endpoints. The first that starts it has it asked.

@@ -1,5 +1,6 @@
 //! Who hears what is said (rule E2): a subscriber of `tracing`, else a logger of `log`, else who reads stderr.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use tracing::dispatcher::{self, Dispatch};
@@ -24,10 +25,12 @@ pub(super) struct Audience {
 
 /// Who hears one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ear {
+pub(super) enum Ear<'a> {
     Subscriber,
     Logger,
     Stderr,
+    /// Keeps the words.
+    Reader(&'a OnceCell<(Level, String)>),
     Nobody,
 }
 
@@ -39,7 +42,12 @@ impl Audience {
 
     /// Whether anybody may hear what is said. Asks nothing of the user's.
     pub(super) fn is_there(&self) -> bool {
-        self.subscriber.is_some() || has_subscriber() || has_logger() || self.has_stderr
+        self.has_subscriber() || has_logger() || self.has_stderr
+    }
+
+    /// Whether a subscriber may hear what is said. Asks nothing of the user's.
+    pub(super) fn has_subscriber(&self) -> bool {
+        self.subscriber.is_some() || has_subscriber()
     }
 
     /// Runs `f` so that what it says is heard: by the subscriber of the thread on which the application was made, or
@@ -52,7 +60,7 @@ impl Audience {
     }
 
     /// Who hears what is said now, while this thread [listens](Self::listen).
-    pub(super) fn ear(&self) -> Ear {
+    pub(super) fn ear(&self) -> Ear<'static> {
         let is_subscriber = |current: &Dispatch| !current.is::<NoSubscriber>();
         if has_subscriber() && dispatcher::get_default(is_subscriber) {
             Ear::Subscriber
@@ -66,7 +74,7 @@ impl Audience {
     }
 }
 
-impl Ear {
+impl Ear<'_> {
     /// Hears the words of a line, where nothing can be done with its fields.
     pub(super) fn hear(self, level: Level, words: fmt::Arguments<'_>) {
         match self {
@@ -78,6 +86,9 @@ impl Ear {
                     _ => "",
                 };
                 stderr::write_here(&format!("lifecycle: {label}{}\n", words.to_string().trim_end()));
+            }
+            Self::Reader(line) => {
+                let _ = line.set((level, words.to_string()));
             }
             Self::Subscriber | Self::Stderr | Self::Nobody => {}
         }
@@ -93,7 +104,7 @@ impl Ear {
                 let hears = |level| log::log_enabled!(target: TARGET, level);
                 (hears(log::Level::Warn), hears(log::Level::Error))
             }
-            Self::Stderr => (true, true),
+            Self::Stderr | Self::Reader(_) => (true, true),
             Self::Nobody => (false, false),
         };
         match (warnings, errors) {

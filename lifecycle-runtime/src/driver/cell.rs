@@ -9,6 +9,7 @@ use super::census::Census;
 #[cfg(any(feature = "http", feature = "probe"))]
 use super::connections::Connections;
 use super::counter::Counter;
+use super::spans::WorkSpans;
 use super::token::Token;
 use super::unit::Home;
 use crate::model::units::Units;
@@ -32,6 +33,7 @@ pub(crate) struct Cell {
     pub(super) acquisition: Recall,
     pub(super) release: Recall,
     pub(super) reload: Recall,
+    pub(super) spans: WorkSpans,
     instance: Mutex<Option<Instance>>,
     /// Somebody took a handle by way of `App`, and may keep it for as long as they like.
     is_handed_out: AtomicBool,
@@ -41,6 +43,12 @@ impl Cell {
     /// What is in flight, by kind.
     pub(super) fn units(&self) -> Units {
         self.census.units(self.counter.in_flight())
+    }
+
+    /// Whether it has, or had, something in flight that is not a task.
+    #[cfg(feature = "metrics")]
+    pub(super) fn has_kinds(&self) -> bool {
+        self.census.is_in_use()
     }
 
     pub(super) fn put(&self, instance: Instance) {

@@ -22,14 +22,14 @@
 //! `tests/loom` runs this file in every order of its threads.
 
 #[cfg(not(loom))]
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 #[cfg(loom)]
 use loom::sync::Mutex;
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::shard::{SHARDS, mine};
 #[cfg(loom)]
@@ -68,8 +68,13 @@ struct Open<T> {
 struct Shard<T> {
     whole: Arc<Whole<T>>,
     /// It is the shard of a single unit, which is counted apart.
-    alone: Option<Standing>,
+    alone: Option<Alone>,
 }
+
+/// The standing of a unit that is counted apart: whether it is excused. Nobody but its place reads or changes it, hence
+/// `Relaxed`; it is an atomic because an `Arc` gives nothing that can be changed without looking at its counts.
+#[derive(Debug)]
+struct Alone(AtomicBool);
 
 #[derive(Debug)]
 struct Whole<T> {
@@ -205,7 +210,7 @@ impl<T> Open<T> {
 impl<T> Place<T> {
     fn alone(whole: Arc<Whole<T>>, standing: Standing) -> Self {
         whole.apart.add(standing);
-        Self(Arc::new(Shard { whole, alone: Some(standing) }))
+        Self(Arc::new(Shard { whole, alone: Some(Alone::new(standing)) }))
     }
 
     /// What closing the counter hands out.
@@ -223,17 +228,17 @@ impl<T> Place<T> {
 
     /// The same unit with another standing. It is counted apart before it leaves its shard, and so at any time.
     #[cfg(feature = "http")]
-    pub(crate) fn stand(mut self, standing: Standing) -> Self {
-        let Self(shard) = &mut self;
-        match (Arc::get_mut(shard), standing) {
-            (Some(Shard { whole, alone: Some(before) }), _) => {
-                whole.apart.change(*before, standing);
-                *before = standing;
+    pub(crate) fn stand(self, standing: Standing) -> Self {
+        let Shard { whole, alone } = &*self.0;
+        match (alone, standing) {
+            (Some(alone), _) => {
+                whole.apart.change(alone.standing(), standing);
+                alone.stand(standing);
                 self
             }
-            (_, Standing::Counts) => self,
-            (_, Standing::Excused) => {
-                let place = Self::alone(Arc::clone(&shard.whole), standing);
+            (None, Standing::Counts) => self,
+            (None, Standing::Excused) => {
+                let place = Self::alone(Arc::clone(whole), standing);
                 // The whole is held in the new place, so nothing is closed here.
                 drop(self.leave());
                 place
@@ -247,10 +252,25 @@ impl<T> Shard<T> {
     #[cold]
     fn end(self) -> Option<T> {
         let Self { whole, alone } = self;
-        if let Some(standing) = alone {
-            whole.apart.remove(standing);
+        if let Some(alone) = alone {
+            whole.apart.remove(alone.standing());
         }
         Arc::into_inner(whole).map(|whole| whole.home)
+    }
+}
+
+impl Alone {
+    fn new(standing: Standing) -> Self {
+        Self(AtomicBool::new(standing == Standing::Excused))
+    }
+
+    fn standing(&self) -> Standing {
+        if self.0.load(Ordering::Relaxed) { Standing::Excused } else { Standing::Counts }
+    }
+
+    #[cfg(feature = "http")]
+    fn stand(&self, standing: Standing) {
+        self.0.store(standing == Standing::Excused, Ordering::Relaxed);
     }
 }
 

@@ -2,20 +2,20 @@
 
 #[cfg(feature = "probe")]
 use std::sync::Arc;
-#[cfg(feature = "probe")]
 use std::time::Duration;
 
+use tokio::sync::watch;
 #[cfg(feature = "http")]
 use tokio::time::Instant;
 
 use super::Driver;
 #[cfg(feature = "probe")]
 use crate::engine::event::Event;
+use crate::engine::standing::Standing;
 use crate::engine::status::Status;
 #[cfg(feature = "probe")]
-use crate::model::graph::Graph;
-#[cfg(feature = "probe")]
 use crate::model::phase::Phase;
+use crate::model::report::Report;
 
 impl Driver {
     #[cfg_attr(
@@ -24,6 +24,23 @@ impl Driver {
     )]
     pub(crate) fn status(&self) -> Status {
         self.core().engine.status(self.origin.elapsed())
+    }
+
+    /// Where the application stands, and when that is, counted from its start.
+    pub(crate) fn standing(&self) -> (Duration, Standing) {
+        let core = self.core();
+        (self.origin.elapsed(), core.engine.standing(&self.cells))
+    }
+
+    /// Heard each time that something happens while the application starts or stops, if there is a [`Keeper`](super::Keeper).
+    /// What is in flight comes and goes unheard.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// What happened so far, without the errors themselves.
+    pub(crate) fn plain_report(&self) -> Report {
+        self.core().engine.report()
     }
 
     #[cfg(feature = "probe")]
@@ -64,12 +81,6 @@ impl Driver {
         left
     }
 
-    #[cfg(feature = "probe")]
-    pub(crate) fn plan(&self) -> &Graph {
-        &self.plan
-    }
-
-    /// The middle of the drain delay, once that has begun. Without a delay it is the moment of the shutdown.
     #[cfg(feature = "http")]
     pub(crate) fn middle_of_delay(&self) -> Option<Instant> {
         let middle = self.core().engine.middle_of_delay();

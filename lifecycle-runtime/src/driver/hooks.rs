@@ -18,6 +18,7 @@ use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
 use super::errors::words;
 use super::said::QUICK;
+use super::spans::{Work, within};
 use super::{BoxFuture, Driver, Seat, Timing, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
@@ -55,6 +56,17 @@ impl Driver {
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
         let release = (self.hooks[id].release)(instance, self.seat(id));
+        // So have the metrics, for a foundation that sends them somewhere.
+        #[cfg(feature = "metrics")]
+        let release: BoxFuture<_> = if is_after_the_report {
+            let driver = Arc::clone(self);
+            Box::pin(async move {
+                driver.catch_up(PATIENCE).await;
+                release.await
+            })
+        } else {
+            release
+        };
         self.run::<Releasing>(id, patience, release, None);
     }
 
@@ -98,8 +110,13 @@ impl Driver {
         let seat = self.seat(id);
         let abort = move || {
             let Seat { driver, id } = &seat;
-            let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
-            let result = aborted.and(catch(|| drop(instance)));
+            #[cfg(feature = "probe")]
+            driver.drop_pages(*id);
+            let span = driver.cell(*id).spans.of(Work::Turn);
+            let result = within(span, || {
+                let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
+                aborted.and(catch(|| drop(instance)))
+            });
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
         };
         if self.run_elsewhere("lifecycle-abort", abort).is_err() {
@@ -132,6 +149,8 @@ impl Driver {
     /// What the instance holds may block when it is dropped: a runtime panics where it must not. The engine is told when
     /// it is gone.
     fn let_go(self: &Arc<Self>, id: Id) {
+        #[cfg(feature = "probe")]
+        self.drop_pages(id);
         let instance = self.cell(id).take();
         let handles = instance.as_ref().map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
@@ -174,6 +193,9 @@ impl Driver {
 trait Hook: Send + Unpin + 'static {
     type Output: Send + 'static;
 
+    /// Whose span it runs in.
+    const WORK: Work;
+
     /// The way to call the hook back.
     fn recall(cell: &Cell) -> &Recall;
 
@@ -204,8 +226,9 @@ impl<H: Hook> Future for Running<H> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.seat.cell().spans.of(H::WORK);
         let Some(future) = &mut self.future else { return Poll::Ready(()) };
-        let end = match catch(|| future.as_mut().poll(cx)) {
+        let end = match within(span, || catch(|| future.as_mut().poll(cx))) {
             Ok(Poll::Ready(output)) => HookEnd::Returned(output),
             Ok(Poll::Pending) => {
                 ready!(H::recall(self.seat.cell()).poll(cx));
@@ -221,8 +244,9 @@ impl<H: Hook> Future for Running<H> {
 impl<H: Hook> Running<H> {
     fn ends(&mut self, end: HookEnd<H::Output>) {
         let Some(future) = self.future.take() else { return };
+        let span = self.seat.cell().spans.of(H::WORK);
         // What is left of it is the user's, and may panic when it is dropped.
-        let _ = catch(|| drop(future));
+        let _ = within(span, || catch(|| drop(future)));
         H::tell(&self.seat, end);
         drop(self.unit.take());
     }
@@ -239,11 +263,17 @@ struct Acquisition;
 impl Hook for Acquisition {
     type Output = Instance;
 
+    const WORK: Work = Work::Acquire;
+
     fn recall(cell: &Cell) -> &Recall {
         &cell.acquisition
     }
 
     fn tell(Seat { driver, id }: &Seat, end: HookEnd<Instance>) {
+        #[cfg(feature = "probe")]
+        if !matches!(end, HookEnd::Returned(Ok(_))) {
+            driver.drop_pages(*id);
+        }
         driver.send(match end {
             HookEnd::Returned(Ok(instance)) => {
                 driver.cell(*id).put(instance);
@@ -261,6 +291,8 @@ struct Releasing;
 
 impl Hook for Releasing {
     type Output = ();
+
+    const WORK: Work = Work::Release;
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.release
@@ -281,6 +313,8 @@ struct Reloading;
 
 impl Hook for Reloading {
     type Output = ();
+
+    const WORK: Work = Work::Reload;
 
     fn recall(cell: &Cell) -> &Recall {
         &cell.reload
@@ -314,7 +348,9 @@ struct Dropped {
 impl Drop for Dropped {
     fn drop(&mut self) {
         let instance = self.instance.take();
-        let result = catch(|| drop(instance)).map_err(|Panic(words)| Cause::Panic(words));
+        let span = self.seat.cell().spans.of(Work::Release);
+        let dropped = within(span, || catch(|| drop(instance)));
+        let result = dropped.map_err(|Panic(words)| Cause::Panic(words));
         self.seat.send(Event::Released(self.seat.id, result));
     }
 }

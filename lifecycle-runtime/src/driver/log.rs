@@ -1,10 +1,14 @@
 //! What an operator reads while it happens: every notice in words, as one line.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::audience::{Ear, TARGET};
 use super::doubt::Doubt;
+use super::spans::Mark;
 use crate::engine::activity::Activity;
 use crate::engine::notice::{Acquiring, Blame, Ignored, Insistence, Killing, LastWords, Notice, Waiting};
 use crate::model::TaskName;
@@ -22,47 +26,49 @@ use crate::model::units::{cut_off, in_flight};
 #[derive(Debug)]
 pub(super) enum Word {
     Notice(Notice),
+    /// A span begins or ends.
+    Mark(Mark),
     /// What happened so far; nothing if nobody listens.
     Report(Option<Box<Report>>),
     /// There is nothing more to say.
     Last,
 }
 
-/// Says one line, written as for `tracing`: to a subscriber with its fields, to others the words alone.
+/// Says one line: a level and its words. Lines are for people and have no fields, which would repeat the words. Programs
+/// read spans.
 macro_rules! say {
-    ($ear:expr, $level:ident, $($line:tt)*) => {
+    ($ear:expr, $level:ident, $($words:tt)*) => {
         match $ear {
-            Ear::Subscriber => tracing::event!(target: TARGET, tracing::Level::$level, $($line)*),
-            ear => ear.hear(tracing::Level::$level, words!($($line)*)),
+            Ear::Subscriber => tracing::event!(target: TARGET, tracing::Level::$level, $($words)*),
+            ear => ear.hear(tracing::Level::$level, format_args!($($words)*)),
         }
     };
 }
 
-/// The words of such a line.
-macro_rules! words {
-    ($field:ident = %$value:expr, $($line:tt)*) => { words!($($line)*) };
-    ($field:ident = $value:expr, $($line:tt)*) => { words!($($line)*) };
-    ($field:ident, $($line:tt)*) => { words!($($line)*) };
-    ($($words:tt)*) => { format_args!($($words)*) };
-}
-
 mod reload;
 
-pub(super) fn say(word: &Word, ear: Ear) {
+pub(super) fn say(word: &Word, ear: Ear<'_>) {
     match word {
         Word::Notice(notice) => say_notice(notice, ear),
         Word::Report(Some(report)) => say_report(report, ear),
-        Word::Report(None) | Word::Last => {}
+        Word::Mark(_) | Word::Report(None) | Word::Last => {}
     }
 }
 
-fn say_notice(notice: &Notice, ear: Ear) {
+/// The words of a notice, for somebody who reads them later.
+pub(super) fn words_of(notice: &Notice) -> Option<(Level, String)> {
+    let line = OnceCell::new();
+    say_notice(notice, Ear::Reader(&line));
+    line.into_inner()
+}
+
+fn say_notice(notice: &Notice, ear: Ear<'_>) {
     match notice {
         Notice::Plan { plan, left_out } => say_plan(plan, left_out, ear),
-        Notice::GraceTooShort { timeout, grace, .. } => {
-            say!(ear, WARN, timeout_ms = millis(*timeout), grace_ms = millis(*grace), "{}", Doubt(notice));
-        }
-        Notice::UnknownVariable { name, .. } => say!(ear, WARN, variable = name, "{}", Doubt(notice)),
+        Notice::GraceTooShort { .. }
+        | Notice::UnknownVariable { .. }
+        | Notice::ReservesScaled { .. }
+        | Notice::DelayCapped { .. } => say!(ear, WARN, "{}", Doubt(notice)),
         Notice::PanicAborts => say!(
             ear,
             WARN,
@@ -71,47 +77,39 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::ShellAsPid1(shell) => say!(
             ear,
             WARN,
-            shell,
             "the parent of this process is the shell `{shell}` as PID 1, which may not pass SIGTERM on: start the \
              program with `exec`, or use the exec form of CMD",
         ),
-        Notice::ReservesScaled { path, half } => {
-            say!(ear, WARN, path_ms = millis(*path), half_ms = millis(*half), "{}", Doubt(notice));
-        }
-        Notice::DelayCapped { asked, given } => {
-            say!(ear, WARN, asked_ms = millis(*asked), given_ms = millis(*given), "{}", Doubt(notice));
-        }
         Notice::ProbeListens(address) => {
-            say!(ear, INFO, address = %address, "the probe answers at http://{address}");
+            say!(ear, INFO, "the probe answers at http://{address}");
         }
         Notice::NotNotifying(why) => {
             say!(ear, WARN, "systemd cannot be notified: NOTIFY_SOCKET {why}");
         }
+        Notice::LastLife(words) => say!(ear, WARN, "the last life {words}"),
+        Notice::NoBlackBox { path, why } => {
+            let path = path.display();
+            say!(ear, WARN, "the black box {path} is not written: {why}; nothing else changes");
+        }
         Notice::PreStop { delay } => say!(
             ear,
             INFO,
-            delay_ms = millis(*delay),
             "a preStop hook announces the stop: no longer ready, serving for another {}",
             Human(*delay),
         ),
-        Notice::Acquiring(name) => say!(ear, INFO, resource = *name, "acquiring {name}"),
+        Notice::Acquiring(name) => say!(ear, INFO, "acquiring {name}"),
         Notice::Acquired { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "acquired {name} in {}", Human(*took));
+            say!(ear, INFO, "acquired {name} in {}", Human(*took));
         }
-        Notice::AcquireCancelled { name, took } => say!(
-            ear,
-            INFO,
-            resource = *name,
-            after_ms = millis(*took),
-            "cancelled the acquisition of {name} after {}",
-            Human(*took),
-        ),
+        Notice::AcquireCancelled { name, took } => {
+            say!(ear, INFO, "cancelled the acquisition of {name} after {}", Human(*took));
+        }
         Notice::Skipped(name) => {
-            say!(ear, INFO, resource = *name, "{name} is switched off by configuration");
+            say!(ear, INFO, "{name} is switched off by configuration");
         }
         Notice::StartProgress { under_way, left } => say_start_progress(under_way, *left, ear),
         Notice::Running { took } => {
-            say!(ear, INFO, took_ms = millis(*took), "running: everything was acquired in {}", Human(*took));
+            say!(ear, INFO, "running: everything was acquired in {}", Human(*took));
         }
         Notice::SignalsTaken(Taken::ByCtrlc) => say!(
             ear,
@@ -126,7 +124,6 @@ fn say_notice(notice: &Notice, ear: Ear) {
             say!(
                 ear,
                 WARN,
-                signals = names,
                 "something in this process has taken away the handlers for {names}: they do not reach this \
                  application any more",
             );
@@ -150,18 +147,15 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::NextInterrupt(Insistence::Ends) => {
             say!(ear, WARN, "Ctrl-C again ends the process at once, without releasing anything more");
         }
-        Notice::SignalIgnored { signal, left, why: Ignored::AlreadyStopping } => say!(
-            ear, INFO, signal = %signal, left_ms = millis(*left),
-            "{signal}: already stopping, {} left; SIGINT hurries", Human(*left),
-        ),
-        Notice::SignalIgnored { signal, left, why: Ignored::Repeated } => say!(
-            ear, DEBUG, signal = %signal, left_ms = millis(*left),
-            "{signal}: it came right after another signal, and counts as the same one",
-        ),
+        Notice::SignalIgnored { signal, left, why: Ignored::AlreadyStopping } => {
+            say!(ear, INFO, "{signal}: already stopping, {} left; SIGINT hurries", Human(*left));
+        }
+        Notice::SignalIgnored { signal, why: Ignored::Repeated, .. } => {
+            say!(ear, DEBUG, "{signal}: it came right after another signal, and counts as the same one");
+        }
         Notice::Hurried { by, left } => say!(
             ear,
             WARN,
-            left_ms = millis(*left),
             "{}: no more waiting for work in flight; {} left for the releases",
             by.map_or_else(|| "asked to hurry".to_owned(), |signal| signal.to_string()),
             Human(*left),
@@ -169,34 +163,20 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::Thawed { frozen, left } => say!(
             ear,
             WARN,
-            frozen_ms = millis(*frozen),
-            left_ms = millis(*left),
             "the process was frozen for {} (SIGSTOP, a paused container); {} left for what is not released yet",
             Human(*frozen),
             Human(*left),
         ),
         Notice::Turn { name, tasks } if tasks.is_empty() => {
-            say!(ear, DEBUG, resource = *name, "stopping {name}");
+            say!(ear, DEBUG, "stopping {name}");
         }
-        Notice::Turn { name, tasks } => say!(
-            ear,
-            INFO,
-            resource = *name,
-            tasks = tasks.join(", "),
-            "stopping {name}: waiting for {}",
-            tasks.join(", "),
-        ),
+        Notice::Turn { name, tasks } => say!(ear, INFO, "stopping {name}: waiting for {}", tasks.join(", ")),
         Notice::Drained { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "drained {name} in {}", Human(*took));
+            say!(ear, INFO, "drained {name} in {}", Human(*took));
         }
         Notice::TasksAborted { name, after, tasks, units, excused } => say!(
             ear,
             WARN,
-            resource = *name,
-            after_ms = millis(*after),
-            tasks = tasks.join(", "),
-            in_flight = units.all(),
-            excused,
             "{name} did not drain within {}: aborting {}; {}",
             Human(*after),
             what_is_left(tasks),
@@ -205,17 +185,15 @@ fn say_notice(notice: &Notice, ear: Ear) {
         Notice::TasksStuck { name, tasks } => say!(
             ear,
             ERROR,
-            resource = *name,
-            tasks = tasks.join(", "),
             "{name} is stuck: {} did not end when it was aborted, and is left behind",
             what_is_left(tasks),
         ),
-        Notice::Releasing(name) => say!(ear, INFO, resource = *name, "releasing {name}"),
+        Notice::Releasing(name) => say!(ear, INFO, "releasing {name}"),
         Notice::Released { name, took } => {
-            say!(ear, INFO, resource = *name, took_ms = millis(*took), "released {name} in {}", Human(*took));
+            say!(ear, INFO, "released {name} in {}", Human(*took));
         }
         Notice::TurnEnded { name, outcome } => {
-            say!(ear, WARN, resource = *name, outcome = %outcome, "{name}: {outcome}");
+            say!(ear, WARN, "{name}: {outcome}");
         }
         Notice::StopProgress { waiting, left } => say_stop_progress(waiting, *left, ear),
         Notice::OwnerDropped => say!(
@@ -223,17 +201,14 @@ fn say_notice(notice: &Notice, ear: Ear) {
             WARN,
             "the application was dropped before its end; it stops at once, and nothing waits for it",
         ),
-        Notice::LateTask(name) => say!(
-            ear,
-            WARN,
-            resource = *name,
-            "a task for {name} came too late in its turn, and was not started",
-        ),
+        Notice::LateTask(name) => {
+            say!(ear, WARN, "a task for {name} came too late in its turn, and was not started");
+        }
         Notice::TaskEnded { name, task } => {
-            say!(ear, INFO, resource = *name, task = task.as_ref(), "task `{task}` of `{name}` has ended");
+            say!(ear, INFO, "task `{task}` of `{name}` has ended");
         }
         Notice::TaskPanicked { name, words } => {
-            say!(ear, ERROR, resource = *name, "a task of {name} panicked: {words}");
+            say!(ear, ERROR, "a task of {name} panicked: {words}");
         }
         Notice::HandlesOutlive { name, handles } => {
             let handles_are = if *handles == 1 {
@@ -244,37 +219,28 @@ fn say_notice(notice: &Notice, ear: Ear) {
             say!(
                 ear,
                 WARN,
-                resource = *name,
-                handles,
                 "{name} has been released, but {handles_are} still held: whoever uses one finds it closed",
             );
         }
-        Notice::CannotAccept { name, why, retry } => say!(
-            ear,
-            WARN,
-            resource = *name,
-            retry_ms = millis(*retry),
-            "{name} cannot accept connections, and tries again in {}: {why}",
-            Human(*retry),
-        ),
+        Notice::CannotAccept { name, why, retry } => {
+            say!(ear, WARN, "{name} cannot accept connections, and tries again in {}: {why}", Human(*retry));
+        }
         Notice::AllPlacesTaken { name, places } => say!(
             ear,
             WARN,
-            resource = *name,
-            connections = places,
             "{name} has {places} connections, which is its maximum: further clients wait until one ends; \
              if that is too few, raise max_connections, or the limit on open files that its default comes from",
         ),
         Notice::CheckFails { name, why } => {
-            say!(ear, WARN, resource = *name, "the check of {name} fails: {why}");
+            say!(ear, WARN, "the check of {name} fails: {why}");
         }
         Notice::CheckPasses(name) => {
-            say!(ear, INFO, resource = *name, "the check of {name} passes again");
+            say!(ear, INFO, "the check of {name} passes again");
         }
     }
 }
 
-fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear) {
+fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear<'_>) {
     let described = |id: Id| match plan.after(id) {
         [] => plan.name(id).to_owned(),
         after => format!("{} (after {})", plan.name(id), plan.names(after.iter().copied()).join(", ")),
@@ -288,19 +254,19 @@ fn say_plan(plan: &Graph, left_out: &[LeftOut], ear: Ear) {
     };
     let besides =
         if left_out.is_empty() { String::new() } else { format!("; {}", LinkedAndLeftOut(left_out)) };
-    say!(ear, INFO, count = resources.len(), left_out = left_out.len(), "{starting}{besides}");
+    say!(ear, INFO, "{starting}{besides}");
 }
 
-fn say_failure(failure: &Failure, ear: Ear) {
+fn say_failure(failure: &Failure, ear: Ear<'_>) {
     let cause = failure.cause();
     if failure.is_tolerated() {
-        say!(ear, WARN, cause, "{failure}: {cause}; it is optional, and the application goes on without it",);
+        say!(ear, WARN, "{failure}: {cause}; it is optional, and the application goes on without it");
     } else {
-        say!(ear, ERROR, cause, "{failure}: {cause}");
+        say!(ear, ERROR, "{failure}: {cause}");
     }
 }
 
-fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear) {
+fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear<'_>) {
     let describe = |Acquiring { name, since, dependents }: &Acquiring| {
         let waiting = match &dependents[..] {
             [] => String::new(),
@@ -314,23 +280,21 @@ fn say_start_progress(under_way: &[Acquiring], left: Option<Duration>, ear: Ear)
     say!(ear, INFO, "still starting: acquiring {}{left}", under_way.join(", "));
 }
 
-fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear) {
-    let timeout_ms = millis(timeout);
+fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: Duration, ear: Ear<'_>) {
     if delay.is_zero() {
-        say!(
-            ear, INFO, reason = %reason, timeout_ms,
-            "stopping: {reason}; {} at most ({origin})", Human(timeout),
-        );
+        say!(ear, INFO, "stopping: {reason}; {} at most ({origin})", Human(timeout));
     } else {
         say!(
-            ear, INFO, reason = %reason, timeout_ms, delay_ms = millis(delay),
+            ear,
+            INFO,
             "draining: {reason}; serving for another {}, then stopping; {} at most in all ({origin})",
-            Human(delay), Human(timeout),
+            Human(delay),
+            Human(timeout),
         );
     }
 }
 
-fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
+fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear<'_>) {
     let describe = |Waiting { name, doing, since, units, tasks }: &Waiting| {
         let doing = match doing {
             Activity::Draining => in_flight(units, tasks),
@@ -345,19 +309,21 @@ fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear) {
     };
     let waiting: Vec<String> = waiting.iter().map(describe).collect();
     let what = if waiting.is_empty() { "the drain delay".to_owned() } else { waiting.join(", ") };
-    say!(ear, INFO, left_ms = millis(left), "still stopping: waiting for {what}; {} left", Human(left));
+    say!(ear, INFO, "still stopping: waiting for {what}; {} left", Human(left));
 }
 
-fn say_report(report: &Report, ear: Ear) {
+fn say_report(report: &Report, ear: Ear<'_>) {
     // A failed start is told on stderr in any case, and not twice.
     if ear == Ear::Stderr && report.failed_start().is_some() {
         return;
     }
-    let exit_code = report.exit_code;
+    let text = report.to_string();
+    // One block: whoever writes the line ends it.
+    let text = text.trim_end();
     if report.is_clean() {
-        say!(ear, INFO, exit_code, "{report}");
+        say!(ear, INFO, "{text}");
     } else {
-        say!(ear, WARN, exit_code, "{report}");
+        say!(ear, WARN, "{text}");
     }
 }
 
@@ -421,8 +387,4 @@ pub(super) fn last_words(words: &LastWords) -> String {
 /// Tasks have names; other units in flight have none.
 fn what_is_left(tasks: &[TaskName]) -> String {
     if tasks.is_empty() { "everything in flight".to_owned() } else { tasks.join(", ") }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

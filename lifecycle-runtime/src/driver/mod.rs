@@ -24,12 +24,20 @@ mod endpoints;
 mod errors;
 mod hooks;
 mod log;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod milestones;
+#[cfg(feature = "probe")]
+mod pages;
 mod queue;
+mod recent;
 mod reload;
 mod said;
 mod seat;
 mod shard;
+mod spans;
 mod speaker;
 mod standby;
 mod task;
@@ -62,10 +70,20 @@ use self::errors::Errors;
 pub(crate) use self::hooks::CheckEnd;
 pub(crate) use self::hooks::Dependencies;
 use self::log::Word;
+#[cfg(feature = "metrics")]
+use self::meter::Meter;
 pub(crate) use self::milestones::Milestones;
+#[cfg(feature = "probe")]
+use self::pages::Pages;
+#[cfg(feature = "probe")]
+pub(crate) use self::pages::{Page, Rendered};
 use self::queue::Queue;
+use self::recent::Recent;
+#[cfg(feature = "probe")]
+pub(crate) use self::recent::{Line, Words};
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
+use self::spans::{Mark, Spans};
 use self::standby::Standby;
 #[cfg(feature = "http")]
 pub(crate) use self::token::Token;
@@ -78,7 +96,7 @@ use crate::engine::command::{Command, Output};
 use crate::engine::event::{Event, TaskId};
 use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::reload::ReloadStatus;
-use crate::engine::settings::Ending;
+use crate::engine::settings::{Ending, Settings};
 use crate::engine::{Counts, Engine};
 use crate::model::failure::{BoxError, Cause};
 use crate::model::graph::{Graph, Id};
@@ -141,12 +159,20 @@ pub(crate) struct Parts {
     /// Time alone controls it: whoever waits for its end concludes it.
     pub(crate) concludes_itself: bool,
     pub(crate) record: Option<Arc<dyn Record>>,
+    pub(crate) keepers: Vec<Arc<dyn Keeper>>,
 }
 
 /// Keeps the report somewhere else than in the log.
 pub(crate) trait Record: fmt::Debug + Send + Sync {
     /// It may block.
     fn keep(&self, report: &Report);
+}
+
+/// Keeps where the application stands, for after a death.
+pub(crate) trait Keeper: fmt::Debug + Send + Sync {
+    /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
+    /// kept.
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -168,16 +194,24 @@ pub(crate) struct Driver {
     watchdog: Option<Watchdog>,
     exit_of_main: Option<ExitOfMain>,
     record: Option<Arc<dyn Record>>,
+    keepers: Vec<Arc<dyn Keeper>>,
     concludes_itself: bool,
     has_conclusion: AtomicBool,
     origin: Instant,
     phase: watch::Sender<Phase>,
     reloads: watch::Sender<ReloadStatus>,
     next_ticket: AtomicU64,
+    /// While the application starts or stops, something has happened; heard by those who keep where it stands.
+    changes: watch::Sender<()>,
     /// When the engine wants to be woken, or earlier; heard by `control`.
     wake: watch::Sender<Option<Duration>>,
     milestones: Milestones,
     said: Said,
+    spans: Spans,
+    #[cfg(feature = "probe")]
+    pages: Pages,
+    #[cfg(feature = "metrics")]
+    meter: Meter,
     /// For threads that say something.
     standby: Standby,
     next_task: AtomicU64,
@@ -191,6 +225,8 @@ struct Core {
     engine: Engine,
     commands: Queue<Command>,
     words: Queue<Word>,
+    /// If somebody may ask for the last lines.
+    recent: Option<Recent>,
     /// There may be a log: what waits to be said is said.
     is_heard: bool,
     /// What control was told last of when to wake.
@@ -229,6 +265,7 @@ impl Driver {
             watchdog,
             exit_of_main,
             record,
+            keepers,
             concludes_itself,
         } = parts;
         let plan = Arc::clone(engine.plan());
@@ -241,6 +278,7 @@ impl Driver {
             engine,
             commands: Queue::default(),
             words: Queue::default(),
+            recent: None,
             is_heard: false,
             told_wake: None,
             looked: Duration::ZERO,
@@ -261,15 +299,22 @@ impl Driver {
             watchdog,
             exit_of_main,
             record,
+            keepers,
             concludes_itself,
             has_conclusion: AtomicBool::new(false),
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
             reloads: watch::Sender::default(),
             next_ticket: AtomicU64::new(0),
+            changes: watch::Sender::new(()),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
             said: Said::default(),
+            spans: Spans::default(),
+            #[cfg(feature = "probe")]
+            pages: Pages::default(),
+            #[cfg(feature = "metrics")]
+            meter: Meter::default(),
             standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
@@ -293,6 +338,8 @@ impl Driver {
         if has_words && !is_handed_over {
             self.speak();
         }
+        #[cfg(feature = "metrics")]
+        self.measure();
     }
 
     /// The same for a call of the user's, who may go on with blocking work on this worker of the runtime. What was
@@ -308,6 +355,9 @@ impl Driver {
     pub(crate) fn say(self: &Arc<Self>, notice: Notice) {
         let is_mine = {
             let mut core = self.core();
+            if let Some(recent) = &mut core.recent {
+                recent.keep(self.origin.elapsed(), &notice);
+            }
             core.words.push(Word::Notice(notice));
             core.claim_words()
         };
@@ -320,9 +370,9 @@ impl Driver {
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
         let mut core = self.core();
-        let Core { engine, commands, words, is_heard, told_wake, looked, .. } = &mut *core;
+        let Core { engine, commands, words, recent, is_heard, told_wake, looked, .. } = &mut *core;
         // What nobody will ever hear is not even put out.
-        engine.set_audience(!*is_heard || self.audience.is_there());
+        engine.set_audience(!*is_heard || recent.is_some() || self.audience.is_there());
         let now = self.origin.elapsed();
         let since_last_look = now.saturating_sub(std::mem::replace(looked, now));
         // Virtual time is never frozen.
@@ -330,14 +380,38 @@ impl Driver {
         if can_be_frozen && engine.is_stopping() && was_frozen(since_last_look) {
             engine.handle(now, Event::Thawed(since_last_look), &self.cells);
         }
+        let is_traced = self.audience.has_subscriber();
+        let mark = |mark: Option<Mark>, words: &mut Queue<Word>| {
+            if let Some(mark) = mark.filter(|_| is_traced) {
+                words.push(Word::Mark(mark));
+            }
+        };
+        let ends = Mark::of_event(&event);
+        #[cfg(feature = "metrics")]
+        if ends.is_some() {
+            self.meter.note();
+        }
+        mark(ends, words);
         engine.handle(now, event, &self.cells);
         while let Some(output) = engine.next_output() {
+            #[cfg(feature = "metrics")]
+            self.meter.note();
+            mark(Mark::of_output(&output), words);
             match output {
+                Output::Gone(..) => {}
                 Output::Do(command) => commands.push(command),
-                Output::Say(notice) => words.push(Word::Notice(notice)),
+                Output::Say(notice) => {
+                    if let Some(recent) = recent {
+                        recent.keep(now, &notice);
+                    }
+                    words.push(Word::Notice(notice));
+                }
                 Output::Report(report) => words.push(Word::Report(report)),
                 Output::LastWord => words.push(Word::Last),
             }
+        }
+        if !self.keepers.is_empty() && engine.phase() != Phase::Running {
+            self.changes.send_replace(());
         }
         let mut wake = engine.next_wake();
         if can_be_frozen && engine.is_stopping() {
@@ -431,7 +505,7 @@ impl Driver {
     }
 
     /// Ends the process at once, because a signal insisted a second time.
-    fn exit(&self, signal: Signal) {
+    fn exit(self: &Arc<Self>, signal: Signal) {
         let (text, code) = self.last_words(Killing::Insisted(signal));
         #[cfg(test)]
         {
@@ -446,10 +520,17 @@ impl Driver {
     }
 
     /// What is said when the process is ended from outside, and with which exit code that happens.
-    fn last_words(&self, why: Killing) -> (String, u8) {
+    fn last_words(self: &Arc<Self>, why: Killing) -> (String, u8) {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
-        // The words themselves need some of the time that there is.
-        self.keep_record(PATIENCE / 5 * 4);
+        // The words themselves need some of the time that there is. Files are written side by side.
+        let until = Instant::now() + PATIENCE / 5 * 4;
+        let (done, is_done) = mpsc::channel();
+        for keeper in &self.keepers {
+            keeper.keep_last(self, why, words.exit_code, done.clone());
+        }
+        drop(done);
+        self.keep_record(until - Instant::now());
+        let _ = is_done.recv_timeout(until - Instant::now());
         (log::last_words(&words), words.exit_code)
     }
 
@@ -476,6 +557,8 @@ impl Driver {
 
     /// Everything is said, or has had its time: says the rest on stderr, and lets those go that wait for the end.
     pub(crate) fn conclude(&self) {
+        #[cfg(feature = "metrics")]
+        self.catch_up_here(PATIENCE);
         self.say_on_stderr();
         self.milestones.finished.raise();
     }
@@ -531,6 +614,17 @@ impl Driver {
     /// An error of the user's as plain data.
     pub(crate) fn cause(&self, error: BoxError) -> Cause {
         self.errors.keep(error)
+    }
+
+    pub(crate) fn plan(&self) -> &Graph {
+        &self.plan
+    }
+
+    /// The effective configuration, and whether something serves requests by now.
+    pub(crate) fn settings(&self) -> (Settings, bool) {
+        let core = self.core();
+        let (settings, serves) = core.engine.settings();
+        (settings.clone(), serves)
     }
 
     pub(crate) fn milestones(&self) -> &Milestones {

@@ -61,7 +61,13 @@ impl Driver {
 
     fn say_one(&self, word: &Word) {
         let ear = self.audience.ear();
+        if let Word::Mark(mark) = word {
+            return self.mark(*mark, ear);
+        }
         log::say(word, ear);
+        if let Word::Report(_) = word {
+            self.end_stop_span();
+        }
         if let Word::Report(Some(_)) = word {
             let attention = ear.attention();
             self.core().report_heard = Some(attention);

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use super::census::Census;
+#[cfg(feature = "http")]
+use super::census::Kinds;
 use super::counter::Place;
 #[cfg(feature = "http")]
 use super::counter::Standing;
@@ -34,7 +36,7 @@ pub(crate) struct Home {
 #[derive(Debug)]
 pub(crate) struct KnownUnit {
     unit: Unit,
-    units: Units,
+    kinds: Kinds,
 }
 
 impl Unit {
@@ -58,10 +60,11 @@ impl Unit {
     /// The same unit, which says what it is.
     #[cfg(feature = "http")]
     pub(crate) fn known_as(self, units: Units) -> KnownUnit {
+        let kinds = Kinds::of(units);
         if let Some(census) = self.census() {
-            census.change(None, Some(units));
+            census.begin(kinds);
         }
-        KnownUnit { unit: self, units }
+        KnownUnit { unit: self, kinds }
     }
 
     #[cfg(feature = "http")]
@@ -86,18 +89,20 @@ impl KnownUnit {
         self.unit.stand(standing);
     }
 
-    /// What it has said that it is.
-    pub(crate) fn units(&self) -> Units {
-        self.units
+    /// The resource that it belongs to, until the application has ended.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        self.unit.0.as_ref()?.home().seat()
     }
 
     /// Says what the unit is from now on.
+    #[inline]
     pub(crate) fn is(&mut self, units: Units) {
-        if self.units != units {
+        let kinds = Kinds::of(units);
+        if self.kinds != kinds {
             if let Some(census) = self.unit.census() {
-                census.change(Some(self.units), Some(units));
+                census.change(self.kinds, kinds);
             }
-            self.units = units;
+            self.kinds = kinds;
         }
     }
 }
@@ -106,7 +111,7 @@ impl KnownUnit {
 impl Drop for KnownUnit {
     fn drop(&mut self) {
         if let Some(census) = self.unit.census() {
-            census.change(Some(self.units), None);
+            census.end(self.kinds);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::notice::Notice;
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
-use crate::model::report::Report;
+use crate::model::report::{Outcome, Report};
 use crate::model::signal::Signal;
 
 /// One piece of the engine's output.
@@ -13,6 +13,8 @@ use crate::model::signal::Signal;
 pub(crate) enum Output {
     Do(Command),
     Say(Notice),
+    /// The turn of a resource is over.
+    Gone(Id, Outcome),
     /// Say what happened so far (rule E2): as it is now, whatever happens until it is said.
     Report(Option<Box<Report>>),
     /// Nothing more will be logged.

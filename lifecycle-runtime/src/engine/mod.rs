@@ -40,6 +40,7 @@ pub(crate) mod reload;
 pub(crate) mod settings;
 pub(crate) mod shutdown;
 mod slot;
+pub(crate) mod standing;
 mod start;
 pub(crate) mod status;
 mod summary;
@@ -209,6 +210,11 @@ impl Engine {
 
     pub(crate) fn ending(&self) -> Ending {
         self.settings.ending
+    }
+
+    /// The effective configuration, and whether something serves requests by now.
+    pub(crate) fn settings(&self) -> (&Settings, bool) {
+        (&self.settings, self.serves)
     }
 
     /// Says whether anybody hears what is said, or may later. Without an audience no [`Output::Say`] is put out, and

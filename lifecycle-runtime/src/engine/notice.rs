@@ -1,6 +1,7 @@
 //! What an operator wants to know, as data. The driver's `log` puts it into words.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,13 @@ pub(crate) enum Notice {
     /// NOTIFY_SOCKET is set, and cannot be used.
     #[allow(dead_code, reason = "the room `systemd` says it")]
     NotNotifying(String),
+    /// What became of the last life of the program, as far as its black box tells.
+    LastLife(String),
+    /// The black box is not written, at least for now.
+    NoBlackBox {
+        path: PathBuf,
+        why: String,
+    },
     /// A preStop hook has withdrawn readiness.
     PreStop {
         delay: Duration,

@@ -126,6 +126,15 @@ impl Engine {
         Some((began + ends) / 2)
     }
 
+    /// When the drain delay ends, once it has begun: with the shutdown, or with a preStop hook before it.
+    pub(super) fn delay_ends(&self) -> Option<Duration> {
+        match (self.phase, &self.shutdown) {
+            (Phase::Running, _) => self.pre_stop.map(|_| self.now + self.drain_delay()),
+            (Phase::Draining, Some(shutdown)) => Some(shutdown.delay_ends),
+            (Phase::Starting | Phase::Draining | Phase::Stopping | Phase::Stopped, _) => None,
+        }
+    }
+
     /// The drain delay, less what a preStop hook has spent of it already.
     fn drain_delay(&self) -> Duration {
         let spent = self.pre_stop.map_or(Duration::ZERO, |since| self.now - since);

@@ -20,7 +20,7 @@ impl Engine {
             return;
         }
         self.say(Notice::Plan { plan: self.plan.clone(), left_out: self.settings.left_out.clone() });
-        for warning in std::mem::take(&mut self.settings.warnings) {
+        for warning in self.settings.warnings.clone() {
             self.say(warning);
         }
         if let Some(path) = self.budget.scaled_from() {

@@ -25,12 +25,18 @@ pub(crate) struct Status {
     pub(crate) reason: Option<Reason>,
     /// When everything has to be acquired, or released, at the latest.
     pub(crate) deadline: Option<Duration>,
+    /// How much time there was for that in all.
+    pub(crate) total: Option<Duration>,
+    /// When the drain delay ends, once it has begun (rule D4).
+    pub(crate) delay_ends: Option<Duration>,
     pub(crate) has_started: bool,
     /// The last time that a resource was acquired.
     pub(crate) last_progress: Duration,
     pub(crate) reload: ReloadStatus,
     /// In the order of the plan.
     pub(crate) resources: Vec<ResourceStatus>,
+    /// The body of `main`, which has a turn like the resources.
+    pub(crate) main: ResourceStatus,
 }
 
 /// A moment of one resource.
@@ -39,6 +45,10 @@ pub(crate) struct ResourceStatus {
     pub(crate) name: Name,
     pub(crate) activity: Activity,
     pub(crate) since: Duration,
+    /// How long each part of its life took, once that is over.
+    pub(crate) acquire: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
+    pub(crate) release: Option<Duration>,
     /// What became of it, once its turn is over.
     pub(crate) outcome: Option<Outcome>,
     /// Its supervised and background tasks, in the order in which they were spawned.
@@ -47,12 +57,32 @@ pub(crate) struct ResourceStatus {
     pub(crate) cutoff: Option<Duration>,
 }
 
+#[cfg(test)]
+impl ResourceStatus {
+    /// One of which nothing else is known.
+    pub(crate) fn new(name: Name, activity: Activity) -> Self {
+        Self {
+            name,
+            activity,
+            since: Duration::ZERO,
+            acquire: None,
+            drain: None,
+            release: None,
+            outcome: None,
+            tasks: Vec::new(),
+            cutoff: None,
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn status(&self, now: Duration) -> Status {
-        let deadline = match (self.phase, &self.shutdown) {
-            (Phase::Starting, _) => self.settings.startup_timeout,
-            (Phase::Draining | Phase::Stopping, Some(shutdown)) => Some(shutdown.deadline),
-            (Phase::Running | Phase::Draining | Phase::Stopping | Phase::Stopped, _) => None,
+        let (deadline, total) = match (self.phase, &self.shutdown) {
+            (Phase::Starting, _) => (self.settings.startup_timeout, self.settings.startup_timeout),
+            (Phase::Draining | Phase::Stopping, Some(shutdown)) => {
+                (Some(shutdown.deadline), Some(shutdown.deadline - shutdown.began))
+            }
+            (Phase::Running | Phase::Draining | Phase::Stopping | Phase::Stopped, _) => (None, None),
         };
         Status {
             now: self.now.max(now),
@@ -60,10 +90,13 @@ impl Engine {
             phase_since: self.began(self.phase).unwrap_or_default(),
             reason: self.shutdown.as_ref().map(|shutdown| shutdown.reason.clone()),
             deadline,
+            total,
+            delay_ends: self.delay_ends(),
             has_started: self.has_started(),
             last_progress: self.slots.iter().filter_map(|slot| slot.times.acquired).max().unwrap_or_default(),
             reload: self.reload_status(),
             resources: self.plan.resources().map(|id| self.resource_status(id)).collect(),
+            main: self.resource_status(self.plan.main()),
         }
     }
 
@@ -88,7 +121,7 @@ impl Engine {
         self.phase == Phase::Running || (self.phase == Phase::Draining && self.has_started())
     }
 
-    fn began(&self, phase: Phase) -> Option<Duration> {
+    pub(super) fn began(&self, phase: Phase) -> Option<Duration> {
         self.phases.iter().find(|(begun, _)| *begun == phase).map(|(_, at)| *at)
     }
 
@@ -97,10 +130,15 @@ impl Engine {
         let (activity, since) = slot.activity();
         let is_gone = slot.state == State::Gone;
         let shutdown = self.shutdown.as_ref().filter(|_| !is_gone);
+        let times = slot.times;
+        let took = |from: Option<Duration>, to: Option<Duration>| Some(to? - from?);
         ResourceStatus {
             name: self.plan.name(id),
             activity,
             since,
+            acquire: took(times.acquiring, times.acquired),
+            drain: took(times.turn, times.drained),
+            release: took(times.releasing, times.released.or(times.gone)),
             outcome: is_gone.then(|| slot.outcome()),
             tasks: slot.tasks.names(),
             cutoff: shutdown.map(|shutdown| self.budget.cutoff(id, shutdown.deadline)),

@@ -81,12 +81,18 @@ impl Engine {
 
     /// What happened so far.
     pub(crate) fn report(&self) -> Report {
-        let stop_took = self.shutdown.as_ref().map(|Shutdown { began, .. }| self.now - *began);
+        self.report_at(self.now)
+    }
+
+    /// The same, with what is under way measured until `now`.
+    pub(crate) fn report_at(&self, now: Duration) -> Report {
+        let now = if self.is_over { self.now } else { self.now.max(now) };
+        let stop_took = self.shutdown.as_ref().map(|Shutdown { began, .. }| now - *began);
         Report {
             reason: self.reason(),
             phases: self.phases.clone(),
             signals: self.signals.clone(),
-            resources: self.plan.resources().map(|id| self.resource_report(id)).collect(),
+            resources: self.plan.resources().map(|id| self.resource_report(id, now)).collect(),
             failures: self.failures.clone(),
             reloads: self.reloads(),
             start_path: self.names(self.start_path()),
@@ -98,10 +104,10 @@ impl Engine {
         }
     }
 
-    fn resource_report(&self, id: Id) -> ResourceReport {
+    fn resource_report(&self, id: Id, now: Duration) -> ResourceReport {
         let slot = &self.slots[id];
         let times = slot.times;
-        let lasted = |from: Option<Duration>, to: Option<Duration>| Some(to.unwrap_or(self.now) - from?);
+        let lasted = |from: Option<Duration>, to: Option<Duration>| Some(to.unwrap_or(now) - from?);
         ResourceReport {
             name: self.plan.name(id),
             foundation: self.plan.step(id).foundation,

@@ -34,6 +34,10 @@ impl Tasks {
         self.tasks.remove(&task)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

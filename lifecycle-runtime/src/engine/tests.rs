@@ -42,7 +42,7 @@ fn tell_with(engine: &mut Engine, now: Duration, event: Event, in_flight: Cut) -
 fn commands(outputs: Vec<Output>) -> Vec<Command> {
     let commands = outputs.into_iter().filter_map(|output| match output {
         Output::Do(command) => Some(command),
-        Output::Say(_) | Output::Report(_) | Output::LastWord => None,
+        Output::Say(_) | Output::Gone(..) | Output::Report(_) | Output::LastWord => None,
     });
     commands.collect()
 }

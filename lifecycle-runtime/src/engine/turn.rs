@@ -253,6 +253,7 @@ impl Engine {
         self.left.turns -= 1;
         self.left.turns_of_foundations -= usize::from(self.plan.step(id).foundation);
         let outcome = self.slots[id].outcome();
+        self.outputs.push_back(Output::Gone(id, outcome));
         // Skipped and cancelled resources have been logged already.
         let is_news = !matches!(outcome, Outcome::Clean | Outcome::Skipped | Outcome::Cancelled);
         let is_worth_a_line = self.slots[id].times.turn.is_some() && is_news;

@@ -109,7 +109,6 @@ impl Server {
             peer,
             connection: Arc::clone(connection),
             old: self.limits.max_connection_age.and_then(retirement::end_of),
-            streams: Arc::default(),
             notices: Arc::clone(&self.notices),
         };
         let patience = self.talk(stream, exchanges, connection, socket).await;
@@ -135,12 +134,9 @@ impl Server {
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
         A: Clone + Send + Sync + 'static,
     {
-        let streams = Arc::clone(&exchanges.streams);
-        let executor = StreamExecutor {
-            seat: self.seat.clone(),
-            connection: Arc::clone(connection),
-            streams: Arc::clone(&streams),
-        };
+        let executor = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
+        let leaving = self.seat.leaving();
+        let is_young = exchanges.old.is_none();
         let mut retirement = pin!(retirement::is_due(&self.seat, exchanges.old));
         let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
         let mut http =
@@ -148,32 +144,36 @@ impl Server {
         let mut heard = pin!(self.heard.raised());
         let mut clock = Clock::new(self.limits);
         let mut timer = pin!(sleep_until(clock.due().unwrap_or(clock.since)));
-        let (mut is_waiting, mut is_stopping, mut is_told) = (false, false, false);
+        // Its task has one waker, so each of what it waits for is asked once, and again when it may have come.
+        let (mut is_waiting, mut is_waiting_to_retire, mut is_timed) = (false, false, false);
+        let (mut is_stopping, mut is_told) = (false, false);
         let mut is_http2 = false;
         // After how many requests it was at rest when its end was decided.
         let mut at_rest = None;
         let result = poll_fn(|cx| {
             loop {
                 if is_http2 {
-                    streams.will_be_asked();
+                    connection.will_look();
                 }
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(result);
                 }
-                // Its task has one waker, so it waits once.
-                let is_asked = !is_stopping && (self.heard.is_raised() || !is_waiting);
+                let may_have_heard = !is_stopping && (self.heard.is_raised() || !is_waiting);
                 is_waiting = true;
-                if is_asked && heard.as_mut().poll(cx).is_ready() {
+                if may_have_heard && heard.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
                     clock.idle_grace = self.idle_grace();
                     // First read what has arrived by now.
                     continue;
                 }
-                let Look { stage, requests, is_streaming } = connection.look();
+                let Look { stage, requests, is_streaming, pace: (pace, steps) } = connection.look(cx);
                 is_http2 = stage == Stage::Http2;
-                let mut is_retired = || is_http2 && retirement.as_mut().poll(cx).is_ready();
-                let is_to_be_told = !is_told && (is_stopping || is_retired());
-                let (pace, steps) = if is_http2 { streams.pace(cx) } else { (Pace::Idle, 0) };
+                let mut is_retired = || {
+                    let may_be = !(is_waiting_to_retire && is_young) || leaving.is_raised();
+                    is_waiting_to_retire = true;
+                    may_be && retirement.as_mut().poll(cx).is_ready()
+                };
+                let is_to_be_told = !is_told && (is_stopping || (is_http2 && is_retired()));
                 clock.see((stage, requests, pace, steps), is_to_be_told, is_told);
                 // A client that is sending a head, or is about to, gets its answer first.
                 let is_ready = || match stage {
@@ -199,8 +199,10 @@ impl Server {
                 // fired, or if it would fire too late.
                 if due < timer.deadline() || timer.is_elapsed() {
                     timer.as_mut().reset(due);
+                    is_timed = false;
                 }
-                if timer.as_mut().poll(cx).is_pending() {
+                if is_timed || timer.as_mut().poll(cx).is_pending() {
+                    is_timed = true;
                     return Poll::Pending;
                 }
                 if !clock.is_over() || (is_to_be_told && stage == Stage::Idle) {
@@ -222,7 +224,7 @@ impl Server {
             debug!(target: TARGET, "a connection ended early: {error}");
         }
         // The peer of a connection at rest sends nothing that would be answered with a reset.
-        if at_rest == Some(connection.look().requests) { Duration::ZERO } else { LINGER }
+        if at_rest == Some(connection.requests()) { Duration::ZERO } else { LINGER }
     }
 
     /// A person who pressed Ctrl-C does not want to wait for clients that may come back.
@@ -249,6 +251,8 @@ struct Clock {
     limits: Limits,
     /// What it is at, and what its streams are at, each with what tells that it was something else in between.
     seen: (Stage, u64, Pace, u64),
+    ///
+    /// It is not looked at while there is no limit: to read the clock takes longer than everything else here.
     since: Instant,
     /// The turn has come, and the connection is to be told.
     is_stopping: bool,
@@ -272,9 +276,17 @@ impl Clock {
     fn see(&mut self, seen: (Stage, u64, Pace, u64), is_stopping: bool, is_told: bool) {
         if seen != self.seen || is_told != self.is_told {
             self.seen = seen;
-            self.since = Instant::now();
+            if self.has_limit() {
+                self.since = Instant::now();
+            }
         }
         (self.is_stopping, self.is_told) = (is_stopping, is_told);
+    }
+
+    /// Whether what it is at may have a limit, now or when the turn comes.
+    fn has_limit(&self) -> bool {
+        let (stage, _, pace, _) = self.seen;
+        !matches!((stage, pace), (Stage::Busy, _) | (Stage::Http2, Pace::Works))
     }
 
     fn due(&self) -> Option<Instant> {

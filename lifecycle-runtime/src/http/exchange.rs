@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use http::{Extensions, Method, Request, Response, StatusCode, Version};
@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::Peer;
-use super::ledger::{Connection, Exchange};
+use super::debts::Exchange;
+use super::ledger::Connection;
 use super::request_body::RequestBody;
-use super::response::{ResponseBody, close_after, is_endless};
-use super::streams::Streams;
+use super::response::{ResponseBody, close_after, has_known_end, is_endless};
 use super::upgrade::Upgrade;
 use crate::driver::{CatchPanic, Panic, Seat, SeatToken};
 use crate::handles::stopping::Stopping;
@@ -61,7 +61,6 @@ pub(super) struct Exchanges<S, A> {
     pub(super) connection: Arc<Connection>,
     /// When the connection is old, and its client is asked to leave.
     pub(super) old: Option<Instant>,
-    pub(super) streams: Arc<Streams>,
     pub(super) notices: Arc<Notices>,
 }
 
@@ -77,7 +76,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let exchange = self.connection.begin(request.body().size_hint().exact());
+        let exchange = Exchange::begin(&self.connection, request.body().size_hint().exact());
         let notices = &self.notices;
         // hyper puts it there if the client asks for an upgrade.
         let asks_for_upgrade = request.extensions().get::<OnUpgrade>().is_some();
@@ -94,15 +93,21 @@ where
             upgrade,
             is_connect: request.method() == Method::CONNECT,
             version: request.version(),
-            streams: (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.streams)),
             old: self.old,
             notices: Arc::clone(notices),
         };
-        let answer = Answer::Waits { service: self.service.clone(), request: Some(request) };
-        let respond = Respond { answer, call };
+        let service = self.service.clone();
         match &notices.finisher {
-            Some(seat) => Box::pin(finish(seat.clone(), respond)),
-            None => Box::pin(respond),
+            Some(seat) => {
+                let answer = Answer::waits(service, request);
+                Box::pin(finish(seat.clone(), Respond { answer, call }))
+            }
+            // It runs in a task of its own, and its panics are to end that.
+            None if call.version == Version::HTTP_2 => {
+                let answer = Answer::waits(service, request);
+                Box::pin(Respond { answer, call })
+            }
+            None => Box::pin(Respond { answer: Answer::begin(service, request), call }),
         }
     }
 }
@@ -114,8 +119,6 @@ struct Call {
     upgrade: Option<Arc<Upgrade>>,
     is_connect: bool,
     version: Version,
-    /// Of HTTP/2.
-    streams: Option<Arc<Streams>>,
     old: Option<Instant>,
     notices: Arc<Notices>,
 }
@@ -136,6 +139,23 @@ pin_project! {
         // The service is not ready yet.
         Waits { service: S, request: Option<Request<RequestBody>> },
         Comes { #[pin] future: F },
+        Fails { error: Option<BoxError> },
+    }
+}
+
+impl<S: Service<Request<RequestBody>, Error: Into<BoxError>>> Answer<S, S::Future> {
+    fn waits(service: S, request: Request<RequestBody>) -> Self {
+        Self::Waits { service, request: Some(request) }
+    }
+
+    /// Calls the service at once if it is ready: most are, and a request is moved less often. One that is not is asked
+    /// again by the task, which is then woken.
+    fn begin(mut service: S, request: Request<RequestBody>) -> Self {
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Self::Comes { future: service.call(request) },
+            Poll::Ready(Err(error)) => Self::Fails { error: Some(error.into()) },
+            Poll::Pending => Self::waits(service, request),
+        }
     }
 }
 
@@ -160,6 +180,9 @@ where
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
                     return Poll::Ready(Ok(this.call.answered_with(response)));
                 }
+                ProjectedAnswer::Fails { error } => {
+                    return Poll::Ready(Err(error.take().expect("a future is not polled after it is ready")));
+                }
             }
         }
     }
@@ -177,15 +200,14 @@ impl Call {
         } else if is_endless(&response) {
             exchange.is_endless();
         }
-        if !is_upgrade && response.body().size_hint().exact().is_none() {
+        if !is_upgrade && !has_known_end(&response) {
             exchange.has_no_known_end();
         }
         let is_old = self.old.is_some_and(|old| old <= Instant::now());
         if !is_upgrade && (is_old || self.notices.leaving.is_raised()) {
             close_after(self.version, &mut response);
         }
-        let streams = self.streams.take();
-        response.map(|body| ResponseBody::new(body, exchange, streams))
+        response.map(|body| ResponseBody::new(body, exchange))
     }
 }
 

@@ -90,11 +90,31 @@ impl Framing {
 fn is_one_head(bytes: &[u8]) -> bool {
     let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let Some(head @ [first, .., last]) = bytes.strip_suffix(b"\r\n\r\n") else { return false };
-    // Without a branch, several bytes are looked at in one instruction.
-    let has_empty_line = head.iter().zip(&head[1..]).fold(false, |found, (byte, next)| {
-        found | ((*byte == b'\n') & ((*next == b'\r') | (*next == b'\n')))
-    });
-    !is_line_end(first) && !is_line_end(last) && !has_empty_line
+    !is_line_end(first) && !is_line_end(last) && !has_empty_line(head)
+}
+
+/// Looks at a block of bytes and at what is one behind each of them, then at the next block. The last one overlaps.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    const BLOCK: usize = 16;
+    let Some(last) = bytes.len().checked_sub(BLOCK + 1) else { return is_empty_line_in(bytes, &bytes[1..]) };
+    let (mut at, mut has_one) = (0, false);
+    loop {
+        let (block, behind) = (bytes[at..].first_chunk::<BLOCK>(), bytes[at + 1..].first_chunk::<BLOCK>());
+        has_one |= block.zip(behind).is_some_and(|(block, behind)| is_empty_line_in(block, behind));
+        if at == last {
+            return has_one;
+        }
+        at = (at + BLOCK).min(last);
+    }
+}
+
+/// Without a branch, all bytes of a block are looked at in a few instructions.
+#[inline]
+fn is_empty_line_in(bytes: &[u8], behind: &[u8]) -> bool {
+    bytes
+        .iter()
+        .zip(behind)
+        .fold(false, |found, (byte, next)| found | ((*byte == b'\n') & ((*next == b'\r') | (*next == b'\n'))))
 }
 
 /// Looks for the end of a head, which is an empty line. So many lines ended just before `bytes`.

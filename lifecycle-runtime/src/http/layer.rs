@@ -101,15 +101,15 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let entered = self.seat.enter();
+        let (version, leaving) = (request.version(), self.leaving.clone());
+        let Some(unit) = self.seat.enter() else {
+            return InFlightFuture { response: None, unit: None, version, leaving };
+        };
         // A request to our own server of the same resource is counted there.
         let notice = request.extensions().get::<Stopping>();
         let is_counted = notice.is_some_and(|notice| notice.is_of(&self.seat));
-        let version = request.version();
-        let response = entered.is_some().then(|| self.service.call(request));
-        let unit = entered.filter(|_| !is_counted);
-        let unit = unit.map(|unit| unit.known_as(Units { requests: 1, ..Units::default() }));
-        InFlightFuture { response, unit, version, leaving: self.leaving.clone() }
+        let unit = (!is_counted).then(|| unit.known_as(Units { requests: 1, ..Units::default() }));
+        InFlightFuture { response: Some(self.service.call(request)), unit, version, leaving }
     }
 }
 
@@ -135,24 +135,27 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = match this.response.as_pin_mut() {
-            Some(response) => ready!(response.poll(cx))?.map(Some),
-            None => refusal(),
+        let is_leaving = this.leaving.is_raised();
+        let Some(response) = this.response.as_pin_mut() else {
+            let mut response = refusal();
+            if is_leaving {
+                close_after(*this.version, &mut response);
+            }
+            return Poll::Ready(Ok(response));
         };
-        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if this.leaving.is_raised() && !is_upgrade {
+        let mut response = ready!(response.poll(cx))?;
+        if is_leaving && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             close_after(*this.version, &mut response);
         }
-        let mut response = response.map(|body| InFlightBody { body, unit: this.unit.take() });
         if is_endless(&response) {
-            response.body_mut().excuse();
+            this.unit.iter_mut().for_each(excuse);
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(response.map(|body| InFlightBody { body: Some(body), unit: this.unit.take() })))
     }
 }
 
-fn refusal<B>() -> Response<Option<B>> {
-    let mut response = Response::new(None);
+fn refusal<B>() -> Response<InFlightBody<B>> {
+    let mut response = Response::new(InFlightBody::default());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
@@ -168,13 +171,9 @@ pin_project! {
     }
 }
 
-impl<B> InFlightBody<B> {
-    fn excuse(&mut self) {
-        if let Some(unit) = &mut self.unit {
-            unit.stand(Standing::Excused);
-            unit.is(Units { requests: 0, streams: unit.units().requests, ..unit.units() });
-        }
-    }
+fn excuse(unit: &mut KnownUnit) {
+    unit.stand(Standing::Excused);
+    unit.is(Units { streams: 1, ..Units::default() });
 }
 
 /// An empty body, for what layers around this one answer by themselves: a time-out, for example.

@@ -1,10 +1,13 @@
 //! What is known of one connection, and what it owes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Context;
 
 use super::framing::Framing;
+use super::streams::{Pace, Streams};
 use crate::driver::counter::Standing;
-use crate::driver::{KnownUnit, Unit, lock};
+use crate::driver::{KnownUnit, Panic, Unit, lock};
 use crate::model::units::Units;
 
 /// What a client of HTTP/2 says first.
@@ -13,7 +16,11 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// One connection, a unit in flight of its resource for as long as anything of it is left: its task, the tasks of its
 /// HTTP/2 streams, its socket, and the bodies of its responses.
 #[derive(Debug)]
-pub(super) struct Connection(Mutex<Ledger>);
+pub(super) struct Connection {
+    ledger: Mutex<Ledger>,
+    /// Its task is about to look: nobody need wake it. Just a hint, hence `Relaxed`: the lock decides who comes first.
+    will_look: AtomicBool,
+}
 
 /// What a connection is at. It decides which limit holds for it, and what happens at the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +45,8 @@ pub(super) struct Look {
     pub(super) requests: u64,
     /// It is sending a response of HTTP/1 that has no known end.
     pub(super) is_streaming: bool,
+    /// What its streams of HTTP/2 are at, and after how many steps.
+    pub(super) pace: (Pace, u64),
 }
 
 /// What a connection speaks.
@@ -48,10 +57,10 @@ pub(super) enum Protocol {
 }
 
 #[derive(Debug)]
-struct Ledger {
+pub(super) struct Ledger {
     unit: KnownUnit,
     standing: Standing,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// How much of the preface of HTTP/2 was read; `None` once it is known not to be one.
     preface: Option<usize>,
     /// Whether the head of another request of HTTP/1 has begun.
@@ -59,22 +68,23 @@ struct Ledger {
     /// Requests so far.
     requests: u64,
     /// Requests whose response is not complete, endless ones included.
-    active: usize,
+    pub(super) active: usize,
     /// How many of these owe nothing any more: endless responses, and what has been upgraded.
-    endless: usize,
+    pub(super) endless: usize,
     /// How many of these are endless responses.
-    streams: usize,
+    pub(super) streams: usize,
     /// A connection of HTTP/1 was upgraded, and its socket is still there.
-    is_upgraded: bool,
+    pub(super) is_upgraded: bool,
     /// The handlers of upgraded connections that have not ended. There may be many on one connection of HTTP/2.
     handlers: usize,
     /// What keeps the connection from being excused: a request without a response, or with a response that has not
     /// been written out. An endless response owes nothing.
-    debts: usize,
+    pub(super) debts: usize,
     /// Responses that have begun and whose end is not known.
-    streaming: usize,
+    pub(super) streaming: usize,
     /// One of the debts is that something complete was not flushed yet.
     owes_flush: bool,
+    pub(super) http2: Streams,
 }
 
 impl Connection {
@@ -94,14 +104,32 @@ impl Connection {
             debts: 0,
             streaming: 0,
             owes_flush: false,
+            http2: Streams::default(),
         };
         ledger.balance();
-        Arc::new(Self(Mutex::new(ledger)))
+        Arc::new(Self { ledger: Mutex::new(ledger), will_look: AtomicBool::new(false) })
     }
 
-    pub(super) fn look(&self) -> Look {
-        let Ledger { stage, requests, streaming, .. } = *self.lock();
-        Look { stage, requests, is_streaming: stage == Stage::Busy && streaming > 0 }
+    /// Its task goes on, and will look then: it need not be woken before.
+    pub(super) fn will_look(&self) {
+        self.will_look.store(true, Ordering::Relaxed);
+    }
+
+    /// The task that looks is woken when a limit of streams of HTTP/2 begins.
+    pub(super) fn look(&self, cx: &Context<'_>) -> Look {
+        let mut ledger = self.lock();
+        let mut pace = (Pace::Idle, 0);
+        if ledger.stage == Stage::Http2 {
+            self.will_look.store(false, Ordering::Relaxed);
+            pace = ledger.http2.ask(cx);
+        }
+        let Ledger { stage, requests, streaming, .. } = *ledger;
+        Look { stage, requests, is_streaming: stage == Stage::Busy && streaming > 0, pace }
+    }
+
+    /// How many requests it has had.
+    pub(super) fn requests(&self) -> u64 {
+        self.lock().requests
     }
 
     /// What it speaks, by its first bytes; `None` as long as these may still become the preface of HTTP/2.
@@ -148,22 +176,55 @@ impl Connection {
         if ledger.owes_flush {
             ledger.owes_flush = false;
             ledger.debts -= 1;
-            ledger.balance();
+            // With other debts, it is what it was.
+            if ledger.debts == 0 {
+                ledger.balance();
+            }
         }
     }
 
-    /// A request begins, whose head announces a body of this length.
-    pub(super) fn begin(self: &Arc<Self>, body: Option<u64>) -> Exchange {
+    /// A request begins, whose head announces a body of this length. Returns whether it is one of HTTP/2.
+    pub(super) fn begin(&self, body: Option<u64>) -> bool {
         let mut ledger = self.lock();
         ledger.framing.begin(body);
         ledger.requests += 1;
         ledger.active += 1;
         ledger.debts += 1;
-        if ledger.stage != Stage::Http2 {
+        let is_http2 = ledger.stage == Stage::Http2;
+        if !is_http2 {
             ledger.stage = Stage::Busy;
         }
         ledger.balance();
-        Exchange { connection: Arc::clone(self), kind: Kind::Request, is_streaming: false }
+        is_http2
+    }
+
+    /// The task of a stream of HTTP/2 begins.
+    pub(super) fn stream_begins(&self) {
+        self.step(|ledger| ledger.http2.open += 1);
+    }
+
+    pub(super) fn stream_has_ended(&self) {
+        self.step(|ledger| ledger.http2.open -= 1);
+    }
+
+    /// Something happens to a stream of HTTP/2.
+    pub(super) fn step(&self, change: impl FnOnce(&mut Ledger)) {
+        let waker = {
+            let mut ledger = self.lock();
+            let before = ledger.http2.pace();
+            change(&mut ledger);
+            ledger.http2.step(before)
+        };
+        if let Some(waker) = waker.filter(|_| !self.will_look.load(Ordering::Relaxed)) {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn warn_of_panic(&self, panic: Panic) {
+        let seat = self.lock().unit.seat();
+        if let Some(seat) = seat {
+            seat.warn_of_panic(panic);
+        }
     }
 
     /// The handler of an upgraded connection is there from now on.
@@ -187,13 +248,13 @@ impl Connection {
     }
 
     /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        lock(&self.0)
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
     }
 }
 
 impl Ledger {
-    fn balance(&mut self) {
+    pub(super) fn balance(&mut self) {
         let standing = if self.debts == 0 { Standing::Excused } else { Standing::Counts };
         if std::mem::replace(&mut self.standing, standing) != standing {
             self.unit.stand(standing);
@@ -214,101 +275,10 @@ impl Ledger {
         Units { requests, streams: self.streams, upgraded, idle: usize::from(is_idle), ..Units::default() }
     }
 
-    /// Something was handed on, and has to be flushed. One flush is enough for all.
-    fn hand_on(&mut self) {
+    /// Something was handed on, and has to be flushed. One flush is enough for all. It was a debt, and one is left.
+    pub(super) fn hand_on(&mut self) {
         if std::mem::replace(&mut self.owes_flush, true) {
             self.debts -= 1;
         }
-    }
-}
-
-/// A request, until its response is complete. While it is neither endless nor upgraded, it is a debt.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    connection: Arc<Connection>,
-    kind: Kind,
-    is_streaming: bool,
-}
-
-/// What a request has become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Request,
-    /// Its response is endless.
-    Stream,
-    /// The connection, or the stream of HTTP/2, is the handler's.
-    Upgrade,
-}
-
-impl Exchange {
-    /// The response has begun, and its end is not known.
-    pub(super) fn has_no_known_end(&mut self) {
-        self.connection.lock().streaming += usize::from(!std::mem::replace(&mut self.is_streaming, true));
-    }
-
-    /// The response is endless: it owes nothing any more, not even to be flushed.
-    pub(super) fn is_endless(&mut self) {
-        self.forgive(Kind::Stream);
-    }
-
-    /// The connection is the handler's.
-    pub(super) fn is_upgrade(&mut self) {
-        self.forgive(Kind::Upgrade);
-    }
-
-    fn forgive(&mut self, kind: Kind) {
-        if self.kind != Kind::Request {
-            return;
-        }
-        self.kind = kind;
-        let mut ledger = self.connection.lock();
-        ledger.debts -= 1;
-        ledger.endless += 1;
-        ledger.streams += usize::from(kind == Kind::Stream);
-        ledger.is_upgraded |= kind == Kind::Upgrade && ledger.stage != Stage::Http2;
-        ledger.balance();
-    }
-
-    /// What a part of the response owes: to be written out. Nothing if it is endless.
-    pub(super) fn debt(&self) -> Option<Debt> {
-        (self.kind == Kind::Request).then(|| {
-            self.connection.lock().debts += 1;
-            Debt(Arc::clone(&self.connection))
-        })
-    }
-
-    pub(super) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
-    /// Whether the end of the response is known from its beginning.
-    pub(super) fn has_known_end(&self) -> bool {
-        !self.is_streaming
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        let mut ledger = self.connection.lock();
-        ledger.active -= 1;
-        ledger.streaming -= usize::from(self.is_streaming);
-        ledger.streams -= usize::from(self.kind == Kind::Stream);
-        match self.kind {
-            Kind::Request => ledger.hand_on(),
-            Kind::Stream | Kind::Upgrade => ledger.endless -= 1,
-        }
-        ledger.balance();
-    }
-}
-
-/// A part of a response, which has to be written out. When it is dropped it was handed on.
-#[derive(Debug)]
-pub(super) struct Debt(Arc<Connection>);
-
-impl Drop for Debt {
-    fn drop(&mut self) {
-        let mut ledger = self.0.lock();
-        ledger.hand_on();
-        ledger.balance();
     }
 }

@@ -107,7 +107,7 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(Self::Handshake, SocketAddr)> {
         let (stream, peer) = Self::accept(self).await?;
-        tcp::set_options(&stream);
+        tcp::set_options(&stream, Some(self));
         Ok((ready(Ok(stream)), peer))
     }
 
@@ -115,7 +115,7 @@ impl Listener for TcpListener {
         waiting(self.into_std(), StdTcpListener::accept).map(|accepted| {
             let (stream, peer) = accepted?;
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            Ok((ready(stream.inspect(tcp::set_options)), peer))
+            Ok((ready(stream.inspect(|stream| tcp::set_options(stream, None))), peer))
         })
     }
 }

@@ -41,9 +41,9 @@
 //! words. A request is under way from its head until its response is written out.
 //!
 //! A response is endless if it says so: by its content type, which is `text/event-stream`, `multipart/x-mixed-replace` or
-//! a type of gRPC (`application/grpc`, and all that begins like this), or by the mark [`Endless`]. Every other response
-//! has an end that its client needs. This includes a response that is sent in chunks, or compressed on the way, so that
-//! its length is not known.
+//! a type of gRPC (`application/grpc`, and all that begins like this), if its length is not known, or by the mark
+//! [`Endless`]. Every other response has an end that its client needs. This includes a response that is sent in chunks,
+//! or compressed on the way, so that its length is not known.
 //!
 //! The idle grace is for clients that use a connection all the time: the next request may already be on its way when the
 //! turn begins. Its response carries `Connection: close`. See [`HttpServer::idle_grace`].
@@ -112,8 +112,9 @@
 //! sent, would never notice. On Linux, the sockets that are accepted from a `TcpListener` therefore have TCP keep-alive:
 //! after 60 s without a sign of the client it is probed, every 10 s, and after 6 probes without an answer the connection
 //! is closed. What was sent and is not acknowledged for 2 min closes it too (`TCP_USER_TIMEOUT`), so a client that reads
-//! nothing for 2 min is given up whatever the options of the server say. A [`Listener`] of your own can set other values
-//! on the sockets that it accepts. On other systems their defaults hold.
+//! nothing for 2 min is given up whatever the options of the server say. The `TcpListener` is given these options, too,
+//! and its sockets inherit them. A [`Listener`] of your own can set other values on the sockets that it accepts. On other
+//! systems their defaults hold.
 //!
 //! # Listening sockets
 //!
@@ -203,6 +204,7 @@
 //! ```
 
 mod connection;
+mod debts;
 mod exchange;
 mod framing;
 mod handshake;
@@ -224,6 +226,7 @@ mod socket;
 mod socket_file;
 mod streams;
 mod tcp;
+mod timer;
 mod upgrade;
 
 use http::{Request, Response};

@@ -12,14 +12,14 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::HttpService;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ledger::{Connection, Protocol};
 use super::socket::Stream;
-use super::streams::Streams;
-use crate::driver::{CatchPanic, Seat};
+use super::timer::TaskTimer;
+use crate::driver::{CatchPanic, Panic, Seat, Witness, Witnessed};
 use crate::model::failure::{BoxError, Result};
 
 /// How long a peer may take to answer a ping of HTTP/2.
@@ -42,13 +42,13 @@ impl Protocols {
         // without an end cannot be told from one that has left.
         http1.half_close(true);
         // With a timer hyper would have a limit of its own for the head. Without one, to set that limit would panic.
-        http1.timer(TokioTimer::new()).header_read_timeout(None);
+        http1.timer(TaskTimer).header_read_timeout(None);
         Self { only: None, http1, http2: Vec::new() }
     }
 
     fn http2(&self, streams: StreamExecutor, ping: Option<Duration>) -> http2::Builder<StreamExecutor> {
         let mut builder = http2::Builder::new(streams);
-        builder.timer(TokioTimer::new()).keep_alive_interval(ping).keep_alive_timeout(PONG);
+        builder.timer(TaskTimer).keep_alive_interval(ping).keep_alive_timeout(PONG);
         for configure in &self.http2 {
             configure(&mut builder);
         }
@@ -157,13 +157,12 @@ where
     }
 }
 
-/// Runs the streams of an HTTP/2 connection: each is part of the connection, and is dropped with it at the cut-off. It is
-/// the executor of the builder that [`HttpServer::configure_http2`](super::HttpServer::configure_http2) hands out.
+/// Runs the streams of an HTTP/2 connection: each is part of the connection, and ends with it at the cut-off. It is the
+/// executor of the builder that [`HttpServer::configure_http2`](super::HttpServer::configure_http2) hands out.
 #[derive(Clone, Debug)]
 pub struct StreamExecutor {
     pub(super) seat: Seat,
     pub(super) connection: Arc<Connection>,
-    pub(super) streams: Arc<Streams>,
 }
 
 impl<F> Executor<F> for StreamExecutor
@@ -171,13 +170,25 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let Self { seat, connection, streams } = self.clone();
-        let (abort, open) = (seat.abort(), streams.begin());
-        self.seat.spawn(async move {
-            if let Some(Err(panic)) = abort.run_until_in_task(CatchPanic::new(stream)).await {
-                seat.warn_of_panic(panic);
-            }
-            drop((connection, open));
-        });
+        self.connection.stream_begins();
+        let witness = StreamWitness(Arc::clone(&self.connection));
+        self.seat.spawn(Witnessed::new(CatchPanic::new(stream), witness));
+    }
+}
+
+/// The task of a stream. It need not be aborted: hyper ends the streams of a connection that is gone.
+struct StreamWitness(Arc<Connection>);
+
+impl Witness<Result<(), Panic>> for StreamWitness {
+    fn saw(&mut self, output: Result<(), Panic>) {
+        if let Err(panic) = output {
+            self.0.warn_of_panic(panic);
+        }
+    }
+}
+
+impl Drop for StreamWitness {
+    fn drop(&mut self) {
+        self.0.stream_has_ended();
     }
 }

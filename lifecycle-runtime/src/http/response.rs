@@ -2,7 +2,6 @@
 
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -11,8 +10,7 @@ use http::{Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::ledger::{Debt, Exchange};
-use super::streams::{Step, Streams};
+use super::debts::{Exchange, Piece};
 
 /// Marks a response that has no end, in its extensions. If it is cut off at the end of the turn, that does not count for
 /// the exit code (rule E1).
@@ -42,10 +40,17 @@ use super::streams::{Step, Streams};
 pub struct Endless;
 
 /// Whether a response says that it has no end. Such a response is not unfinished, however long it lasts (rule E1). That
-/// its length is unknown says nothing: so it is of every response that is compressed on the way.
+/// its length is unknown says nothing: so it is of every response that is compressed on the way. One whose length is known
+/// has an end, whatever its type.
 pub(super) fn is_endless<B: Body>(response: &Response<B>) -> bool {
-    let is_marked = response.extensions().get::<Endless>().is_some();
-    !response.body().is_end_stream() && (is_marked || is_of_an_endless_type(response.headers()))
+    let is_marked = || response.extensions().get::<Endless>().is_some();
+    let is_of_type = || !has_known_end(response) && is_of_an_endless_type(response.headers());
+    !response.body().is_end_stream() && (is_marked() || is_of_type())
+}
+
+/// Whether the length of a response is known from its beginning.
+pub(super) fn has_known_end<B: Body>(response: &Response<B>) -> bool {
+    response.body().size_hint().exact().is_some()
 }
 
 fn is_of_an_endless_type(headers: &HeaderMap) -> bool {
@@ -80,17 +85,13 @@ pin_project! {
         body: B,
         // The last piece takes it along.
         exchange: Option<Exchange>,
-        // Of HTTP/2.
-        streams: Option<Arc<Streams>>,
-        // It goes on when the client has taken what there is.
-        held_up: Option<Step>,
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(body: B, exchange: Exchange, streams: Option<Arc<Streams>>) -> Self {
-        let held_up = streams.as_ref().map(Streams::hold_up);
-        Self { body, exchange: Some(exchange), streams, held_up }
+    pub(super) fn new(body: B, mut exchange: Exchange) -> Self {
+        exchange.waits_for_client();
+        Self { body, exchange: Some(exchange) }
     }
 
     /// Nobody waits for it any more.
@@ -111,17 +112,12 @@ impl<B: Body> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let mut this = self.project();
         let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
-            *this.held_up = None;
+            this.exchange.iter_mut().for_each(Exchange::waits_for_handler);
             return Poll::Pending;
         };
-        match this.held_up {
-            Some(held_up) => held_up.advance(),
-            None => *this.held_up = this.streams.as_ref().map(Streams::hold_up),
-        }
         let is_last = this.body.is_end_stream();
-        let piece = || this.streams.as_ref().map(Streams::piece);
-        let owed = |data| Chunk { data, piece: piece(), _owed: Owed::by(this.exchange, is_last) };
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(owed))))
+        let chunk = |data| Chunk { data, piece: Exchange::hand_on(this.exchange, is_last) };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -133,38 +129,12 @@ impl<B: Body> Body for ResponseBody<B> {
     }
 }
 
-/// A piece of a response, and the debt to write it out. hyper drops it after writing it.
+/// A piece of a response. hyper drops it after writing it.
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,
     /// Of HTTP/2.
-    piece: Option<Step>,
-    _owed: Owed,
-}
-
-/// What is owed until a piece of a response is written.
-#[derive(Debug)]
-enum Owed {
-    Nothing,
-    Part {
-        _debt: Debt,
-    },
-    /// It is the last piece: the request is under way until then.
-    Rest {
-        _exchange: Exchange,
-    },
-}
-
-impl Owed {
-    fn by(exchange: &mut Option<Exchange>, is_last: bool) -> Self {
-        if let Some(exchange) = exchange.take_if(|exchange| is_last && exchange.has_known_end()) {
-            return Self::Rest { _exchange: exchange };
-        }
-        match exchange.as_ref().and_then(Exchange::debt) {
-            Some(debt) => Self::Part { _debt: debt },
-            None => Self::Nothing,
-        }
-    }
+    piece: Option<Piece>,
 }
 
 impl<D: Buf> Buf for Chunk<D> {
@@ -182,11 +152,11 @@ impl<D: Buf> Buf for Chunk<D> {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
-        self.piece.as_ref().inspect(|piece| piece.advance());
+        self.piece.iter().for_each(Piece::advance);
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        self.piece.as_ref().inspect(|piece| piece.advance());
+        self.piece.iter().for_each(Piece::advance);
         self.data.copy_to_bytes(length)
     }
 }

@@ -50,6 +50,10 @@ struct Open<Io> {
     /// What was read while hyper did not ask for it.
     ahead: Vec<u8>,
     connection: Arc<Connection>,
+    /// The write side is shut.
+    is_shut: bool,
+    /// The peer has ended.
+    has_ended: bool,
 }
 
 impl<Io> Socket<Io> {
@@ -66,7 +70,8 @@ impl<Io> Socket<Io> {
         Io: AsyncWrite,
     {
         let is_write_vectored = io.is_write_vectored();
-        self.lock().open = Some(Open { io, ahead: Vec::new(), connection: Arc::clone(connection) });
+        let (ahead, connection) = (Vec::new(), Arc::clone(connection));
+        self.lock().open = Some(Open { io, ahead, connection, is_shut: false, has_ended: false });
         Stream { socket: Arc::clone(self), is_write_vectored }
     }
 
@@ -141,11 +146,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     /// reached the peer by then is lost.
     pub(super) async fn linger(&self, patience: Duration) {
         let end = async {
-            poll_fn(|cx| {
-                self.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
-            })
-            .await?;
-            poll_fn(|cx| self.poll(cx, Side::Read, |open, cx| discard(Pin::new(&mut open.io), cx))).await
+            poll_fn(|cx| self.poll(cx, Side::Write(Writing::Rest), Open::poll_shutdown)).await?;
+            poll_fn(|cx| self.poll(cx, Side::Read, Open::poll_discard)).await
         };
         let _: Result<io::Result<()>, _> = timeout(patience, end).await;
     }
@@ -159,19 +161,30 @@ impl<Io: AsyncRead + Unpin> Open<Io> {
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
         self.connection.has_read(buffer.filled());
         self.ahead.extend_from_slice(buffer.filled());
+        self.has_ended |= buffer.filled().is_empty();
         Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+
+    /// Reads to the end, and forgets it.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [MaybeUninit::uninit(); 4096];
+        while !self.has_ended {
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            self.has_ended = buffer.filled().is_empty();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-/// Reads to the end, and forgets it.
-fn discard(mut io: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let mut bytes = [MaybeUninit::uninit(); 4096];
-    loop {
-        let mut buffer = ReadBuf::uninit(&mut bytes);
-        ready!(io.as_mut().poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Ok(()));
+impl<Io: AsyncWrite + Unpin> Open<Io> {
+    /// Once is enough: hyper has usually done it when the connection lingers.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.is_shut = true;
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -234,9 +247,10 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
                 return Poll::Ready(Ok(()));
             }
             let before = buffer.filled().len();
-            let poll = Pin::new(&mut open.io).poll_read(cx, buffer);
+            ready!(Pin::new(&mut open.io).poll_read(cx, buffer))?;
             open.connection.has_read(&buffer.filled()[before..]);
-            poll
+            open.has_ended |= buffer.filled().len() == before && buffer.remaining() > 0;
+            Poll::Ready(Ok(()))
         })
     }
 }
@@ -272,6 +286,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll(cx, Side::Write(Writing::Rest), |open, cx| Pin::new(&mut open.io).poll_shutdown(cx))
+        self.socket.poll(cx, Side::Write(Writing::Rest), Open::poll_shutdown)
     }
 }

@@ -1,6 +1,7 @@
 //! How an application is configured.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use tokio::runtime::Handle;
 use super::config::{Config, Options, StartupTimeout, lack};
 use super::environment::Environment;
 use super::plan;
+use crate::black_box::{BlackBox, TERMINATION_LOG};
 use crate::control::endpoint::Endpoints;
 use crate::control::last_mile::LastMile;
 use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Planned, Resources, Selection};
-use crate::driver::{Driver, Instance, Parts, Record, Timing};
+use crate::driver::{Driver, Instance, Keeper, Parts, Record, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
 use crate::engine::settings::{BodyKind, Ending, Settings};
@@ -216,7 +218,7 @@ impl Builder {
     pub fn plan(mut self) -> Result<Plan, Report> {
         let config = self.config().map_err(refused)?;
         let planned = self.planned(BodyKind::Written);
-        Ok(plan::plan(&config, &planned))
+        Ok(plan::of(&config, &planned))
     }
 
     /// Makes the application, or the report of why there is none. What was refused is on stderr then.
@@ -250,9 +252,9 @@ impl Builder {
         let timing = self.timing();
         let control = self.control;
         let handles_signals = control.is_some();
-        let (endpoints, circumstances) = match timing {
-            Timing::Thread => open(&config)?,
-            Timing::Runtime => Default::default(),
+        let Opened { endpoints, keepers, notices: circumstances } = match timing {
+            Timing::Thread => open(&config, handles_signals)?,
+            Timing::Runtime => Opened::default(),
         };
         let Planned { plan, hooks, supplied, left_out, not_supplied } = planned;
         if !not_supplied.is_empty() {
@@ -300,7 +302,12 @@ impl Builder {
             exit_of_main: (handles_signals && ending == Ending::Application).then_some(LastMile::make),
             concludes_itself,
             record: timeline.map(|file| -> Arc<dyn Record> { Arc::new(file) }),
+            keepers,
         });
+        #[cfg(feature = "probe")]
+        if endpoints.answer() {
+            driver.keep_lines();
+        }
         match timing {
             Timing::Runtime => control_from_its_runtime(&driver),
             Timing::Thread if concludes_itself => control_time(&driver).map_err(no_thread)?,
@@ -343,29 +350,44 @@ fn has_no_instance(resource: Name) -> Failure {
     Failure::new(resource, Operation::Acquire, Cause::Error(plan::NOT_SUPPLIED.into()))
 }
 
-/// Opens what watches the application, and tells what is to be said about it.
-fn open(config: &Config) -> Result<(Endpoints, Vec<Notice>), Vec<Failure>> {
-    #[cfg_attr(
-        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
-        expect(unused_mut, reason = "there is nothing to open")
-    )]
-    let (mut endpoints, mut notices) = (Endpoints::default(), Vec::new());
+/// What watches an application.
+#[derive(Default)]
+struct Opened {
+    endpoints: Endpoints,
+    /// Those of them that keep where it stands.
+    keepers: Vec<Arc<dyn Keeper>>,
+    /// What is to be said about them.
+    notices: Vec<Notice>,
+}
+
+/// Opens what watches the application. The termination log is the process's, and so is written for an application that
+/// acts for the process.
+fn open(config: &Config, acts_for_process: bool) -> Result<Opened, Vec<Failure>> {
+    let mut opened = Opened::default();
     #[cfg(feature = "probe")]
     if let Some(probe) = config.probe {
         let no_address =
             |why: String| vec![Failure::new("probe", Operation::Probe, Cause::Error(why.into()))];
         let listener = crate::probe::ProbeServer::bind(probe).map_err(no_address)?;
-        notices.push(Notice::ProbeListens(listener.address()));
-        endpoints.0.push(Box::new(listener));
+        opened.notices.push(Notice::ProbeListens(listener.address()));
+        opened.endpoints.0.push(Box::new(listener));
     }
     #[cfg(all(feature = "systemd", target_os = "linux"))]
     match crate::systemd::Manager::find() {
-        Ok(Some(manager)) => endpoints.0.push(Box::new(manager)),
+        Ok(Some(manager)) => opened.endpoints.0.push(Box::new(manager)),
         Ok(None) => {}
-        Err(why) => notices.push(Notice::NotNotifying(why)),
+        Err(why) => opened.notices.push(Notice::NotNotifying(why)),
     }
-    let _ = config;
-    Ok((endpoints, notices))
+    let log = Path::new(TERMINATION_LOG);
+    let has_log = config.is_in_kubernetes && acts_for_process && procfs::exists(log);
+    let log = has_log.then_some(log);
+    let asked = config.black_box.as_deref();
+    for path in asked.into_iter().chain(log.filter(|_| log != asked)) {
+        let black_box = BlackBox::at(path.to_owned());
+        opened.keepers.push(black_box.keeper());
+        opened.endpoints.0.push(Box::new(black_box));
+    }
+    Ok(opened)
 }
 
 /// What `Builder::probe` takes in a program that is built without the feature: nothing implements it, and the error

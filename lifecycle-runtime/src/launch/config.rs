@@ -1,6 +1,7 @@
 //! The configuration: what the code and the environment ask for, and what follows from that.
 
 use std::env::VarError;
+use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use super::environment::Environment;
@@ -66,6 +67,9 @@ pub(crate) struct Config {
     /// The plan is shown in this form, and nothing is started.
     pub(super) plan: Option<PlanFormat>,
     pub(super) timeline: Option<Timeline>,
+    /// Where the process keeps where it is. A relative path counts from the working directory of now.
+    pub(super) black_box: Option<PathBuf>,
+    pub(super) is_in_kubernetes: bool,
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.
@@ -106,11 +110,8 @@ impl Options {
                 .or(self.startup_timeout),
         };
         let drain_delay = read("LIFECYCLE_DRAIN_DELAY", "").or(self.drain_delay);
-        let default_delay = if is_kubernetes(|variable| environment.get(variable)) {
-            KUBERNETES_DELAY
-        } else {
-            Duration::ZERO
-        };
+        let is_in_kubernetes = is_kubernetes(|variable| environment.get(variable));
+        let default_delay = if is_in_kubernetes { KUBERNETES_DELAY } else { Duration::ZERO };
         let told_grace = read("LIFECYCLE_GRACE_PERIOD", "");
         #[cfg(feature = "probe")]
         let probe = Probe::resolve(self.probe, env("LIFECYCLE_PROBE_ADDR")).unwrap_or_else(|what| {
@@ -140,6 +141,7 @@ impl Options {
             refused.push(refuse(what));
             None
         });
+        let black_box = environment.get("LIFECYCLE_BLACK_BOX");
         if asked_timeout == Some(Duration::ZERO) {
             let what =
                 "`shutdown_timeout` is zero: nothing could be released; leave it out for the default of 25s";
@@ -184,6 +186,8 @@ impl Options {
             probe,
             plan,
             timeline,
+            black_box: black_box.map(|path| absolute(&path).unwrap_or(path.into())),
+            is_in_kubernetes,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::notice::Notice;
 
 /// Every variable that the library reads. What else begins with the prefix is warned of.
-pub(crate) const KNOWN: [&str; 8] = [
+pub(crate) const KNOWN: [&str; 9] = [
     "LIFECYCLE_SHUTDOWN_TIMEOUT",
     "LIFECYCLE_STARTUP_TIMEOUT",
     "LIFECYCLE_DRAIN_DELAY",
@@ -16,6 +16,7 @@ pub(crate) const KNOWN: [&str; 8] = [
     "LIFECYCLE_WORKER_THREADS",
     "LIFECYCLE_PLAN",
     "LIFECYCLE_TIMELINE",
+    "LIFECYCLE_BLACK_BOX",
 ];
 
 const PREFIX: &str = "LIFECYCLE_";

@@ -3,9 +3,11 @@
 pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod entry;
-mod environment;
+pub(crate) mod environment;
 pub(crate) mod life;
-mod plan;
+pub(crate) mod plan;
+#[cfg(feature = "cli")]
+pub mod program;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;

@@ -1,14 +1,17 @@
-//! The plan of an application: made without starting it, and shown instead of starting it.
+//! The plan of an application: made without starting it or while it runs, and shown instead of starting it.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::config::Config;
 use crate::declare::roots::Planned;
 use crate::driver::Doubt;
 use crate::engine::budget::Budget;
 use crate::engine::notice::Notice;
-use crate::engine::settings::Delay;
+use crate::engine::settings::{Delay, Settings};
+use crate::handles::app::App;
 use crate::model::exit_code;
+use crate::model::graph::Graph;
 use crate::model::report::Report;
 use crate::picture::forms::PlanFormat;
 use crate::picture::plan::{Plan, resources};
@@ -18,9 +21,78 @@ use crate::process::stderr;
 pub(super) const NOT_SUPPLIED: &str = "it is declared `supplied`, and no instance was supplied: call `supply` on the builder, \
      which `#[lifecycle::main]` cannot, or do not select the resource";
 
+/// The plan of everything that is declared with `#[resource]` and linked into this program. Nothing is started.
+///
+/// The limits are the defaults and what the environment says, as for [`App::builder`] without settings. Use
+/// [`Builder::plan`](crate::Builder::plan) for a selection of resources or for limits of your own, and [`App::plan`]
+/// for an application that runs.
+///
+/// A resource that is declared `supplied` cannot be started like this, which is one of the plan's
+/// [`problems`](Plan::problems) and not an error.
+///
+/// ```standalone_crate
+/// use lifecycle::{Acquire, Resource, Result, resource};
+///
+/// #[resource]
+/// struct Db;
+///
+/// # impl Resource for Db {
+/// #     async fn acquire(_: &Acquire<Self>) -> Result<Self> { Ok(Self) }
+/// # }
+/// # fn main() -> Result<(), lifecycle::Report> {
+/// let plan = lifecycle::plan()?;
+/// assert!(plan.resource("Db").is_some());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The report of a configuration that is refused, such as a malformed `LIFECYCLE_SHUTDOWN_TIMEOUT`; it is already on
+/// stderr. Its exit code is 78.
+#[expect(clippy::result_large_err, reason = "it is made once, and `main` returns it")]
+pub fn plan() -> Result<Plan, Report> {
+    App::builder().plan()
+}
+
+impl App {
+    /// The plan of this application, with the limits that hold for it: what code, environment and platform said when it
+    /// was started.
+    ///
+    /// Only [`delays_only_if_serving`](Plan::delays_only_if_serving) may differ from the plan that
+    /// [`Builder::plan`](crate::Builder::plan) made before: it is false once something serves requests, because the
+    /// drain delay is certain then.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let driver = self.driver();
+        let (settings, serves) = driver.settings();
+        let Settings {
+            shutdown_timeout,
+            timeout_origin,
+            startup_timeout,
+            drain_delay,
+            left_out,
+            warnings,
+            ..
+        } = settings;
+        let drain_delay = match drain_delay {
+            Delay::IfServing(delay) if serves => Delay::Given(delay),
+            delay => delay,
+        };
+        let limits = Limits {
+            shutdown_timeout,
+            timeout_origin: timeout_origin.to_string(),
+            startup_timeout,
+            drain_delay,
+            warnings: &warnings,
+        };
+        Plan { left_out: left_out.iter().map(|left_out| left_out.name).collect(), ..limits.of(driver.plan()) }
+    }
+}
+
 /// Writes the plan to stdout. Returns the report of an application that was not started.
 pub(super) fn show(config: &Config, planned: &Planned, format: PlanFormat) -> Report {
-    let plan = plan(config, planned);
+    let plan = of(config, planned);
     let is_written = io::stdout().write_all(plan.to_format(format).as_bytes());
     let is_written = is_written.and_then(|()| io::stdout().flush());
     let is_read = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
@@ -32,27 +104,58 @@ pub(super) fn show(config: &Config, planned: &Planned, format: PlanFormat) -> Re
 }
 
 /// What would be started, in which order and within which limits.
-pub(super) fn plan(config: &Config, planned: &Planned) -> Plan {
+pub(super) fn of(config: &Config, planned: &Planned) -> Plan {
     let Planned { plan: graph, left_out, not_supplied, .. } = planned;
-    let budget = Budget::new(graph, config.shutdown_timeout);
-    let (asked, delays_only_if_serving) = match config.drain_delay {
-        Delay::Given(delay) => (delay, false),
-        Delay::IfServing(delay) => (delay, !delay.is_zero()),
-    };
-    let drain_delay = budget.cap_delay(asked);
-    let scaled = budget.scaled_from().map(|path| Notice::ReservesScaled { path, half: budget.timeout() / 2 });
-    let capped = (drain_delay < asked && !delays_only_if_serving)
-        .then_some(Notice::DelayCapped { asked, given: drain_delay });
-    let warnings = config.warnings.iter().cloned().chain(scaled).chain(capped);
-    Plan {
-        resources: resources(graph, |id| budget.reserve(id), |id| budget.cutoff(id, budget.timeout())),
-        startup_timeout: config.startup_timeout,
+    let limits = Limits {
         shutdown_timeout: config.shutdown_timeout,
         timeout_origin: config.timeout_origin.to_string(),
-        drain_delay,
-        delays_only_if_serving,
+        startup_timeout: config.startup_timeout,
+        drain_delay: config.drain_delay,
+        warnings: &config.warnings,
+    };
+    Plan {
         left_out: left_out.iter().map(|left_out| left_out.name).collect(),
-        warnings: warnings.map(|notice| Doubt(&notice).to_string()).collect(),
         problems: not_supplied.iter().map(|name| format!("{name}: {NOT_SUPPLIED}")).collect(),
+        ..limits.of(graph)
+    }
+}
+
+/// What a plan says beside the resources.
+struct Limits<'a> {
+    shutdown_timeout: Duration,
+    timeout_origin: String,
+    startup_timeout: Option<Duration>,
+    drain_delay: Delay,
+    /// What is not a doubt about the configuration is left out.
+    warnings: &'a [Notice],
+}
+
+impl Limits<'_> {
+    /// The plan of these resources. Nothing is left out of them, and there is no problem.
+    fn of(self, graph: &Graph) -> Plan {
+        let Self { shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings } = self;
+        let budget = Budget::new(graph, shutdown_timeout);
+        let (asked, delays_only_if_serving) = match drain_delay {
+            Delay::Given(delay) => (delay, false),
+            Delay::IfServing(delay) => (delay, !delay.is_zero()),
+        };
+        let drain_delay = budget.cap_delay(asked);
+        let scaled =
+            budget.scaled_from().map(|path| Notice::ReservesScaled { path, half: budget.timeout() / 2 });
+        let capped = (drain_delay < asked && !delays_only_if_serving)
+            .then_some(Notice::DelayCapped { asked, given: drain_delay });
+        let warnings = warnings.iter().cloned().chain(scaled).chain(capped);
+        let in_words = warnings.map(|notice| Doubt(&notice).to_string());
+        Plan {
+            resources: resources(graph, |id| budget.reserve(id), |id| budget.cutoff(id, budget.timeout())),
+            startup_timeout,
+            shutdown_timeout,
+            timeout_origin,
+            drain_delay,
+            delays_only_if_serving,
+            left_out: Vec::new(),
+            warnings: in_words.filter(|words| !words.is_empty()).collect(),
+            problems: Vec::new(),
+        }
     }
 }

@@ -191,6 +191,17 @@ impl Failure {
         self.error = error;
     }
 
+    /// The same with other words in place of those of an error or a panic.
+    #[allow(dead_code, reason = "the probe shows it")]
+    pub(crate) fn in_other_words(mut self, words: &str) -> Self {
+        match &mut self.cause {
+            Cause::Error(error) => *error = words.into(),
+            Cause::Panic(panic) => *panic = words.to_owned(),
+            Cause::TimedOut(_) | Cause::Lost => {}
+        }
+        self
+    }
+
     /// The name of the resource; `main` for the body of `main`.
     #[must_use]
     pub fn resource(&self) -> &str {

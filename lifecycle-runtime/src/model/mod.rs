@@ -8,6 +8,7 @@ pub(crate) mod graph;
 pub(crate) mod json;
 pub(crate) mod left_out;
 pub(crate) mod misconfigured;
+pub(crate) mod moment;
 pub(crate) mod phase;
 pub(crate) mod platform;
 pub(crate) mod reload;

@@ -222,6 +222,32 @@ impl Report {
         blame
     }
 
+    /// The critical path of the start, with how long each resource on it took to be acquired: each was waited for by the
+    /// next one, so that the start is as long as all of them together. To make it shorter, begin with the longest.
+    ///
+    /// [`start_path`](Self::start_path) has the names alone.
+    #[must_use]
+    pub fn critical_start(&self) -> Vec<(&'static str, Duration)> {
+        self.timed(&self.start_path, |it| it.acquire.unwrap_or_default())
+    }
+
+    /// The critical path of the stop, with how long each resource on it took to be drained and released: each was waited
+    /// for by the next one.
+    ///
+    /// [`stop_path`](Self::stop_path) has the names alone.
+    #[must_use]
+    pub fn critical_stop(&self) -> Vec<(&'static str, Duration)> {
+        self.timed(&self.stop_path, |it| it.drain.unwrap_or_default() + it.release.unwrap_or_default())
+    }
+
+    fn timed(
+        &self,
+        path: &[&'static str],
+        took: impl Fn(&ResourceReport) -> Duration,
+    ) -> Vec<(&'static str, Duration)> {
+        path.iter().map(|&name| (name, self.resource(name).map(&took).unwrap_or_default())).collect()
+    }
+
     /// When a phase began, measured from the start of the application; `None` if it never did.
     #[must_use]
     pub fn began(&self, phase: Phase) -> Option<Duration> {

@@ -7,7 +7,8 @@ use crate::model::graph::{Graph, Id, Necessity};
 /// What an application consists of: its resources in the order in which they start, and the limits of its start and
 /// stop. Nothing is acquired for it.
 ///
-/// [`Builder::plan`](crate::Builder::plan) makes one in code. From outside, every program prints its own when the
+/// [`Builder::plan`](crate::Builder::plan) makes one in code, [`App::plan`](crate::App::plan) that of an application that
+/// runs, and [`plan`](fn@crate::plan) one of everything that is linked. From outside, every program prints its own when the
 /// variable `LIFECYCLE_PLAN` is `text`, `dot`, `mermaid`, `json` or `svg`, and then exits: with 0, or with 1 if there is
 /// a [problem](Self::problems).
 ///

@@ -6,16 +6,20 @@ use std::time::{Duration, SystemTime};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::time::timeout;
 
 use super::checks::Checks;
-use super::json::{self, Row};
-use super::{Audience, Probe};
+use super::json::{self, Process, Row, Told};
+use super::page::{PAGE, POLICY};
+use super::{Audience, Errors, Probe, accept};
 use crate::control::heartbeat::Heartbeat;
-use crate::driver::Driver;
+use crate::driver::{Driver, Page, Rendered, Words};
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
 
@@ -28,6 +32,7 @@ pub(super) struct Answers {
     probe: Probe,
     heartbeat: Heartbeat,
     checks: Arc<Checks>,
+    process: Arc<Process>,
 }
 
 /// One request.
@@ -95,16 +100,29 @@ impl Path {
     }
 }
 
+/// Whether the probe itself answers a path, or may.
+pub(super) fn is_own(path: &str) -> bool {
+    path == "/" || Path::read(&Method::GET, path, true).is_some()
+}
+
 impl Answers {
     pub(super) fn new(driver: Arc<Driver>, probe: Probe, heartbeat: Heartbeat) -> Self {
         let checks = Checks::new(Arc::clone(&driver), probe.check_timeout);
-        Self { driver, probe, heartbeat, checks }
+        let process = Process {
+            program: program(),
+            pid: std::process::id(),
+            started: SystemTime::now() - driver.origin().elapsed(),
+        };
+        Self { driver, probe, heartbeat, checks, process: Arc::new(process) }
     }
 
     /// Answers one request. `wait_longer` is called if the answer takes longer than answers usually may.
     pub(super) async fn answer(&self, question: Question<'_>, wait_longer: impl FnOnce(Duration)) -> Answer {
         let Question { method, uri, .. } = question;
         let Some(path) = Path::read(method, uri.path(), self.probe.has_prestop) else {
+            if let Some(page) = self.driver.page(uri.path()) {
+                return self.page(page, method).await;
+            }
             return say(
                 StatusCode::NOT_FOUND,
                 "not found: the paths are /livez, /readyz, /servingz, /startupz and /status".to_owned(),
@@ -219,22 +237,66 @@ impl Answers {
                     .to_owned(),
             );
         }
-        let status = self.driver.status();
-        let checked: Vec<_> = self.driver.plan().resources().map(|id| self.checks.last(id)).collect();
-        let rows: Vec<Row<'_>> = status
-            .resources
-            .iter()
-            .zip(&checked)
-            .enumerate()
-            .map(|(id, (resource, checked))| Row {
-                resource,
-                units: self.driver.seat(id).units(),
-                connected: self.driver.seat(id).connected(),
-                checked: checked.as_ref(),
-            })
-            .collect();
-        let document = json::document(&status, &rows, SystemTime::now(), self.probe.errors);
-        response(StatusCode::OK, "application/json", document)
+        // A browser has no other way to ask for the JSON.
+        let wants_json = question.uri.query() == Some("json");
+        let mut answer = if !wants_json && accept::prefers_html(question.headers) {
+            page()
+        } else {
+            response(StatusCode::OK, "application/json", self.document())
+        };
+        answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+        answer
+    }
+
+    fn document(&self) -> String {
+        let (status, now) = (self.driver.status(), SystemTime::now());
+        let plan = self.driver.plan();
+        let checked: Vec<_> = plan.resources().map(|id| self.checks.last(id)).collect();
+        let row = |id: Id, resource, checked| Row::<'_> {
+            resource,
+            after: plan.names(plan.after(id).iter().copied()),
+            is_foundation: plan.step(id).foundation,
+            units: self.driver.seat(id).units(),
+            connected: self.driver.seat(id).connected(),
+            checked,
+        };
+        let resources = status.resources.iter().zip(&checked).enumerate();
+        let words = if self.probe.errors == Errors::Shown { Words::All } else { Words::Discreet };
+        let told = Told {
+            process: &self.process,
+            status: &status,
+            now,
+            main: Row { after: Vec::new(), ..row(plan.main(), &status.main, None) },
+            resources: resources
+                .map(|(id, (resource, checked))| row(id, resource, checked.as_ref()))
+                .collect(),
+            lines: self.driver.lines(words),
+        };
+        json::document(&told, self.probe.errors)
+    }
+
+    /// A page of the program's own.
+    async fn page(&self, page: Arc<Page>, method: &Method) -> Answer {
+        if method != Method::GET && method != Method::HEAD {
+            return with_allow(
+                "GET, HEAD",
+                say(StatusCode::METHOD_NOT_ALLOWED, "allowed: GET, HEAD".to_owned()),
+            );
+        }
+        let limit = self.probe.check_timeout;
+        match self.driver.render(page, limit).await {
+            Rendered::Text { content_type, text } => {
+                let mut answer = response(StatusCode::OK, "text/plain", text);
+                if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+                    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+                }
+                answer
+            }
+            Rendered::Panicked => say(StatusCode::INTERNAL_SERVER_ERROR, "the page panicked".to_owned()),
+            Rendered::TimedOut => {
+                say(StatusCode::SERVICE_UNAVAILABLE, format!("the page did not answer within {limit:?}"))
+            }
+        }
     }
 
     /// What is answered when the place is needed by another connection.
@@ -253,6 +315,18 @@ impl Answers {
     }
 }
 
+/// The file name of the program, as it was called.
+fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&called).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn page() -> Answer {
+    let mut page = response(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    page
+}
+
 fn with_allow(allowed: &'static str, mut answer: Answer) -> Answer {
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
@@ -262,11 +336,12 @@ fn say(status: StatusCode, words: String) -> Answer {
     response(status, "text/plain; charset=utf-8", words + "\n")
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut response = Response::new(Full::from(body));
+fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

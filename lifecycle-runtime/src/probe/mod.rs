@@ -1,9 +1,12 @@
 //! The HTTP probe: `/livez`, `/readyz`, `/servingz`, `/startupz`, `/status` and `/prestop`, answered by the control
 //! thread.
 
+mod accept;
 mod answer;
 mod checks;
 mod json;
+mod page;
+mod pages;
 mod room;
 mod server;
 
@@ -31,8 +34,10 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | `/readyz` | in [`Phase::Running`](crate::Phase::Running), if every [`check`](crate::Resource::check) passes | otherwise: from the first moment of the stop, before draining begins |
 /// | `/servingz` | as long as traffic is served: the same in `Running`, from `/prestop` on too, and then until the drain delay is over, without checks | otherwise |
 /// | `/startupz` | once `Running` was reached | before |
-/// | `/status` | always; JSON, see below | never; 403 if the client is on another machine or asks for a host name, unless [`status_for_all`](Self::status_for_all) is set |
+/// | `/status` | always; a page for a browser, JSON for all others, see below | never; 403 if the client is on another machine or asks for a host name, unless [`status_for_all`](Self::status_for_all) is set |
 /// | `/prestop` | after the drain delay, if [`prestop`](Self::prestop) is set | if more than 64 wait; 404 if it is not set |
+///
+/// A resource can add pages of its own, such as `/metrics`: see [`Acquire::page`](crate::Acquire::page).
 ///
 /// `/readyz` is for load balancers that check by themselves. `/servingz` is for the kubelet: see
 /// [`kubernetes`](crate::kubernetes).
@@ -49,17 +54,29 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// It contains names and states only, because error texts may hold credentials: see [`show_errors`](Self::show_errors).
 ///
+/// A browser gets a page: the phase, the time left until the deadline, what is in flight, the graph of the resources with
+/// their states, what is waited for, and the last lines of the log. It asks for the JSON every second (four times a
+/// second during the start and the stop), loads nothing else, and goes on asking when the process is gone, so that the
+/// next start shows there. The JSON is for everything else: it comes unless the `Accept` header prefers `text/html`, and
+/// for `/status?json` in any case.
+///
 /// A `Host` header, if there is one, must be an IP address or `localhost`, with or without a port: a web page in a
 /// browser on this machine could otherwise read the status under a name of its own (DNS rebinding).
 ///
 /// ```json
 /// {
 ///   "version": "0.1.0",
+///   "program": "payments",
+///   "pid": 7,
+///   "started": "2026-11-21T11:30:00.000Z",
+///   "now": "2026-11-21T11:36:01.623Z",
 ///   "phase": "stopping",
 ///   "since": "2026-11-21T11:36:01.123Z",
 ///   "reason": "SIGTERM received",
 ///   "deadline": "2026-11-21T11:36:26.123Z",
 ///   "left_ms": 24500,
+///   "total_ms": 25000,
+///   "delay_left_ms": null,
 ///   "reload": {
 ///     "under_way": false,
 ///     "resource": null,
@@ -68,11 +85,17 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///     "last": { "at": "2026-11-21T11:35:00.020Z", "took_ms": 12, "failed": [] },
 ///     "last_failed": { "at": "2026-11-21T11:34:00.008Z", "took_ms": 7, "failed": ["Db"] }
 ///   },
+///   "main": { "name": "main", "…": "as for a resource" },
 ///   "resources": [
 ///     {
 ///       "name": "Db",
 ///       "state": "ready",
 ///       "since": "2026-11-21T11:30:00.250Z",
+///       "after": ["Config"],
+///       "foundation": false,
+///       "acquire_ms": 200,
+///       "drain_ms": null,
+///       "release_ms": null,
 ///       "left_ms": 23500,
 ///       "in_flight": { "requests": 1, "streams": 0, "upgraded": 0, "tasks": 2 },
 ///       "idle": 20,
@@ -81,23 +104,31 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///       "outcome": null,
 ///       "check": { "result": "passed", "at": "2026-11-21T11:36:00.900Z" }
 ///     }
+///   ],
+///   "lines": [
+///     { "at": "2026-11-21T11:36:01.123Z", "level": "info", "text": "stopping: SIGTERM received; …" }
 ///   ]
 /// }
 /// ```
 ///
-/// * `version` is the library's.
+/// * `version` is the library's, `program` the file name that the process was started by, `pid` its number, and `started`
+///   when the application started. After a restart, `started` is another. `now` is when the status was taken.
 /// * `phase` is `starting`, `running`, `draining`, `stopping` or `stopped`, and `since` is when it began (UTC, like all
 ///   times here).
 /// * `reason` is why the application stops: `SIGTERM received` (or another signal), `shutdown requested`, `something
 ///   failed`, `nothing is left to do` or `the application was dropped`; `null` until it stops. With `show_errors`, the
 ///   words of the request follow.
-/// * `deadline` is when everything must be acquired, or released, and `left_ms` how many milliseconds are left until
-///   then. Both are `null` if there is no such limit.
+/// * `deadline` is when everything must be acquired, or released, `left_ms` how many milliseconds are left until then, and
+///   `total_ms` how many there were in all. They are `null` if there is no such limit. `delay_left_ms` is how many
+///   milliseconds are left of the drain delay, once a stop or `/prestop` has begun it; otherwise `null`.
 /// * `reload` says whether a [reload](crate::reload) is under way, and of which resource; how many have ended, and in how many
 ///   of them something failed; and of the last one, and of the last one that failed, when it ended, how long it took, and
 ///   which resources failed: these keep what they had. With `show_errors`, the latter two have a field `errors` with
 ///   the texts.
-/// * `resources` lists dependencies first. `state` is `waiting` (for its dependencies), `acquiring`, `ready`,
+/// * `main` is the body of `main`, which has a turn like the resources and comes after all of them (its `after` is empty).
+/// * `resources` lists dependencies first. `after` has what a resource comes after, the foundations among it, which are
+///   those with `foundation`. `acquire_ms`, `drain_ms` and `release_ms` are how long each took, `null` until it is over.
+///   `state` is `waiting` (for its dependencies), `acquiring`, `ready`,
 ///   `draining` (its tasks finish), `aborting tasks`, `releasing`, `aborting` (its release failed) or `gone`, and
 ///   `since` is when that began. `left_ms` is how many milliseconds are left until it is cut off, while the application
 ///   stops and until the resource is gone; otherwise `null`. `outcome` is the result once it is gone: `clean`,
@@ -113,6 +144,10 @@ const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 ///   `connections` is `null` if nothing serves.
 /// * `check` is the result of its last check (`passed`, `failed`, `panicked`, `timed out`), and when it ended; `null`
 ///   if there was no check yet. With `show_errors` it has a third field, `error`: a text, or `null`.
+/// * `lines` has the last 50 lines that the library had to say, the oldest first, whether or not a log took them: when,
+///   how important (`debug`, `info`, `warning` or `error`), and at most 500 characters. The report at the end is not one
+///   of them. Where a line would have the text of an error, a panic or a request to stop, it says that the text is not
+///   shown, unless `show_errors` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a probe does nothing until it is handed to `Builder::probe`"]
 pub struct Probe {
@@ -167,8 +202,8 @@ impl Probe {
         Self { status_for: Audience::All, ..self }
     }
 
-    /// Includes the error texts of checks in `/status`. They may hold credentials, such as a connection string or a
-    /// token.
+    /// Includes error texts in `/status`: those of checks, and in the last lines those of failures and panics. They may
+    /// hold credentials, such as a connection string or a token.
     pub fn show_errors(self) -> Self {
         Self { errors: Errors::Shown, ..self }
     }

@@ -3,6 +3,8 @@
 pub(crate) mod file;
 pub(crate) mod frozen;
 pub(crate) mod headroom;
+pub(crate) mod held;
+pub(crate) mod oom;
 pub(crate) mod procfs;
 pub(crate) mod signals;
 pub(crate) mod stderr;

@@ -71,6 +71,11 @@ fn find_shell_as_pid_1() -> Option<String> {
     is_shell(name.trim()).then(|| name.trim().to_owned())
 }
 
+/// What tells one start of the machine from the next.
+pub(crate) fn boot() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
 /// Whether a file was there when it was looked for first: what marks a container does not come and go.
 pub(crate) fn exists(path: &Path) -> bool {
     static FOUND: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());

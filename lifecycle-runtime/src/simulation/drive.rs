@@ -91,6 +91,7 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         exit_of_main: None,
         concludes_itself: false,
         record: None,
+        keepers: Vec::new(),
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {

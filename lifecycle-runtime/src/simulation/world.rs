@@ -455,6 +455,7 @@ impl World<'_> {
                     self.commands.push_back(command.clone());
                     Entry::Done(command)
                 }
+                Output::Gone(..) => continue,
                 said @ (Output::Say(_) | Output::Report(_) | Output::LastWord) => Entry::Said(said),
             };
             self.entries.push((self.now, entry));

@@ -4,7 +4,9 @@
 //! addresses: the control thread must not block, and messages must keep their order.
 
 use std::env;
+use std::ffi::OsStr;
 use std::future::Future;
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
@@ -47,17 +49,14 @@ impl Manager {
             return Ok(None);
         };
         let connect = || {
-            let address = match path.as_bytes() {
-                [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-                path => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
-            };
+            let address = address(&path)?;
             let socket = StdDatagram::unbound()?;
             socket.set_nonblocking(true)?;
             socket.connect_addr(&address)?;
             Ok(socket)
         };
-        let socket = connect()
-            .map_err(|error: std::io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
+        let socket =
+            connect().map_err(|error: io::Error| format!("is {path:?}, which cannot be used: {error}"))?;
         Ok(Some(Self { socket, watchdog: watchdog(|variable| env::var(variable).ok(), process::id()) }))
     }
 
@@ -102,6 +101,14 @@ impl Endpoint for Manager {
 
     fn role(&self) -> Role {
         Role::Tells
+    }
+}
+
+/// The address that NOTIFY_SOCKET spells: a path, or `@` and an abstract name.
+pub(crate) fn address(path: &OsStr) -> io::Result<SocketAddr> {
+    match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+        _ => SocketAddr::from_pathname(path),
     }
 }
 
@@ -247,10 +254,13 @@ mod tests {
             phase_since: Duration::ZERO,
             reason: None,
             deadline: deadline.map(Duration::from_secs),
+            total: None,
+            delay_ends: None,
             has_started: phase >= Phase::Running,
             last_progress: Duration::ZERO,
             reload: ReloadStatus::default(),
             resources: Vec::new(),
+            main: ResourceStatus::new("main", Activity::Ready),
         }
     }
 
@@ -335,18 +345,10 @@ mod tests {
 
     #[test]
     fn the_status_names_what_is_under_way() {
-        let resource = |name: &'static str, activity| ResourceStatus {
-            name,
-            activity,
-            since: Duration::ZERO,
-            outcome: None,
-            tasks: Vec::new(),
-            cutoff: None,
-        };
         let resources = vec![
-            resource("Log", Activity::Ready),
-            resource("Db\nREADY=1", Activity::Acquiring),
-            resource("Http", Activity::Waiting),
+            ResourceStatus::new("Log", Activity::Ready),
+            ResourceStatus::new("Db\nREADY=1", Activity::Acquiring),
+            ResourceStatus::new("Http", Activity::Waiting),
         ];
         let starting = Status { resources, ..status(Phase::Starting, 0, None) };
         assert_eq!(words(&starting), "starting: acquiring Db READY=1");

@@ -5,8 +5,6 @@ mod client;
 mod server;
 mod stop;
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
@@ -15,6 +13,7 @@ use tokio::sync::oneshot;
 
 use self::client::Requests;
 use self::server::{Server, Way};
+use crate::callgrind;
 use crate::options::Options;
 use crate::peers::compare;
 use crate::rounds::{Taken, time_of_thread};
@@ -94,10 +93,7 @@ fn runtime_of_client(address: std::net::SocketAddr, requests: Requests, count: u
 /// The instructions of one request, the client's included: the difference of a run with as many requests again. All of
 /// it happens on one thread, so that nothing depends on the time.
 fn instructions(requests: Requests, count: usize) -> Table {
-    let all = Way::ALL.map(|way| {
-        let [once, twice] = [count, 2 * count].map(|count| count_instructions(way, requests, count));
-        (way, (twice - once) / count as f64)
-    });
+    let all = Way::ALL.map(|way| (way, callgrind::instructions(&[way.name(), requests.name()], count)));
     let of = |wanted: Way| all.iter().find(|(way, _)| *way == wanted).map_or(f64::NAN, |(_, count)| *count);
     let row = |(way, instructions): (Way, f64)| {
         let bare = match way {
@@ -116,24 +112,4 @@ fn instructions(requests: Requests, count: usize) -> Table {
         ],
         rows: all.map(row).to_vec(),
     }
-}
-
-fn count_instructions(way: Way, requests: Requests, count: usize) -> f64 {
-    let file = output_file();
-    let status = Command::new("valgrind")
-        .args(["--quiet", "--tool=callgrind"])
-        .arg(format!("--callgrind-out-file={}", file.display()))
-        .arg(std::env::current_exe().expect("the program has a path"))
-        .args(["--child", way.name(), requests.name(), &count.to_string()])
-        .status()
-        .expect("`--callgrind` needs valgrind");
-    assert!(status.success(), "{status}");
-    let counted = std::fs::read_to_string(&file).expect("callgrind writes what it counted");
-    std::fs::remove_file(&file).expect("the file is ours");
-    let sum = counted.lines().find_map(|line| line.strip_prefix("summary: "));
-    sum.and_then(|sum| sum.trim().parse().ok()).expect("callgrind writes a sum")
-}
-
-fn output_file() -> PathBuf {
-    std::env::temp_dir().join(format!("lifecycle-bench.{}.callgrind", std::process::id()))
 }

@@ -157,7 +157,7 @@ impl<'a> World<'a> {
                     self.check_command(&command)?;
                     self.carry_out(&command);
                 }
-                Output::Say(_) => {}
+                Output::Say(_) | Output::Gone(..) => {}
                 Output::Report(_) => self.check_report()?,
                 Output::LastWord => self.check_last_word()?,
             }

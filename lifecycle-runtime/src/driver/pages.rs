@@ -1,0 +1,103 @@
+//! The pages that resources add to the probe. Their text is the user's: it is made on a blocking thread of the runtime,
+//! one at a time, and not waited for without a limit.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{Driver, Panic, Seat, catch, lock};
+use crate::model::graph::Id;
+
+/// Makes the text of a page.
+pub(crate) type Render = Box<dyn Fn() -> String + Send + Sync>;
+
+/// One page.
+pub(crate) struct Page {
+    owner: Id,
+    path: String,
+    content_type: String,
+    render: Render,
+    /// One that hangs holds up its own page, and takes one thread.
+    turn: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What became of a page.
+#[derive(Debug)]
+pub(crate) enum Rendered {
+    Text { content_type: String, text: String },
+    Panicked,
+    TimedOut,
+}
+
+/// All pages.
+#[derive(Debug, Default)]
+pub(super) struct Pages(Mutex<Vec<Arc<Page>>>);
+
+impl Seat {
+    /// Adds a page for as long as the resource is there. Returns whether the path was free.
+    pub(crate) fn add_page(&self, path: String, content_type: String, render: Render) -> bool {
+        let turn = Arc::new(Semaphore::new(1));
+        let page = Arc::new(Page { owner: self.id, path, content_type, render, turn });
+        let mut pages = lock(&self.driver.pages.0);
+        let is_free = pages.iter().all(|other| other.path != page.path);
+        if is_free {
+            pages.push(Arc::clone(&page));
+        }
+        // What is not added is dropped without the lock.
+        drop(pages);
+        is_free
+    }
+}
+
+impl Driver {
+    pub(crate) fn page(&self, path: &str) -> Option<Arc<Page>> {
+        lock(&self.pages.0).iter().find(|page| page.path == path).cloned()
+    }
+
+    /// The text of a page, now.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what has begun comes to its end, and is thrown away.
+    pub(crate) async fn render(&self, page: Arc<Page>, limit: Duration) -> Rendered {
+        let runtime = self.runtime.clone();
+        let rendered = async move {
+            let turn = Arc::clone(&page.turn).acquire_owned().await;
+            let rendered = runtime.spawn_blocking(move || {
+                let text = catch(|| (page.render)());
+                let content_type = page.content_type.clone();
+                // This may be the last that holds it.
+                let _ = catch(|| drop(page));
+                drop(turn);
+                match text {
+                    Ok(text) => Rendered::Text { content_type, text },
+                    Err(Panic(_)) => Rendered::Panicked,
+                }
+            });
+            // A runtime that is gone renders nothing.
+            rendered.await.unwrap_or(Rendered::TimedOut)
+        };
+        timeout(limit, rendered).await.unwrap_or(Rendered::TimedOut)
+    }
+
+    /// The resource is gone, or about to be: so are its pages, and whatever they hold.
+    pub(super) fn drop_pages(&self, id: Id) {
+        let mut pages = lock(&self.pages.0);
+        let (gone, left) = std::mem::take(&mut *pages).into_iter().partition(|page| page.owner == id);
+        *pages = left;
+        drop(pages);
+        let gone: Vec<Arc<Page>> = gone;
+        for page in gone {
+            let _ = catch(|| drop(page));
+        }
+    }
+}

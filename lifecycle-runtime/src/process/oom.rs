@@ -1,0 +1,93 @@
+//! Whom the kernel has killed because memory ran out, as far as Linux counts it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the kernel tells which cgroups the process is in, and how often it has killed on this machine.
+const OWN: &str = "/proc/self/cgroup";
+const MACHINE: &str = "/proc/vmstat";
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// How often the kernel has killed for want of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kills {
+    /// In the cgroup of this process, and the file that says so.
+    pub(crate) group: Option<(PathBuf, u64)>,
+    /// On this machine, since it was started. A cgroup that is made anew begins with zero; this goes on.
+    pub(crate) machine: Option<u64>,
+}
+
+impl Kills {
+    pub(crate) fn now() -> Self {
+        let groups = fs::read_to_string(OWN).unwrap_or_default();
+        let group = files(&groups).into_iter().find_map(|file| {
+            let count = count(&fs::read_to_string(&file).ok()?)?;
+            Some((file, count))
+        });
+        let machine = fs::read_to_string(MACHINE).ok();
+        Self { group, machine: machine.and_then(|text| count(&text)) }
+    }
+}
+
+/// The files that may have the count, the most precise first.
+fn files(groups: &str) -> Vec<PathBuf> {
+    let (v2, v1): (Vec<&str>, Vec<&str>) = groups.lines().partition(|line| line.starts_with("0:"));
+    v2.into_iter().chain(v1).filter_map(files_of_group).flatten().collect()
+}
+
+/// The same for one line of [`OWN`]. In a container, the path of the group may be one of the host, where only the root
+/// of the hierarchy is to be seen.
+fn files_of_group(line: &str) -> Option<Vec<PathBuf>> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
+    let (roots, file): (&[&str], _) = match controllers {
+        "" => (&["", "unified"], "memory.events"),
+        names if names.split(',').any(|name| name == "memory") => (&["memory"], "memory.oom_control"),
+        _ => return None,
+    };
+    let found = |root: &&str| {
+        let root = Path::new(ROOT).join(root);
+        [root.join(path).join(file), root.join(file)]
+    };
+    Some(roots.iter().flat_map(found).collect())
+}
+
+/// The line `oom_kill` of such a file.
+fn count(text: &str) -> Option<u64> {
+    let value = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        (name == "oom_kill").then(|| value.trim().parse().ok())?
+    };
+    text.lines().find_map(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_are_counted_in_both_versions_of_cgroups() {
+        assert_eq!(count("low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 0\n"), Some(1));
+        assert_eq!(count("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), Some(3));
+        assert_eq!(count("oom_kill_disable 0\n"), None);
+        assert_eq!(count("oom_kill many\n"), None);
+    }
+
+    #[test]
+    fn the_file_is_that_of_the_group_or_of_the_root_that_a_container_sees() {
+        let check = |groups: &str, expected: &[&str]| {
+            let expected: Vec<PathBuf> = expected.iter().map(|file| Path::new(ROOT).join(file)).collect();
+            assert_eq!(files(groups), expected);
+        };
+        let v2 = [
+            "system.slice/shop.service/memory.events",
+            "memory.events",
+            "unified/system.slice/shop.service/memory.events",
+            "unified/memory.events",
+        ];
+        check("0::/system.slice/shop.service\n", &v2);
+        let v1 = ["memory/docker/4f/memory.oom_control", "memory/memory.oom_control"];
+        check("5:cpu,cpuacct:/docker/4f\n4:memory:/docker/4f\n", &v1);
+        check("", &[]);
+    }
+}

@@ -1,0 +1,260 @@
+//! The programs that are built: what a newcomer would write first, with the framework and without it.
+
+use std::fmt::Write as _;
+
+/// A program of a package that depends on nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) name: String,
+    /// Lines of `[dependencies]`. `{}` stands for the folder of the workspace.
+    pub(super) dependencies: &'static str,
+    pub(super) code: String,
+}
+
+const TOKIO: &str =
+    r#"tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "sync", "time"] }"#;
+const LIFECYCLE: &str = r#"lifecycle = { path = "{}/lifecycle-runtime", package = "lifecycle-runtime" }"#;
+
+/// One task, and the end at Ctrl-C.
+pub(super) fn hello() -> [Program; 3] {
+    let program = |name: &str, dependencies, code: &str| Program {
+        name: name.to_owned(),
+        dependencies,
+        code: code.to_owned(),
+    };
+    [
+        program(
+            "tokio",
+            TOKIO,
+            r#"#[tokio::main]
+async fn main() {
+    println!("ready");
+    let work = tokio::spawn(std::future::pending::<()>());
+    tokio::signal::ctrl_c().await.unwrap();
+    work.abort();
+}
+"#,
+        ),
+        program(
+            "tokio-graceful-shutdown",
+            concat!(
+                r#"tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "time"] }"#,
+                "\ntokio-graceful-shutdown = \"0.20\"\nmiette = \"7\""
+            ),
+            r#"use tokio_graceful_shutdown::{SubsystemBuilder, SubsystemHandle, Toplevel};
+
+async fn work(subsystem: &mut SubsystemHandle) -> miette::Result<()> {
+    println!("ready");
+    subsystem.on_shutdown_requested().await;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> miette::Result<()> {
+    Toplevel::new(async |root: &mut SubsystemHandle| {
+        root.start(SubsystemBuilder::new("Work", work));
+    })
+    .catch_signals()
+    .handle_shutdown_requests(std::time::Duration::from_secs(1))
+    .await
+    .map_err(Into::into)
+}
+"#,
+        ),
+        program(
+            "lifecycle",
+            LIFECYCLE,
+            r#"use lifecycle::{Acquire, Resource, Result, resource};
+
+#[resource]
+struct Work;
+
+impl Resource for Work {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        println!("ready");
+        cx.spawn("work", |stopping| stopping);
+        Ok(Self)
+    }
+}
+
+#[lifecycle::main]
+async fn main() {}
+"#,
+        ),
+    ]
+}
+
+/// A server of one route.
+pub(super) fn server() -> [Program; 2] {
+    let program = |name: &str, dependencies, code: &str| Program {
+        name: name.to_owned(),
+        dependencies,
+        code: code.to_owned(),
+    };
+    [
+        program(
+            "axum",
+            concat!(
+                r#"tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "time", "net"] }"#,
+                "\naxum = \"0.8\""
+            ),
+            r#"use axum::{Router, routing::get};
+
+#[tokio::main]
+async fn main() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("ready");
+    let asked = async { tokio::signal::ctrl_c().await.unwrap() };
+    axum::serve(listener, Router::new().route("/", get("OK"))).with_graceful_shutdown(asked).await.unwrap();
+}
+"#,
+        ),
+        program(
+            "lifecycle with http, and axum",
+            concat!(
+                r#"lifecycle = { path = "{}/lifecycle-runtime", package = "lifecycle-runtime", features = ["http"] }"#,
+                "\ntokio = { version = \"1\", features = [\"net\"] }\naxum = \"0.8\""
+            ),
+            r#"use axum::{Router, routing::get};
+use lifecycle::{Acquire, Resource, Result, resource};
+
+#[resource]
+struct Http;
+
+impl Resource for Http {
+    async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("ready");
+        cx.serve_http(listener, Router::new().route("/", get("OK")));
+        Ok(Self)
+    }
+}
+
+#[lifecycle::main]
+async fn main() {}
+"#,
+        ),
+    ]
+}
+
+/// How many stand beside one another; each needs two of those before.
+const ABREAST: usize = 10;
+
+fn needed_by(number: usize) -> Vec<usize> {
+    let Some(first) = (number / ABREAST).checked_sub(1).map(|row| row * ABREAST) else { return Vec::new() };
+    vec![first + number % ABREAST, first + (number + 1) % ABREAST]
+}
+
+/// The same graph of so many resources, by hand and with the framework.
+pub(super) fn resources(count: usize) -> [Program; 2] {
+    [
+        Program { name: format!("{count} by hand"), dependencies: TOKIO, code: by_hand(count) },
+        Program { name: format!("{count} resources"), dependencies: LIFECYCLE, code: with_lifecycle(count) },
+    ]
+}
+
+fn with_lifecycle(count: usize) -> String {
+    let mut code = "use lifecycle::{Acquire, Release, Resource, Result, resource};\n".to_owned();
+    for number in 0..count {
+        let needed = needed_by(number);
+        let after: Vec<_> = needed.iter().map(|needed| format!("R{needed}")).collect();
+        let after =
+            if after.is_empty() { String::new() } else { format!("(after = [{}])", after.join(", ")) };
+        let got: Vec<_> = needed.iter().map(|needed| format!("cx.get::<R{needed}>().value")).collect();
+        let got = if got.is_empty() { "1".to_owned() } else { got.join(" ^ ") };
+        let cx = if needed.is_empty() { "_" } else { "cx" };
+        let _ = write!(
+            code,
+            "
+#[resource{after}]
+struct R{number} {{ value: usize }}
+
+impl Resource for R{number} {{
+    async fn acquire({cx}: &Acquire<Self>) -> Result<Self> {{
+        tokio_yield().await;
+        Ok(Self {{ value: {got} }})
+    }}
+    async fn release(&self, _: &Release) -> Result {{
+        tokio_yield().await;
+        std::hint::black_box(self.value);
+        Ok(())
+    }}
+}}
+"
+        );
+    }
+    code + "\nasync fn tokio_yield() { std::future::ready(()).await }\n\n#[lifecycle::main]\nasync fn main() {}\n"
+}
+
+/// One task for each, which waits for the tasks of those that it needs, and at the end for those that need it.
+fn by_hand(count: usize) -> String {
+    let mut code = "use std::sync::Arc;\nuse tokio::sync::{Notify, OnceCell};\n".to_owned();
+    let (mut starts, mut stops) = (String::new(), String::new());
+    for number in 0..count {
+        let needed = needed_by(number);
+        let got: Vec<_> = needed.iter().map(|needed| format!("r{needed}.wait().await.value")).collect();
+        let got = if got.is_empty() { "1".to_owned() } else { got.join(" ^ ") };
+        let parameters: Vec<_> = needed.iter().map(|needed| format!("r{needed}: Slot<R{needed}>")).collect();
+        let arguments: Vec<_> = needed.iter().map(|needed| format!("r{needed}.clone()")).collect();
+        let _ = write!(
+            code,
+            "
+struct R{number} {{ value: usize }}
+
+impl R{number} {{
+    async fn acquire({}) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {{
+        tokio_yield().await;
+        Ok(Self {{ value: {got} }})
+    }}
+    async fn release(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {{
+        tokio_yield().await;
+        std::hint::black_box(self.value);
+        Ok(())
+    }}
+}}
+",
+            parameters.join(", ")
+        );
+        let _ = writeln!(
+            starts,
+            "    let r{number}: Slot<R{number}> = Slot::start(R{number}::acquire({}));",
+            arguments.join(", ")
+        );
+        let _ = writeln!(stops, "    r{0}.wait().await.release().await.unwrap();", count - 1 - number);
+    }
+    code + "
+async fn tokio_yield() { std::future::ready(()).await }
+
+struct Slot<T>(Arc<(OnceCell<T>, Notify)>);
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self { Self(self.0.clone()) }
+}
+
+impl<T: Send + Sync + 'static> Slot<T> {
+    fn start(acquire: impl Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static) -> Self {
+        let slot = Self(Arc::new((OnceCell::new(), Notify::new())));
+        let filled = slot.clone();
+        tokio::spawn(async move {
+            let value = acquire.await.unwrap();
+            let _ = filled.0.0.set(value);
+            filled.0.1.notify_waiters();
+        });
+        slot
+    }
+    async fn wait(&self) -> &T {
+        loop {
+            let notified = self.0.1.notified();
+            if let Some(value) = self.0.0.get() { return value }
+            notified.await;
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+" + &starts
+        + "    tokio::signal::ctrl_c().await.unwrap();\n"
+        + &stops
+        + "}\n"
+}
