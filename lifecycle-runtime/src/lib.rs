@@ -279,6 +279,7 @@ pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
+pub use crate::model::planned_probe::PlannedProbe;
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;
 pub use crate::model::units::Units;

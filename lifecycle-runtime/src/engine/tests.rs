@@ -82,6 +82,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         ending: Ending::Process,
         at_terminal,
         serves: false,
+        probe: None,
         left_out: Vec::new(),
         warnings: Vec::new(),
     };

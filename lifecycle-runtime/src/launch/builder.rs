@@ -247,6 +247,7 @@ impl Builder {
         if !not_supplied.is_empty() {
             return Err(not_supplied.into_iter().map(has_no_instance).collect());
         }
+        let probe = config.planned_probe();
         let Config {
             shutdown_timeout,
             timeout_origin,
@@ -269,6 +270,7 @@ impl Builder {
             ending,
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
+            probe,
             left_out,
             warnings,
         };

@@ -9,6 +9,7 @@ use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::planned_probe::PlannedProbe;
 use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
 use crate::picture::forms::PlanFormat;
 #[cfg(feature = "probe")]
@@ -63,6 +64,19 @@ pub(crate) struct Config {
     /// The plan is shown in this form, and nothing is started.
     pub(super) plan: Option<PlanFormat>,
     pub(super) timeline: Option<Timeline>,
+}
+
+impl Config {
+    #[cfg(feature = "probe")]
+    pub(super) fn planned_probe(&self) -> Option<PlannedProbe> {
+        self.probe.map(Probe::planned)
+    }
+
+    #[cfg(not(feature = "probe"))]
+    #[expect(clippy::unused_self, reason = "there is a probe with the feature")]
+    pub(super) fn planned_probe(&self) -> Option<PlannedProbe> {
+        None
+    }
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.

@@ -223,6 +223,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             ending: Ending::Process,
             at_terminal,
             serves: false,
+            probe: None,
             left_out: Vec::new(),
             warnings: Vec::new(),
         },

@@ -120,6 +120,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
         ending: Ending::Application,
         at_terminal: false,
         serves: false,
+        probe: None,
         left_out: Vec::new(),
         warnings: Vec::new(),
     }
