@@ -1,0 +1,139 @@
+//! The probes of a container, against what the application answers.
+
+use std::time::Duration;
+
+use lifecycle::private::program::in_words;
+
+use super::case::Doctor;
+use super::facts::Facts;
+use super::findings::Place;
+use super::health::PATHS;
+use super::kubernetes_pod::{Pod, serving_ports};
+use super::node::Node;
+use super::rules::{
+    LIVENESS_ON_READINESS, NO_READINESS_PROBE, PROBE_ELSEWHERE, PROBE_LOOPBACK, PROBE_UNANSWERED, READY_ENDS_FIRST,
+    READY_TOO_EARLY, START_CUT_SHORT,
+};
+
+/// What an `httpGet` asks.
+pub(super) enum Target {
+    /// This path, at the port of the probe.
+    Probe(String),
+    Elsewhere { port: u16, path: String },
+    /// It cannot be answered; and why.
+    Nothing(String),
+    Unknown,
+}
+
+pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
+    let path = asked.text_at("path").unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
+    let path = if path.starts_with('/') { path } else { format!("/{path}") };
+    let Some(written) = asked.get("port").and_then(Node::text) else { return Target::Unknown };
+    let named = || pod.container().items_at("ports").iter().find(|port| port.text_at("name") == Some(written));
+    let port = match written.parse::<u16>() {
+        Ok(port) => port,
+        Err(_) => match named().and_then(|port| port.text_at("containerPort")?.parse().ok()) {
+            Some(port) => port,
+            None => return Target::Nothing(format!("the container has no port called `{written}`")),
+        },
+    };
+    match facts.probe {
+        Some(probe) if probe.address.port() == port => {
+            if asked.get("scheme").is_some_and(|it| it.is("HTTPS")) {
+                return Target::Nothing("the probe speaks HTTP, and is asked by HTTPS".to_owned());
+            }
+            Target::Probe(path)
+        }
+        _ => Target::Elsewhere { port, path },
+    }
+}
+
+const KINDS: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
+
+pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
+    let container = pod.container();
+    let mut is_asked_from_outside = None;
+    for kind in KINDS {
+        let Some(probe) = container.get(kind) else { continue };
+        let Some(asked) = probe.get("httpGet") else { continue };
+        let place = pod.at(asked.get("path").unwrap_or(asked));
+        match target(pod, asked, facts) {
+            Target::Probe(path) if !PATHS.contains(&path.as_str()) => {
+                doctor.findings.add(&PROBE_UNANSWERED, place, format!("{kind}: the probe does not answer {path}"));
+            }
+            Target::Probe(path) => {
+                is_asked_from_outside = asked.get("host").is_none().then_some(place).or(is_asked_from_outside);
+                asks(doctor, pod, kind, &path, place);
+            }
+            Target::Elsewhere { port, path } if PATHS[..4].contains(&path.as_str()) => {
+                let what = match facts.probe {
+                    Some(probe) => format!("{kind} asks {path} at port {port}, and the probe is at {}", probe.address),
+                    None => format!("{kind} asks {path}, and the program has no probe"),
+                };
+                doctor.findings.add(&PROBE_ELSEWHERE, place, what);
+            }
+            Target::Nothing(what) => doctor.findings.add(&PROBE_UNANSWERED, place, format!("{kind}: {what}")),
+            Target::Elsewhere { .. } | Target::Unknown => {}
+        }
+    }
+    if let (Some(place), Some(probe)) = (is_asked_from_outside, facts.probe) {
+        if probe.address.ip().is_loopback() {
+            let what = format!("it is at {}, and the kubelet asks the address of the pod", probe.address);
+            let mend = format!("LIFECYCLE_PROBE_ADDR: \"0.0.0.0:{}\"", probe.address.port());
+            doctor.findings.add_with(&PROBE_LOOPBACK, place, what, mend);
+        }
+    }
+    start(doctor, pod, facts);
+    if container.get("readinessProbe").is_none() && pod.workload.is_service() {
+        if let Some(port) = serving_ports(pod, facts).next() {
+            let what = format!("port {} and no readinessProbe", port.text_at("containerPort").unwrap_or_default());
+            doctor.findings.add(&NO_READINESS_PROBE, pod.at(container), what);
+        }
+    }
+}
+
+/// A path that the probe answers, asked for the wrong purpose.
+fn asks(doctor: &mut Doctor<'_>, pod: &Pod<'_>, kind: &str, path: &str, place: Place) {
+    match (kind, path) {
+        ("livenessProbe", "/readyz" | "/servingz") => {
+            doctor.findings.add(&LIVENESS_ON_READINESS, place, format!("livenessProbe asks {path}"));
+        }
+        ("readinessProbe", "/livez") if pod.container().get("startupProbe").is_none() => {
+            doctor.findings.add(&READY_TOO_EARLY, place, "readinessProbe asks /livez, and there is no startupProbe");
+        }
+        ("readinessProbe", "/readyz") => {
+            let is_alone = pod.workload.is_single() && !pod.cluster.is_there("HorizontalPodAutoscaler");
+            let why = if is_alone { "there is one replica" } else { "externalTrafficPolicy is Local" };
+            if is_alone || pod.cluster.has_local_traffic() {
+                doctor.findings.add(&READY_ENDS_FIRST, place, format!("readinessProbe asks /readyz, and {why}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the kubelet's patience with a start is shorter than the application's.
+fn start(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
+    let Some(limit) = facts.startup_timeout else { return };
+    let container = pod.container();
+    let startup = container.get("startupProbe");
+    // /livez passes from the beginning on.
+    let is_patient = |probe: &Node| {
+        let asked = probe.get("httpGet").map(|asked| target(pod, asked, facts));
+        matches!(asked, Some(Target::Probe(path)) if path == "/livez")
+    };
+    let deciding = startup.map(|probe| ("startupProbe", probe)).or_else(|| {
+        let probe = container.get("livenessProbe")?;
+        Some(("livenessProbe", probe)).filter(|(_, probe)| !is_patient(probe))
+    });
+    let Some((kind, probe)) = deciding else { return };
+    let number = |key: &str, default: f64| probe.get(key).and_then(Node::number).unwrap_or(default);
+    let seconds = number("initialDelaySeconds", 0.0) + number("periodSeconds", 10.0) * number("failureThreshold", 3.0);
+    let patience = Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
+    if patience < limit {
+        let what = format!("{kind} allows {}, and the start may take {}", in_words(patience), in_words(limit));
+        let needed = (limit.as_secs_f64() - number("initialDelaySeconds", 0.0)) / number("periodSeconds", 10.0).max(1.0);
+        let mend = format!("failureThreshold: {}; or set LIFECYCLE_STARTUP_TIMEOUT to less than {}", needed.ceil(), in_words(patience));
+        doctor.findings.add_with(&START_CUT_SHORT, pod.at(probe), what, mend);
+    }
+}
