@@ -1,6 +1,7 @@
-//! Everything that the expansions of `#[resource]` and `#[lifecycle::main]` may touch. Not part of the public interface.
+//! Everything that the expansions of `#[resource]` and `#[lifecycle::main]` may touch, and in `program` what the program
+//! `lifecycle` may. Not part of the public interface.
 //!
-//! That is also what they need of the standard library: the user's program may have a dependency called `core`.
+//! For the expansions, that is also what they need of the standard library: the user's program may have a dependency called `core`.
 
 pub use std::any::type_name_of_val;
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -20,6 +21,8 @@ pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
 pub use crate::launch::entry::{Body, Main, Place, run};
+#[cfg(feature = "cli")]
+pub use crate::launch::program;
 pub use crate::launch::threads::Threads;
 pub use crate::model::graph::Necessity;
 pub use crate::model::report::Report;

@@ -6,6 +6,8 @@ pub(crate) mod entry;
 mod environment;
 pub(crate) mod life;
 pub(crate) mod plan;
+#[cfg(feature = "cli")]
+pub mod program;
 mod runtime;
 #[cfg(feature = "testing")]
 mod synthetic;

@@ -6,7 +6,11 @@ use proptest::prelude::*;
 
 use super::plan::{Plan, PlannedResource};
 use super::words::COLUMNS;
+#[cfg(feature = "cli")]
+use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::graph::Necessity;
+#[cfg(feature = "cli")]
+use crate::model::graph::{Graph, Step};
 use crate::model::phase::{Phase, Reason};
 use crate::model::report::{Outcome, Report, ResourceReport};
 use crate::model::signal::Signal;
@@ -172,4 +176,83 @@ proptest! {
         is_narrow(&report.to_timeline());
         is_legible(&report.to_svg());
     }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_report_that_was_read_back_has_the_same_pictures(
+        count in 0_usize..30,
+        length in 0_usize..60,
+        nanos in 1_u64..20_000_000_000,
+    ) {
+        is_read_back(&report(count, length, Duration::from_nanos(nanos)));
+    }
+}
+
+#[cfg(feature = "cli")]
+fn is_read_back(report: &Report) {
+    let read = super::reading::read_report(&report.to_json()).unwrap();
+    assert_eq!(read.to_json(), report.to_json());
+    assert_eq!(read.to_timeline_with(true), report.to_timeline_with(true));
+    assert_eq!(read.to_svg(), report.to_svg());
+    assert_eq!(read.to_html(), report.to_html());
+}
+
+/// Failures of every kind, in an application that started and in one that did not.
+#[cfg(feature = "cli")]
+#[test]
+fn failures_are_read_back_with_the_chain_of_those_that_needed_them() {
+    let step = |name, after: &[usize], necessity| Step {
+        name,
+        after: after.to_vec(),
+        reserve: Duration::ZERO,
+        acquire_timeout: None,
+        drain_timeout: None,
+        necessity,
+        foundation: false,
+        is_supplied: false,
+    };
+    let mut report = report(4, 0, Duration::from_micros(1));
+    let names: Vec<&'static str> = report.resources.iter().map(|resource| resource.name).collect();
+    let edges: [&[usize]; 4] = [&[], &[0], &[0], &[1, 2]];
+    for (resource, after) in report.resources.iter_mut().zip(edges) {
+        resource.after = after.iter().map(|&id| names[id]).collect();
+    }
+    let necessity = [Necessity::Optional, Necessity::Required, Necessity::Required, Necessity::Required];
+    let steps = (0..4).map(|id| step(names[id], edges[id], necessity[id]));
+    let (graph, _) = Graph::new(steps.collect(), Duration::ZERO);
+    let graph = std::sync::Arc::new(graph);
+    let of = |id, operation| Failure::of(&graph, id, operation, Cause::Error("a \"bad\"\nthing: why".into()));
+    report.failures = vec![
+        of(0, Operation::Acquire),
+        of(1, Operation::Acquire),
+        of(2, Operation::Task("worker".to_owned())),
+        of(3, Operation::Release),
+        of(3, Operation::Abort),
+        of(graph.main(), Operation::Main),
+        of(graph.main(), Operation::Task("job".to_owned())),
+        Failure::new("configuration", Operation::Configure, Cause::Panic("no".to_owned())),
+        Failure::new("process", Operation::Prepare, Cause::Lost),
+        Failure::new("probe", Operation::Probe, Cause::Error("taken".into())),
+    ];
+    assert!(report.to_string().contains("needed by: R3"), "{report}");
+    for reason in [
+        Reason::Signal(Signal::Hangup),
+        Reason::Requested("it is late".to_owned()),
+        Reason::Failed,
+        Reason::Finished,
+        Reason::Configuration,
+        Reason::Dropped,
+        Reason::Planned,
+    ] {
+        is_read_back(&Report { reason, ..report.clone() });
+    }
+    report.phases.retain(|(phase, _)| *phase != Phase::Running);
+    report.resources[1].outcome = Outcome::Failed;
+    report.resources[3].outcome = Outcome::NeverStarted;
+    report.resources[3].was_acquired = false;
+    assert!(report.to_string().contains("did not start"), "{report}");
+    is_read_back(&report);
+    report.phases.truncate(1);
+    report.stop_took = None;
+    is_read_back(&report);
 }

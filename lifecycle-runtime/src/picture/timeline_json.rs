@@ -1,12 +1,14 @@
 //! A report as JSON, for programs.
 
 use super::json::Object;
+use crate::model::failure::Operation;
+use crate::model::json::Quoted;
 use crate::model::phase::Phase;
 use crate::model::report::{Report, ResourceReport};
 use crate::model::units::Units;
 
 /// The version of the schema: it rises when a field changes its meaning, or goes.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 pub(super) fn document(report: &Report) -> String {
     let phases = report
@@ -18,8 +20,11 @@ pub(super) fn document(report: &Report) -> String {
         .iter()
         .map(|(signal, at)| Object::default().text("signal", &signal.to_string()).millis("at_ms", *at));
     let failures = report.failures.iter().map(|failure| {
+        let (operation, task) = operation(failure.operation());
         Object::default()
             .text("resource", failure.resource())
+            .text("operation", operation)
+            .field("task", task.map_or("null".to_owned(), |task| Quoted(task).to_string()))
             .text("what", &failure.to_string())
             .text("cause", &failure.cause())
             .field("tolerated", failure.is_tolerated())
@@ -42,12 +47,27 @@ pub(super) fn document(report: &Report) -> String {
     format!("{object}\n")
 }
 
+/// The operation in a word, and the name of the task if it is one.
+pub(super) fn operation(operation: &Operation) -> (&'static str, Option<&str>) {
+    match operation {
+        Operation::Acquire => ("acquire", None),
+        Operation::Task(task) => ("task", Some(task)),
+        Operation::Release => ("release", None),
+        Operation::Abort => ("abort", None),
+        Operation::Main => ("main", None),
+        Operation::Configure => ("configure", None),
+        Operation::Prepare => ("prepare", None),
+        Operation::Probe => ("probe", None),
+    }
+}
+
 fn resource(resource: &ResourceReport) -> Object {
     Object::default()
         .text("name", resource.name)
         .field("foundation", resource.foundation)
         .text("outcome", &resource.outcome.to_string())
         .texts("after", &resource.after)
+        .field("acquired", resource.was_acquired)
         .millis("acquire_began_ms", resource.acquire_began)
         .millis("acquire_ms", resource.acquire)
         .millis("drain_began_ms", resource.drain_began)

@@ -43,7 +43,7 @@ pub(super) fn list(lead: &str, items: impl IntoIterator<Item = impl AsRef<str>>)
 }
 
 /// The words of `text` in lines of at most [`COLUMNS`]: the first begins with `lead`, and the others as far in.
-pub(super) fn paragraph(lead: &str, text: &str) -> String {
+pub(crate) fn paragraph(lead: &str, text: &str) -> String {
     let indent = lead.chars().count();
     let mut lines = String::new();
     let mut line = lead.to_owned();
