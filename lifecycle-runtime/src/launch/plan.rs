@@ -169,7 +169,10 @@ impl Limits<'_> {
 
 /// The features that this crate is built with, as far as a deployment depends on them.
 fn features() -> Vec<&'static str> {
-    let all =
-        [("http", cfg!(feature = "http")), ("probe", cfg!(feature = "probe")), ("systemd", cfg!(feature = "systemd"))];
+    let all = [
+        ("http", cfg!(feature = "http")),
+        ("probe", cfg!(feature = "probe")),
+        ("systemd", cfg!(feature = "systemd")),
+    ];
     all.into_iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| name).collect()
 }

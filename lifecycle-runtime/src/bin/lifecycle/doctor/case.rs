@@ -45,7 +45,17 @@ impl<'a> Doctor<'a> {
             given_variables.set(name, Some(value.clone()), None);
         }
         let answers = Answers::default();
-        Self { program, answers, sources, given, given_variables, children, findings, image: None, deployed: Vec::new() }
+        Self {
+            program,
+            answers,
+            sources,
+            given,
+            given_variables,
+            children,
+            findings,
+            image: None,
+            deployed: Vec::new(),
+        }
     }
 
     pub(super) fn examine(&mut self) -> Result<(), String> {
@@ -53,7 +63,8 @@ impl<'a> Doctor<'a> {
             let all = self.sources.iter().enumerate();
             all.filter(|(_, source)| wanted.contains(&source.kind)).map(|(file, _)| file).collect()
         };
-        let (images, others) = (of(&[Kind::Dockerfile]), of(&[Kind::Kubernetes, Kind::Compose, Kind::Pm2, Kind::Script]));
+        let (images, others) =
+            (of(&[Kind::Dockerfile]), of(&[Kind::Kubernetes, Kind::Compose, Kind::Pm2, Kind::Script]));
         let (units, balancers) = (of(&[Kind::Systemd]), of(&[Kind::Haproxy]));
         let is_the_only_one = images.len() == 1;
         for file in images {
@@ -79,7 +90,11 @@ impl<'a> Doctor<'a> {
     }
 
     /// What goes wrong says in which file.
-    fn in_file<T>(&mut self, file: usize, examine: impl Fn(&mut Self, usize) -> Result<T, String>) -> Result<T, String> {
+    fn in_file<T>(
+        &mut self,
+        file: usize,
+        examine: impl Fn(&mut Self, usize) -> Result<T, String>,
+    ) -> Result<T, String> {
         examine(self, file).map_err(|what| format!("{}: {what}", self.sources[file].name))
     }
 
@@ -125,7 +140,8 @@ impl<'a> Doctor<'a> {
             return;
         }
         let (needed, timeout) = (hook + facts.needed(), in_words(facts.shutdown_timeout));
-        let after = if hook.is_zero() { String::new() } else { format!(" after a hook of {}", in_words(hook)) };
+        let after =
+            if hook.is_zero() { String::new() } else { format!(" after a hook of {}", in_words(hook)) };
         if period < needed {
             let what = format!(
                 "{setting} is {}, and the stop may take {timeout}{after}, and the watchdog a moment more: {} in all",
@@ -146,7 +162,9 @@ impl<'a> Doctor<'a> {
     pub(super) fn grace_is_used(&mut self, grace: &Grace<'_>, facts: &Facts, variables: &Variables) {
         let Grace { setting, period, place, hook } = *grace;
         let is_told = variables.get("LIFECYCLE_GRACE_PERIOD").is_some()
-            || ["LIFECYCLE_SHUTDOWN_TIMEOUT", "LIFECYCLE_GRACE_PERIOD"].iter().any(|name| variables.may_have(name));
+            || ["LIFECYCLE_SHUTDOWN_TIMEOUT", "LIFECYCLE_GRACE_PERIOD"]
+                .iter()
+                .any(|name| variables.may_have(name));
         let left = period.saturating_sub(hook);
         if is_told || facts.origin != Origin::Default || left <= facts.shutdown_timeout * 2 {
             return;
@@ -162,7 +180,10 @@ impl<'a> Doctor<'a> {
 
     pub(super) fn not_known(&mut self, name: &str, variables: &Variables, place: Place) {
         let place = variables.place(name).or(variables.elsewhere).unwrap_or(place);
-        self.findings.note(place, format!("{name} is not known here, and what depends on it is not checked (--env sets it)"));
+        self.findings.note(
+            place,
+            format!("{name} is not known here, and what depends on it is not checked (--env sets it)"),
+        );
     }
 
     /// Whether a shell keeps signals from the program.
@@ -175,14 +196,19 @@ impl<'a> Doctor<'a> {
     /// Whether a small init sends signals to more than the program.
     pub(super) fn init(&mut self, words: &[String], place: Place) {
         let Some(first) = words.first().filter(|_| self.children) else { return };
-        let options: Vec<&str> = words[1..].iter().map(String::as_str).take_while(|it| it.starts_with('-')).collect();
+        let options: Vec<&str> =
+            words[1..].iter().map(String::as_str).take_while(|it| it.starts_with('-')).collect();
         let to_all = match command::base(first) {
             "dumb-init" => !options.iter().any(|it| ["--single-child", "-c"].contains(it)),
             "tini" => options.contains(&"-g"),
             _ => false,
         };
         if to_all {
-            self.findings.add(&CHILDREN, place, format!("`{first}` sends signals to the whole process group"));
+            self.findings.add(
+                &CHILDREN,
+                place,
+                format!("`{first}` sends signals to the whole process group"),
+            );
         }
     }
 }

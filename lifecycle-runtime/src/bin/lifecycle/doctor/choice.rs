@@ -11,14 +11,20 @@ pub(super) struct Candidate<T> {
 }
 
 /// Those that have one of the names given; else those that are called as the program; else the only one.
-pub(super) fn choose<T>(candidates: Vec<Candidate<T>>, given: &[String], program: &str) -> Result<Vec<T>, String> {
+pub(super) fn choose<T>(
+    candidates: Vec<Candidate<T>>,
+    given: &[String],
+    program: &str,
+) -> Result<Vec<T>, String> {
     let matching = |is_it: &dyn Fn(&Candidate<T>) -> bool| -> Vec<usize> {
         let all = candidates.iter().enumerate();
         all.filter(|(_, candidate)| is_it(candidate)).map(|(index, _)| index).collect()
     };
     let mut chosen = matching(&|candidate| given.contains(&candidate.name));
     if chosen.is_empty() {
-        chosen = matching(&|candidate| is_called(&candidate.name, program) || candidate.aliases.iter().any(|it| is_called(it, program)));
+        chosen = matching(&|candidate| {
+            is_called(&candidate.name, program) || candidate.aliases.iter().any(|it| is_called(it, program))
+        });
     }
     if chosen.is_empty() && candidates.len() == 1 {
         chosen.push(0);
@@ -27,7 +33,9 @@ pub(super) fn choose<T>(candidates: Vec<Candidate<T>>, given: &[String], program
         let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
         return Err(match names.is_empty() {
             true => "nothing in it runs a program".to_owned(),
-            false => format!("which of these is the program? --container {}", names.join(", or --container ")),
+            false => {
+                format!("which of these is the program? --container {}", names.join(", or --container "))
+            }
         });
     }
     let all = candidates.into_iter().enumerate();
@@ -49,8 +57,10 @@ mod tests {
 
     #[track_caller]
     fn check(names: &[(&str, &str)], given: &[&str], program: &str, expected: Result<&[usize], &str>) {
-        let candidates = names.iter().enumerate().map(|(item, (name, alias))| {
-            Candidate { name: (*name).to_owned(), aliases: vec![(*alias).to_owned()], item }
+        let candidates = names.iter().enumerate().map(|(item, (name, alias))| Candidate {
+            name: (*name).to_owned(),
+            aliases: vec![(*alias).to_owned()],
+            item,
         });
         let given: Vec<String> = given.iter().map(|name| (*name).to_owned()).collect();
         let chosen = choose(candidates.collect(), &given, program);

@@ -1,8 +1,18 @@
 //! Commands: their words, and whether a shell stands between whoever sends a signal and the program.
 
 /// Programs that pass signals on to the one that they start, or become it.
-const TRANSPARENT: [&str; 10] =
-    ["tini", "tini-static", "dumb-init", "catatonit", "docker-init", "env", "exec", "nice", "gosu", "su-exec"];
+const TRANSPARENT: [&str; 10] = [
+    "tini",
+    "tini-static",
+    "dumb-init",
+    "catatonit",
+    "docker-init",
+    "env",
+    "exec",
+    "nice",
+    "gosu",
+    "su-exec",
+];
 
 const SHELLS: [&str; 6] = ["sh", "ash", "dash", "bash", "ksh", "zsh"];
 
@@ -52,7 +62,8 @@ fn shell(words: &[String]) -> Option<Shell<'_>> {
             let user = usize::from(["gosu", "su-exec"].contains(&name));
             words = rest.get(own + user..)?;
         } else if SHELLS.contains(&name) {
-            let is_script = |word: &String| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
+            let is_script =
+                |word: &String| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
             let at = rest.iter().position(is_script)?;
             return Some(Shell { name, script: rest.get(at + 1)? });
         } else {
@@ -207,7 +218,9 @@ mod tests {
         let kept = keeps_signals(&split(command), "app");
         match expected {
             None => assert_eq!(kept, None, "{command}"),
-            Some(part) => assert!(kept.as_ref().is_some_and(|kept| kept.contains(part)), "{command}: {kept:?}"),
+            Some(part) => {
+                assert!(kept.as_ref().is_some_and(|kept| kept.contains(part)), "{command}: {kept:?}")
+            }
         }
     }
 

@@ -22,7 +22,8 @@ use super::yaml;
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String> {
-    let documents = yaml::documents(&doctor.sources[file].text).map_err(|(line, what)| format!("line {line}: {what}"))?;
+    let documents =
+        yaml::documents(&doctor.sources[file].text).map_err(|(line, what)| format!("line {line}: {what}"))?;
     let services = documents.iter().filter_map(|document| document.get("services")).flat_map(Node::entries);
     let candidates = services.map(|(name, service)| {
         let image = service.text_at("image").map(str::to_owned);
@@ -60,13 +61,16 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
     }
     let command = service.get("entrypoint").or(service.get("command"));
     let words = words_of(service);
-    let whole = if service.get("entrypoint").is_some() { words } else { joined(image.entrypoint, Some(words)) };
+    let whole =
+        if service.get("entrypoint").is_some() { words } else { joined(image.entrypoint, Some(words)) };
     doctor.shell(&whole, command.map_or(place, at));
     doctor.init(&whole, command.map_or(place, at));
     let test = service.at(&["healthcheck", "test"]);
     if let Some(test) = test {
         let words = match (&test.value, test.words()) {
-            (_, Some(words)) if words.first().is_some_and(|it| it == "CMD-SHELL") => in_shell(&words[1..].join(" ")),
+            (_, Some(words)) if words.first().is_some_and(|it| it == "CMD-SHELL") => {
+                in_shell(&words[1..].join(" "))
+            }
             (_, Some(words)) => words.into_iter().skip(1).collect(),
             (Value::Text(script), None) if script != "NONE" => in_shell(script),
             _ => Vec::new(),
@@ -80,13 +84,16 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
     }
     let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
     let (timeout, grace) = (in_words(facts.shutdown_timeout), in_words(period));
-    doctor.findings.looked_at(place, format!("service `{name}`: stop {timeout} of {grace}, drain delay {delay}"));
+    doctor
+        .findings
+        .looked_at(place, format!("service `{name}`: stop {timeout} of {grace}, drain delay {delay}"));
     Ok(())
 }
 
 /// A text is split into words by Compose; no shell sees it.
 fn words_of(service: &Node) -> Vec<String> {
-    let words = |key: &str| service.get(key).and_then(|node| node.words().or_else(|| Some(split(node.text()?))));
+    let words =
+        |key: &str| service.get(key).and_then(|node| node.words().or_else(|| Some(split(node.text()?))));
     joined(words("entrypoint"), words("command"))
 }
 
@@ -94,7 +101,14 @@ fn variables(doctor: &Doctor<'_>, service: &Node, file: usize) -> Variables {
     let mut variables = Variables::default();
     if let Some(env_file) = service.get("env_file") {
         let single = env_file.text().map(|text| vec![text.to_owned()]);
-        let listed = || env_file.items().iter().filter_map(|it| it.text().or(it.text_at("path"))).map(str::to_owned).collect();
+        let listed = || {
+            env_file
+                .items()
+                .iter()
+                .filter_map(|it| it.text().or(it.text_at("path")))
+                .map(str::to_owned)
+                .collect()
+        };
         for name in single.unwrap_or_else(listed) {
             let beside = Path::new(&doctor.sources[file].name).parent().unwrap_or(Path::new("")).join(name);
             match source::text_of(&beside) {
@@ -106,7 +120,11 @@ fn variables(doctor: &Doctor<'_>, service: &Node, file: usize) -> Variables {
     let Some(environment) = service.get("environment") else { return variables };
     for item in environment.items() {
         let place = Some(Place { file, line: item.line });
-        let (name, value) = item.text().unwrap_or_default().split_once('=').map_or((item.text().unwrap_or_default(), None), |(name, value)| (name, Some(value)));
+        let (name, value) = item
+            .text()
+            .unwrap_or_default()
+            .split_once('=')
+            .map_or((item.text().unwrap_or_default(), None), |(name, value)| (name, Some(value)));
         variables.set(name, value.and_then(expanded), place);
     }
     for (name, value) in environment.entries() {

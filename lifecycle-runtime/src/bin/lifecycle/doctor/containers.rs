@@ -15,7 +15,11 @@ impl Doctor<'_> {
         let name = name.strip_prefix("SIG").unwrap_or(&name);
         let name = NUMBERS.iter().find(|(number, _)| *number == name).map_or(name, |(_, name)| name);
         if !HEARD.contains(&name) && !name.contains('$') {
-            self.findings.add(&STOP_SIGNAL, place, format!("{signal} is sent, to which the application does not listen"));
+            self.findings.add(
+                &STOP_SIGNAL,
+                place,
+                format!("{signal} is sent, to which the application does not listen"),
+            );
         }
     }
 }

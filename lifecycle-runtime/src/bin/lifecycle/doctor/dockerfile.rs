@@ -46,12 +46,26 @@ fn instructions(text: &str) -> Vec<Instruction> {
             }
             None => {
                 let (name, rest) = code.split_once(char::is_whitespace).unwrap_or((code, ""));
-                all.push(Instruction { name: name.to_ascii_uppercase(), rest: rest.trim().to_owned(), line: index + 1 });
+                all.push(Instruction {
+                    name: name.to_ascii_uppercase(),
+                    rest: rest.trim().to_owned(),
+                    line: index + 1,
+                });
             }
         }
         goes_on = continues;
-        let opens = code.split("<<").nth(1).filter(|_| ["RUN", "COPY"].contains(&all.last().map_or("", |it| &it.name)));
-        document = opens.map(|mark| mark.trim_start_matches('-').trim_matches(['"', '\'']).split(' ').next().unwrap_or_default().to_owned());
+        let opens = code
+            .split("<<")
+            .nth(1)
+            .filter(|_| ["RUN", "COPY"].contains(&all.last().map_or("", |it| &it.name)));
+        document = opens.map(|mark| {
+            mark.trim_start_matches('-')
+                .trim_matches(['"', '\''])
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        });
     }
     all
 }
@@ -85,7 +99,8 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<Option<Ima
         }
     }
     let base_image = from.rest.split_whitespace().find(|word| !word.starts_with("--")).unwrap_or_default();
-    let is_bare = base_image == "scratch" || (base_image.contains("distroless") && !base_image.contains("debug"));
+    let is_bare =
+        base_image == "scratch" || (base_image.contains("distroless") && !base_image.contains("debug"));
     image.bare = is_bare.then(|| format!("`{base_image}`"));
     match (&entrypoint, &command) {
         // The shell ignores the command.
@@ -118,7 +133,8 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<Option<Ima
             doctor.image = None;
         }
     }
-    let started = image.entrypoint.as_ref().and_then(|words| words.first()).map_or("its command", |word| base(word));
+    let started =
+        image.entrypoint.as_ref().and_then(|words| words.first()).map_or("its command", |word| base(word));
     doctor.findings.looked_at(place, format!("the image made from `{base_image}`, which starts {started}"));
     Ok(Some(image))
 }
@@ -147,10 +163,14 @@ mod tests {
 
     #[test]
     fn instructions_go_on_over_lines_comments_and_documents() {
-        let text = "# syntax\nfrom a as b\nRUN x && \\\n  # why\n  y\nCOPY <<EOF /f\nCMD no\nEOF\nCMD [\"a\"]\n";
+        let text =
+            "# syntax\nfrom a as b\nRUN x && \\\n  # why\n  y\nCOPY <<EOF /f\nCMD no\nEOF\nCMD [\"a\"]\n";
         let all = instructions(text);
         let seen: Vec<_> = all.iter().map(|it| (it.name.as_str(), it.rest.as_str(), it.line)).collect();
-        assert_eq!(seen, [("FROM", "a as b", 2), ("RUN", "x && y", 3), ("COPY", "<<EOF /f", 6), ("CMD", "[\"a\"]", 9)]);
+        assert_eq!(
+            seen,
+            [("FROM", "a as b", 2), ("RUN", "x && y", 3), ("COPY", "<<EOF /f", 6), ("CMD", "[\"a\"]", 9)]
+        );
     }
 
     #[test]
@@ -159,7 +179,10 @@ mod tests {
         let mut variables = Variables::default();
         set(&mut variables, "A=1 B='2 3' C=$D", place);
         set(&mut variables, "E 4 5", place);
-        assert_eq!((variables.get("A"), variables.get("B"), variables.get("E")), (Some("1"), Some("2 3"), Some("4 5")));
+        assert_eq!(
+            (variables.get("A"), variables.get("B"), variables.get("E")),
+            (Some("1"), Some("2 3"), Some("4 5"))
+        );
         assert!(variables.may_have("C"));
     }
 }

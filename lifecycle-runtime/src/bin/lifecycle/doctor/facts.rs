@@ -79,7 +79,8 @@ const WATCHDOG: Duration = Duration::from_secs(1);
 impl Facts {
     /// Reads the plan that a program has printed.
     pub(super) fn read(plan: &Value) -> Result<Self, String> {
-        let missing = |field: &str| format!("`{field}` is missing: this is not what LIFECYCLE_PLAN=json prints");
+        let missing =
+            |field: &str| format!("`{field}` is missing: this is not what LIFECYCLE_PLAN=json prints");
         if plan["schema"] != 1 {
             return Err(format!("its `schema` is {}, and this program knows 1", plan["schema"]));
         }
@@ -92,7 +93,8 @@ impl Facts {
         let origin = plan["timeout_origin"].as_str().ok_or_else(|| missing("timeout_origin"))?;
         let address = plan["probe"]["address"].as_str().and_then(|address| address.parse().ok());
         if plan.get("probe").is_none() {
-            return Err("it has no `probe`: the program is built with an older version of lifecycle-runtime".to_owned());
+            return Err("it has no `probe`: the program is built with an older version of lifecycle-runtime"
+                .to_owned());
         }
         Ok(Self {
             shutdown_timeout: span("shutdown_timeout_ms").ok_or_else(|| missing("shutdown_timeout_ms"))?,
@@ -178,6 +180,9 @@ mod tests {
         assert_eq!(secs(&moved(Platform::Container, &[("LIFECYCLE_SHUTDOWN_TIMEOUT", "40s")])), 40);
         let probe = moved(Platform::Kubernetes, &[("LIFECYCLE_PROBE_ADDR", "127.0.0.1:1")]).probe.unwrap();
         assert!(probe.address.ip().is_loopback() && probe.has_prestop);
-        assert_eq!(moved(Platform::Kubernetes, &[("LIFECYCLE_STARTUP_TIMEOUT", "none")]).startup_timeout, None);
+        assert_eq!(
+            moved(Platform::Kubernetes, &[("LIFECYCLE_STARTUP_TIMEOUT", "none")]).startup_timeout,
+            None
+        );
     }
 }

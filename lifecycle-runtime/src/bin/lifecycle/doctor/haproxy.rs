@@ -45,8 +45,12 @@ fn sections(text: &str) -> Vec<Section> {
                 let name = words.get(1).cloned().unwrap_or_default();
                 all.push(Section { name, line: index + 1, lines: defaults.clone() });
             }
-            "global" | "frontend" | "userlist" | "peers" | "resolvers" | "cache" | "program" | "mailers" | "ring"
-            | "http-errors" | "log-forward" if begins => (is_default, is_backend) = (false, false),
+            "global" | "frontend" | "userlist" | "peers" | "resolvers" | "cache" | "program" | "mailers"
+            | "ring" | "http-errors" | "log-forward"
+                if begins =>
+            {
+                (is_default, is_backend) = (false, false)
+            }
             _ if is_default => defaults.push((index + 1, words)),
             _ if is_backend => {
                 if let Some(section) = all.last_mut() {
@@ -62,7 +66,9 @@ fn sections(text: &str) -> Vec<Section> {
 impl Section {
     /// The lines that begin so.
     fn lines<'a>(&'a self, begin: &'a [&str]) -> impl DoubleEndedIterator<Item = &'a (usize, Vec<String>)> {
-        self.lines.iter().filter(move |(_, words)| words.iter().zip(begin).filter(|(word, begin)| word == *begin).count() == begin.len())
+        self.lines.iter().filter(move |(_, words)| {
+            words.iter().zip(begin).filter(|(word, begin)| word == *begin).count() == begin.len()
+        })
     }
 
     fn servers(&self) -> impl Iterator<Item = &(usize, Vec<String>)> {
@@ -77,7 +83,8 @@ impl Section {
 }
 
 pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String> {
-    let all = sections(&doctor.sources[file].text).into_iter().filter(|section| section.servers().next().is_some());
+    let all =
+        sections(&doctor.sources[file].text).into_iter().filter(|section| section.servers().next().is_some());
     let candidates = all.map(|section| {
         let servers = section.servers().filter_map(|(_, words)| words.get(1).cloned());
         Candidate { name: section.name.clone(), aliases: servers.collect(), item: section }
@@ -113,17 +120,24 @@ fn checked_path(section: &Section) -> Option<(usize, String)> {
 fn examine_section(doctor: &mut Doctor<'_>, file: usize, section: &Section, facts: &Facts) {
     let at = |line| Place { file, line };
     let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
-    doctor.findings.looked_at(at(section.line), format!("backend `{}`, against a drain delay of {delay}", section.name));
+    doctor
+        .findings
+        .looked_at(at(section.line), format!("backend `{}`, against a drain delay of {delay}", section.name));
     let path = checked_path(section);
     let mut has_asked_probe = false;
     for (line, words) in section.servers() {
         let place = at(*line);
         let name = words.get(1).map_or("", String::as_str);
         let settings = section.with_defaults(*line, words);
-        let value = |key: &str| settings.iter().rposition(|word| word == key).and_then(|at| settings.get(at + 1));
+        let value =
+            |key: &str| settings.iter().rposition(|word| word == key).and_then(|at| settings.get(at + 1));
         if value("on-marked-down").is_some_and(|it| it == "shutdown-sessions") {
-            let own = section.lines(&["default-server"]).find(|(_, words)| words.iter().any(|word| word == "on-marked-down"));
-            let place = own.filter(|_| !words.iter().any(|word| word == "on-marked-down")).map_or(place, |(line, _)| at(*line));
+            let own = section
+                .lines(&["default-server"])
+                .find(|(_, words)| words.iter().any(|word| word == "on-marked-down"));
+            let place = own
+                .filter(|_| !words.iter().any(|word| word == "on-marked-down"))
+                .map_or(place, |(line, _)| at(*line));
             doctor.findings.add(&CUTS_SESSIONS, place, "on-marked-down shutdown-sessions");
         }
         if settings.iter().any(|word| word == "backup") && !settings.iter().any(|word| word == "check") {
@@ -138,8 +152,12 @@ fn examine_section(doctor: &mut Doctor<'_>, file: usize, section: &Section, fact
             doctor.findings.add(&CHECK_PASSES, place, what);
             continue;
         };
-        let port = value("port").cloned().or_else(|| words.get(2).and_then(|it| it.rsplit_once(':')).map(|(_, port)| port.to_owned()));
-        let is_probe = facts.probe.is_some_and(|probe| port.as_deref() == Some(probe.address.port().to_string().as_str()));
+        let port = value("port")
+            .cloned()
+            .or_else(|| words.get(2).and_then(|it| it.rsplit_once(':')).map(|(_, port)| port.to_owned()));
+        let is_probe = facts
+            .probe
+            .is_some_and(|probe| port.as_deref() == Some(probe.address.port().to_string().as_str()));
         if is_probe && !has_asked_probe {
             has_asked_probe = true;
             check_path(doctor, at(*path_line), path, facts);
@@ -159,7 +177,10 @@ fn examine_section(doctor: &mut Doctor<'_>, file: usize, section: &Section, fact
                 in_words(inter),
                 in_words(delay)
             );
-            let mend = format!("LIFECYCLE_DRAIN_DELAY={}, or a shorter `inter` or `fastinter`", span::spelled(needed));
+            let mend = format!(
+                "LIFECYCLE_DRAIN_DELAY={}, or a shorter `inter` or `fastinter`",
+                span::spelled(needed)
+            );
             doctor.findings.add_with(&DELAY_TOO_SHORT, place, what, mend);
         }
     }
@@ -170,7 +191,11 @@ fn check_path(doctor: &mut Doctor<'_>, place: Place, path: &str, facts: &Facts) 
         // OPTIONS on `/` is answered like /readyz.
         "/readyz" | "/" => {}
         "/livez" | "/servingz" | "/startupz" | "/status" => {
-            doctor.findings.add(&CHECK_PASSES, place, format!("it asks {path}, which passes during the drain delay"));
+            doctor.findings.add(
+                &CHECK_PASSES,
+                place,
+                format!("it asks {path}, which passes during the drain delay"),
+            );
         }
         _ if !PATHS.contains(&path) => {
             doctor.findings.add(&PROBE_UNANSWERED, place, format!("the probe does not answer {path}"));
@@ -178,6 +203,10 @@ fn check_path(doctor: &mut Doctor<'_>, place: Place, path: &str, facts: &Facts) 
         _ => {}
     }
     if let Some(probe) = facts.probe.filter(|probe| probe.address.ip().is_loopback()) {
-        doctor.findings.add(&PROBE_LOOPBACK, place, format!("it is at {}, and HAProxy may be elsewhere", probe.address));
+        doctor.findings.add(
+            &PROBE_LOOPBACK,
+            place,
+            format!("it is at {}, and HAProxy may be elsewhere", probe.address),
+        );
     }
 }

@@ -41,7 +41,8 @@ impl Doctor<'_> {
                 self.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
             }
         }
-        let (Some(Asked { port, path: Some(path) }), Some(probe)) = (asked(&words.join(" ")), facts.probe) else {
+        let (Some(Asked { port, path: Some(path) }), Some(probe)) = (asked(&words.join(" ")), facts.probe)
+        else {
             return;
         };
         if port != probe.address.port() {
@@ -51,7 +52,8 @@ impl Doctor<'_> {
             let what = format!("the probe at port {port} does not answer {path}");
             self.findings.add(&PROBE_UNANSWERED, place, what);
         } else if restarts && ["/readyz", "/servingz"].contains(&path.as_str()) {
-            let what = format!("the swarm replaces a task whose health check fails, and this one asks {path}");
+            let what =
+                format!("the swarm replaces a task whose health check fails, and this one asks {path}");
             self.findings.add(&LIVENESS_ON_READINESS, place, what);
         }
     }

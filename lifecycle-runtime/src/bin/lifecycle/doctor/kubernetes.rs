@@ -24,13 +24,16 @@ impl Cluster<'_> {
 
     /// A Service keeps traffic on the node that it came to.
     pub(super) fn has_local_traffic(&self) -> bool {
-        self.objects.iter().any(|object| object.at(&["spec", "externalTrafficPolicy"]).is_some_and(|it| it.is("Local")))
+        self.objects
+            .iter()
+            .any(|object| object.at(&["spec", "externalTrafficPolicy"]).is_some_and(|it| it.is("Local")))
     }
 
     /// The data of a ConfigMap.
     pub(super) fn config_map(&self, name: &str) -> Option<&Node> {
         let is_it = |object: &&&Node| {
-            object.text_at("kind") == Some("ConfigMap") && object.at(&["metadata", "name"]).is_some_and(|it| it.text() == Some(name))
+            object.text_at("kind") == Some("ConfigMap")
+                && object.at(&["metadata", "name"]).is_some_and(|it| it.text() == Some(name))
         };
         self.objects.iter().find(is_it)?.get("data")
     }
@@ -113,7 +116,9 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
 /// The objects of a document, which may be a list of them.
 fn collect<'a>(document: &'a Node, objects: &mut Vec<&'a Node>) {
     match document.get("items") {
-        Some(Node { value: Value::List(items), .. }) if document.text_at("kind").is_some_and(|it| it.ends_with("List")) => {
+        Some(Node { value: Value::List(items), .. })
+            if document.text_at("kind").is_some_and(|it| it.ends_with("List")) =>
+        {
             items.iter().for_each(|item| collect(item, objects));
         }
         _ => objects.push(document),
@@ -124,11 +129,15 @@ fn examine_workload(doctor: &mut Doctor<'_>, file: usize, workload: &Workload<'_
     let at = |node: &Node| Place { file, line: node.line };
     let Workload { kind, object, .. } = *workload;
     let strategy = object.at(&["spec", "strategy"]);
-    let serves = !workload.container.items_at("ports").is_empty() || workload.container.get("readinessProbe").is_some();
+    let serves = !workload.container.items_at("ports").is_empty()
+        || workload.container.get("readinessProbe").is_some();
     if let Some(recreate) = strategy.and_then(|it| it.get("type")).filter(|it| it.is("Recreate") && serves) {
         doctor.findings.add(&RECREATE, at(recreate), "strategy: Recreate");
     }
-    if let Some(all) = strategy.and_then(|it| it.at(&["rollingUpdate", "maxUnavailable"])).filter(|it| it.is("100%") && serves) {
+    if let Some(all) = strategy
+        .and_then(|it| it.at(&["rollingUpdate", "maxUnavailable"]))
+        .filter(|it| it.is("100%") && serves)
+    {
         doctor.findings.add(&RECREATE, at(all), "maxUnavailable: 100%");
     }
     let job = match kind {
@@ -141,8 +150,10 @@ fn examine_workload(doctor: &mut Doctor<'_>, file: usize, workload: &Workload<'_
     let gives_up = job.get("backoffLimit").is_some_and(|it| it.is("0")) && !policy_is(workload, "OnFailure");
     if !has_policy && !gives_up {
         let mend = "restartPolicy: Never, and podFailurePolicy: { rules: [{ action: FailJob, onExitCodes: { operator: In, values: [78] } }] }";
-        let what = format!("the {kind} tries up to {} times more", job.text_at("backoffLimit").unwrap_or("6"));
-        let place = job.get("backoffLimit").or(workload.pod.get("restartPolicy")).map_or(at(workload.container), at);
+        let what =
+            format!("the {kind} tries up to {} times more", job.text_at("backoffLimit").unwrap_or("6"));
+        let place =
+            job.get("backoffLimit").or(workload.pod.get("restartPolicy")).map_or(at(workload.container), at);
         doctor.findings.add_with(&RESTART_ON_78, place, what, mend);
     }
 }

@@ -12,9 +12,7 @@ use super::findings::Place;
 use super::kubernetes::{Cluster, NEWS, Workload};
 use super::kubernetes_probes::{self, Target};
 use super::node::Node;
-use super::rules::{
-    DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST,
-};
+use super::rules::{DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST};
 use super::variables::Variables;
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(30);
@@ -68,11 +66,15 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<(), Stri
     doctor.findings.looked_at(place, what);
     let words = words(container);
     let command = container.get("command").or(container.get("args")).map_or(place, at);
-    let whole = if container.get("command").is_some() { words } else { joined(image.entrypoint, Some(words)) };
+    let whole =
+        if container.get("command").is_some() { words } else { joined(image.entrypoint, Some(words)) };
     doctor.shell(&whole, command);
     doctor.init(&whole, command);
     if container.get("image").is_none() {
-        doctor.findings.note(place, "this is a patch: what it does not say is not checked; render it first, with `kubectl kustomize`");
+        doctor.findings.note(
+            place,
+            "this is a patch: what it does not say is not checked; render it first, with `kubectl kustomize`",
+        );
         return Ok(());
     }
     let hook = hook(doctor, pod, &facts);
@@ -96,10 +98,16 @@ fn variables(pod: &Pod<'_>) -> Variables {
     }
     for item in pod.container().items_at("env") {
         let named = item.at(&["valueFrom", "configMapKeyRef"]);
-        let from_map = || pod.cluster.config_map(named?.text_at("name")?)?.text_at(named?.text_at("key")?).map(str::to_owned);
+        let from_map = || {
+            pod.cluster
+                .config_map(named?.text_at("name")?)?
+                .text_at(named?.text_at("key")?)
+                .map(str::to_owned)
+        };
         let value = match item.get("valueFrom") {
             Some(_) => from_map(),
-            None => Some(item.text_at("value").unwrap_or_default().to_owned()).filter(|value| !value.contains("$(")),
+            None => Some(item.text_at("value").unwrap_or_default().to_owned())
+                .filter(|value| !value.contains("$(")),
         };
         variables.set(item.text_at("name").unwrap_or_default(), value, Some(pod.at(item)));
     }
@@ -129,7 +137,12 @@ fn times(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts, variables: &Vari
     doctor.grace_is_used(&grace, facts, variables);
     // The kubelet may take another one when it restarts a container that is not alive.
     if let Some(own) = pod.container().at(&["livenessProbe", name]) {
-        let grace = Grace { setting: "terminationGracePeriodSeconds of livenessProbe", period: own.seconds().unwrap_or(period), place: pod.at(own), hook };
+        let grace = Grace {
+            setting: "terminationGracePeriodSeconds of livenessProbe",
+            period: own.seconds().unwrap_or(period),
+            place: pod.at(own),
+            hook,
+        };
         doctor.grace(&grace, facts, variables);
     }
 }
@@ -149,7 +162,10 @@ fn delays(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts, variables: &Var
     };
     let place = variables.place("LIFECYCLE_DRAIN_DELAY").unwrap_or(pod.at(container));
     if slept + delay < NEWS && serves && pod.workload.is_service() {
-        let what = format!("{} after the deletion, and its news takes a second or two to every node", in_words(slept + delay));
+        let what = format!(
+            "{} after the deletion, and its news takes a second or two to every node",
+            in_words(slept + delay)
+        );
         let mend = "LIFECYCLE_DRAIN_DELAY: 5s, which is the default in Kubernetes";
         doctor.findings.add_with(&DELAY_TOO_SHORT, place, what, mend);
     }
@@ -178,7 +194,11 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
     }
     if let Some(asked) = hook.get("httpGet") {
         return match kubernetes_probes::target(pod, asked, facts) {
-            Target::Probe(path) if path == "/prestop" && facts.probe.is_some_and(|probe| probe.has_prestop) => Hook::Prestop,
+            Target::Probe(path)
+                if path == "/prestop" && facts.probe.is_some_and(|probe| probe.has_prestop) =>
+            {
+                Hook::Prestop
+            }
             Target::Probe(path) => {
                 doctor.findings.add(&HOOK_UNANSWERED, place, format!("the probe does not answer {path}"));
                 Hook::None
@@ -188,7 +208,11 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
                 Hook::None
             }
             Target::Elsewhere { path, .. } if path == "/prestop" => {
-                doctor.findings.add(&HOOK_UNANSWERED, place, "/prestop is not asked at the port of the probe");
+                doctor.findings.add(
+                    &HOOK_UNANSWERED,
+                    place,
+                    "/prestop is not asked at the port of the probe",
+                );
                 Hook::None
             }
             Target::Elsewhere { .. } | Target::Unknown => Hook::Unknown,
@@ -213,13 +237,22 @@ fn slept(words: &[String]) -> Option<Duration> {
 }
 
 /// Proxies through which an application reaches others, or others reach it.
-const PROXIES: [&str; 8] =
-    ["istio-proxy", "linkerd-proxy", "envoy", "cloud-sql-proxy", "cloudsql-proxy", "pgbouncer", "haproxy", "nginx"];
+const PROXIES: [&str; 8] = [
+    "istio-proxy",
+    "linkerd-proxy",
+    "envoy",
+    "cloud-sql-proxy",
+    "cloudsql-proxy",
+    "pgbouncer",
+    "haproxy",
+    "nginx",
+];
 
 fn sidecars(doctor: &mut Doctor<'_>, pod: &Pod<'_>, spec: &Node) {
     let own = pod.container().text_at("name");
     for container in spec.items_at("containers").iter().filter(|it| it.text_at("name") != own) {
-        let (name, image) = (container.text_at("name").unwrap_or_default(), container.text_at("image").unwrap_or_default());
+        let (name, image) =
+            (container.text_at("name").unwrap_or_default(), container.text_at("image").unwrap_or_default());
         let image = base(image).split([':', '@']).next().unwrap_or_default();
         let is_proxy = PROXIES.iter().any(|proxy| name == *proxy || image == *proxy);
         if is_proxy && container.at(&["lifecycle", "preStop"]).is_none() {

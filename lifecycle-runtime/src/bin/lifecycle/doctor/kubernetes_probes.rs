@@ -11,15 +11,18 @@ use super::health::PATHS;
 use super::kubernetes_pod::{Pod, serving_ports};
 use super::node::Node;
 use super::rules::{
-    LIVENESS_ON_READINESS, NO_READINESS_PROBE, PROBE_ELSEWHERE, PROBE_LOOPBACK, PROBE_UNANSWERED, READY_ENDS_FIRST,
-    READY_TOO_EARLY, START_CUT_SHORT,
+    LIVENESS_ON_READINESS, NO_READINESS_PROBE, PROBE_ELSEWHERE, PROBE_LOOPBACK, PROBE_UNANSWERED,
+    READY_ENDS_FIRST, READY_TOO_EARLY, START_CUT_SHORT,
 };
 
 /// What an `httpGet` asks.
 pub(super) enum Target {
     /// This path, at the port of the probe.
     Probe(String),
-    Elsewhere { port: u16, path: String },
+    Elsewhere {
+        port: u16,
+        path: String,
+    },
     /// It cannot be answered; and why.
     Nothing(String),
     Unknown,
@@ -29,7 +32,8 @@ pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
     let path = asked.text_at("path").unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
     let Some(written) = asked.get("port").and_then(Node::text) else { return Target::Unknown };
-    let named = || pod.container().items_at("ports").iter().find(|port| port.text_at("name") == Some(written));
+    let named =
+        || pod.container().items_at("ports").iter().find(|port| port.text_at("name") == Some(written));
     let port = match written.parse::<u16>() {
         Ok(port) => port,
         Err(_) => match named().and_then(|port| port.text_at("containerPort")?.parse().ok()) {
@@ -59,15 +63,22 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
         let place = pod.at(asked.get("path").unwrap_or(asked));
         match target(pod, asked, facts) {
             Target::Probe(path) if !PATHS.contains(&path.as_str()) => {
-                doctor.findings.add(&PROBE_UNANSWERED, place, format!("{kind}: the probe does not answer {path}"));
+                doctor.findings.add(
+                    &PROBE_UNANSWERED,
+                    place,
+                    format!("{kind}: the probe does not answer {path}"),
+                );
             }
             Target::Probe(path) => {
-                is_asked_from_outside = asked.get("host").is_none().then_some(place).or(is_asked_from_outside);
+                is_asked_from_outside =
+                    asked.get("host").is_none().then_some(place).or(is_asked_from_outside);
                 asks(doctor, pod, kind, &path, place);
             }
             Target::Elsewhere { port, path } if PATHS[..4].contains(&path.as_str()) => {
                 let what = match facts.probe {
-                    Some(probe) => format!("{kind} asks {path} at port {port}, and the probe is at {}", probe.address),
+                    Some(probe) => {
+                        format!("{kind} asks {path} at port {port}, and the probe is at {}", probe.address)
+                    }
                     None => format!("{kind} asks {path}, and the program has no probe"),
                 };
                 doctor.findings.add(&PROBE_ELSEWHERE, place, what);
@@ -86,7 +97,8 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
     start(doctor, pod, facts);
     if container.get("readinessProbe").is_none() && pod.workload.is_service() {
         if let Some(port) = serving_ports(pod, facts).next() {
-            let what = format!("port {} and no readinessProbe", port.text_at("containerPort").unwrap_or_default());
+            let what =
+                format!("port {} and no readinessProbe", port.text_at("containerPort").unwrap_or_default());
             doctor.findings.add(&NO_READINESS_PROBE, pod.at(container), what);
         }
     }
@@ -99,13 +111,21 @@ fn asks(doctor: &mut Doctor<'_>, pod: &Pod<'_>, kind: &str, path: &str, place: P
             doctor.findings.add(&LIVENESS_ON_READINESS, place, format!("livenessProbe asks {path}"));
         }
         ("readinessProbe", "/livez") if pod.container().get("startupProbe").is_none() => {
-            doctor.findings.add(&READY_TOO_EARLY, place, "readinessProbe asks /livez, and there is no startupProbe");
+            doctor.findings.add(
+                &READY_TOO_EARLY,
+                place,
+                "readinessProbe asks /livez, and there is no startupProbe",
+            );
         }
         ("readinessProbe", "/readyz") => {
             let is_alone = pod.workload.is_single() && !pod.cluster.is_there("HorizontalPodAutoscaler");
             let why = if is_alone { "there is one replica" } else { "externalTrafficPolicy is Local" };
             if is_alone || pod.cluster.has_local_traffic() {
-                doctor.findings.add(&READY_ENDS_FIRST, place, format!("readinessProbe asks /readyz, and {why}"));
+                doctor.findings.add(
+                    &READY_ENDS_FIRST,
+                    place,
+                    format!("readinessProbe asks /readyz, and {why}"),
+                );
             }
         }
         _ => {}
@@ -128,12 +148,19 @@ fn start(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
     });
     let Some((kind, probe)) = deciding else { return };
     let number = |key: &str, default: f64| probe.get(key).and_then(Node::number).unwrap_or(default);
-    let seconds = number("initialDelaySeconds", 0.0) + number("periodSeconds", 10.0) * number("failureThreshold", 3.0);
+    let seconds =
+        number("initialDelaySeconds", 0.0) + number("periodSeconds", 10.0) * number("failureThreshold", 3.0);
     let patience = Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
     if patience < limit {
-        let what = format!("{kind} allows {}, and the start may take {}", in_words(patience), in_words(limit));
-        let needed = (limit.as_secs_f64() - number("initialDelaySeconds", 0.0)) / number("periodSeconds", 10.0).max(1.0);
-        let mend = format!("failureThreshold: {}; or set LIFECYCLE_STARTUP_TIMEOUT to less than {}", needed.ceil(), in_words(patience));
+        let what =
+            format!("{kind} allows {}, and the start may take {}", in_words(patience), in_words(limit));
+        let needed = (limit.as_secs_f64() - number("initialDelaySeconds", 0.0))
+            / number("periodSeconds", 10.0).max(1.0);
+        let mend = format!(
+            "failureThreshold: {}; or set LIFECYCLE_STARTUP_TIMEOUT to less than {}",
+            needed.ceil(),
+            in_words(patience)
+        );
         doctor.findings.add_with(&START_CUT_SHORT, pod.at(probe), what, mend);
     }
 }

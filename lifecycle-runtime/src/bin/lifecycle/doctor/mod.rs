@@ -114,11 +114,15 @@ enum Format {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let split = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    split.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "expected NAME=VALUE".to_owned())
+    split
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
 fn rule(id: &str) -> Result<&'static str, String> {
-    rules::named(id).map(|rule| rule.id).ok_or_else(|| "there is no such rule: --rules prints them".to_owned())
+    rules::named(id)
+        .map(|rule| rule.id)
+        .ok_or_else(|| "there is no such rule: --rules prints them".to_owned())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
@@ -159,11 +163,14 @@ fn examine(
     for (file, source) in sources.iter_mut().enumerate() {
         source.read_allowed(file, &mut findings);
     }
-    let mut doctor = Doctor::new(program, &sources, &arguments.container, &arguments.env, arguments.children, findings);
+    let mut doctor =
+        Doctor::new(program, &sources, &arguments.container, &arguments.env, arguments.children, findings);
     doctor.examine()?;
     let mut findings = doctor.findings;
     let is_allowed = |rule: &str| arguments.allow.contains(&rule);
-    findings.all.retain(|finding| !is_allowed(finding.rule.id) && !sources[finding.place.file].allows(finding));
+    findings
+        .all
+        .retain(|finding| !is_allowed(finding.rule.id) && !sources[finding.place.file].allows(finding));
     findings.all.sort_by_key(|finding| (finding.place, finding.rule.id));
     Ok((sources, findings))
 }

@@ -8,7 +8,8 @@ const DEEPEST: usize = 100;
 
 /// The exported object, or on which line reading came to its end, and why.
 pub(super) fn exported(text: &str) -> Result<Node, (usize, String)> {
-    let begin = ["module.exports", "export default"].into_iter().find_map(|mark| Some(text.find(mark)? + mark.len()));
+    let begin =
+        ["module.exports", "export default"].into_iter().find_map(|mark| Some(text.find(mark)? + mark.len()));
     let Some(begin) = begin else {
         return Err((1, "this exports nothing: `module.exports = { … }` is what is read".to_owned()));
     };

@@ -23,7 +23,12 @@ pub(super) fn text(sources: &[Source], findings: &Findings, in_colours: bool) ->
         let Finding { place, rule, what, .. } = finding;
         let severity = painted(rule.severity.name(), if finding.is_error() { "1;31" } else { "1;33" });
         let (why, mend) = (rule.why, finding.mend());
-        let _ = writeln!(text, "{}: {severity} {}: {what}\n    why: {why}\n    do:  {mend}", at(*place), painted(rule.id, "1"));
+        let _ = writeln!(
+            text,
+            "{}: {severity} {}: {what}\n    why: {why}\n    do:  {mend}",
+            at(*place),
+            painted(rule.id, "1")
+        );
     }
     for Note { place, text: note } in &findings.notes {
         let _ = writeln!(text, "{}: note: {note}", at(*place));
@@ -44,7 +49,12 @@ fn summary(files: usize, findings: &Findings) -> String {
         (errors, 0) => format!("{} in {}", count(errors, "error"), count(files, "file")),
         (0, warnings) => format!("{} in {}", count(warnings, "warning"), count(files, "file")),
         (errors, warnings) => {
-            format!("{} and {} in {}", count(errors, "error"), count(warnings, "warning"), count(files, "file"))
+            format!(
+                "{} and {} in {}",
+                count(errors, "error"),
+                count(warnings, "warning"),
+                count(files, "file")
+            )
         }
     }
 }

@@ -49,7 +49,9 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
     let at = |node: &Node| Place { file, line: node.line };
     let place = at(app);
     let kill_timeout = app.get("kill_timeout");
-    let written = kill_timeout.and_then(|node| span::parse(node.text()?, Unit::Milliseconds)).filter(|it| !it.is_zero());
+    let written = kill_timeout
+        .and_then(|node| span::parse(node.text()?, Unit::Milliseconds))
+        .filter(|it| !it.is_zero());
     let period = written.unwrap_or(DEFAULT_GRACE);
     let mut variables = Variables::default();
     for (name, value) in app.get("env").map(Node::entries).unwrap_or_default() {
@@ -73,11 +75,20 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
         doctor.findings.add(&PM2_WAIT_READY, at(wait_ready), what);
     }
     let stop_codes = app.get("stop_exit_codes");
-    let stops = |codes: &Node| codes.is("78") || codes.items().iter().any(|code| code.is("78")) || matches!(codes.value, Value::Unknown);
+    let stops = |codes: &Node| {
+        codes.is("78")
+            || codes.items().iter().any(|code| code.is("78"))
+            || matches!(codes.value, Value::Unknown)
+    };
     let restarts = !app.get("autorestart").is_some_and(|it| it.is("false"));
     if restarts && !stop_codes.is_some_and(stops) {
         let mend = "stop_exit_codes: [78]";
-        doctor.findings.add_with(&RESTART_ON_78, stop_codes.map_or(place, at), "PM2 restarts after every exit", mend);
+        doctor.findings.add_with(
+            &RESTART_ON_78,
+            stop_codes.map_or(place, at),
+            "PM2 restarts after every exit",
+            mend,
+        );
     }
     let treekill = app.get("treekill");
     if doctor.children && !treekill.is_some_and(|it| it.is("false")) {
@@ -93,7 +104,9 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
 /// What PM2 does only for programs of Node.js, or through a shell.
 fn examine_mode(doctor: &mut Doctor<'_>, file: usize, app: &Node) {
     let at = |node: &Node| Place { file, line: node.line };
-    if let Some(mode) = app.get("exec_mode").filter(|it| it.text().is_some_and(|mode| mode.starts_with("cluster"))) {
+    if let Some(mode) =
+        app.get("exec_mode").filter(|it| it.text().is_some_and(|mode| mode.starts_with("cluster")))
+    {
         doctor.findings.add(&PM2_MODE, at(mode), "exec_mode is `cluster`, which is for Node.js");
     }
     let script = app.text_at("script").unwrap_or_default();

@@ -22,7 +22,11 @@ const REFUSED: i32 = 78;
 
 pub(super) enum Program {
     /// Asked anew for each deployment, with its variables.
-    Binary { path: PathBuf, arguments: Vec<OsString>, patience: Duration },
+    Binary {
+        path: PathBuf,
+        arguments: Vec<OsString>,
+        patience: Duration,
+    },
     Printed(Facts),
 }
 
@@ -38,9 +42,13 @@ impl Program {
     /// A plan from a file.
     pub(super) fn printed(file: &Path) -> Result<Self, String> {
         let cannot = |what: String| format!("{}: {what}", file.display());
-        let text = std::fs::read_to_string(file).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(file).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
         let plan = plan_in(&text).ok_or_else(|| {
-            cannot("this is not the plan of an application: make one with LIFECYCLE_PLAN=json ./app > plan.json".to_owned())
+            cannot(
+                "this is not the plan of an application: make one with LIFECYCLE_PLAN=json ./app > plan.json"
+                    .to_owned(),
+            )
         })?;
         Facts::read(&plan).map(Self::Printed).map_err(cannot)
     }
@@ -61,7 +69,8 @@ impl Program {
                 command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
                 // What is set here is not what is set there.
                 let here = env::vars_os().map(|(name, _)| name);
-                let of_platforms = ["KUBERNETES_SERVICE_HOST", "pm_id", "SUPERVISOR_ENABLED", "NOTIFY_SOCKET"];
+                let of_platforms =
+                    ["KUBERNETES_SERVICE_HOST", "pm_id", "SUPERVISOR_ENABLED", "NOTIFY_SOCKET"];
                 for name in here.filter(|name| name.to_string_lossy().starts_with("LIFECYCLE_")) {
                     command.env_remove(name);
                 }
@@ -93,11 +102,18 @@ fn run(mut command: Command, path: &Path, patience: Duration) -> Result<Answer, 
     let status = group.0.wait().map_err(|error| format!("`{shown}` cannot be waited for: {error}"))?;
     let said = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
     if let Some(plan) = plan_in(&printed) {
-        return Facts::read(&plan).map(Answer::Facts).map_err(|what| format!("the plan of `{shown}`: {what}"));
+        return Facts::read(&plan)
+            .map(Answer::Facts)
+            .map_err(|what| format!("the plan of `{shown}`: {what}"));
     }
     if status.code() == Some(REFUSED) {
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| line.contains("LIFECYCLE_")).collect();
-        let why = lines.first().or(said.lines().map(str::trim).next().as_ref()).map_or("exit code 78", |line| line).to_owned();
+        let lines: Vec<&str> =
+            said.lines().map(str::trim).filter(|line| line.contains("LIFECYCLE_")).collect();
+        let why = lines
+            .first()
+            .or(said.lines().map(str::trim).next().as_ref())
+            .map_or("exit code 78", |line| line)
+            .to_owned();
         return Ok(Answer::Refused(why));
     }
     let end: Vec<&str> = said.lines().rev().take(5).collect();
@@ -111,8 +127,12 @@ fn run(mut command: Command, path: &Path, patience: Duration) -> Result<Answer, 
 /// The last line that is a plan: a program may print others before.
 fn plan_in(text: &str) -> Option<Value> {
     let lines = text.lines().rev().filter(|line| line.starts_with('{'));
-    let mut plans = lines.filter_map(|line| serde_json::from_str(line).ok()).filter(|plan: &Value| plan.get("schema").is_some());
-    plans.next().or_else(|| serde_json::from_str(text).ok().filter(|plan: &Value| plan.get("schema").is_some()))
+    let mut plans = lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|plan: &Value| plan.get("schema").is_some());
+    plans
+        .next()
+        .or_else(|| serde_json::from_str(text).ok().filter(|plan: &Value| plan.get("schema").is_some()))
 }
 
 /// A process group that is killed when this is dropped.
@@ -122,7 +142,8 @@ impl Drop for Group {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Ok(id) = i32::try_from(self.0.id()) {
-            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -145,7 +166,12 @@ fn reader(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> 
 pub(super) struct Answers(HashMap<String, Answer>);
 
 impl Answers {
-    pub(super) fn ask(&mut self, program: &Program, platform: Platform, variables: &Variables) -> Result<Answer, String> {
+    pub(super) fn ask(
+        &mut self,
+        program: &Program,
+        platform: Platform,
+        variables: &Variables,
+    ) -> Result<Answer, String> {
         let mut asked: Vec<(&str, &str)> = variables.known().collect();
         asked.sort_unstable();
         let key = format!("{platform:?} {asked:?}");

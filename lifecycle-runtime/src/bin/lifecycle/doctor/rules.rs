@@ -227,7 +227,8 @@ pub(super) fn table() -> String {
     for Rule { id, severity, kinds, what, why, mend, see, .. } in ALL {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         let page = see.split('#').next().unwrap_or(see);
-        let more = if *see == "doctor" { "this page".to_owned() } else { format!("[`{page}`](crate::{see})") };
+        let more =
+            if *see == "doctor" { "this page".to_owned() } else { format!("[`{page}`](crate::{see})") };
         let row = [&format!("`{id}`"), severity.name(), &kinds.join(", "), what, why, mend, &more];
         let _ = writeln!(table, "| {} |", row.join(" | "));
     }

@@ -12,9 +12,14 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) {
     let lines: Vec<(usize, Vec<String>)> = commands(&source.text);
     // Whoever writes a trap has thought of signals.
     let has_trap = lines.iter().any(|(_, words)| words.first().is_some_and(|word| word == "trap"));
-    let passes_all = |words: &[String]| words.iter().any(|word| ["$@", "${@}", "$*"].contains(&word.as_str()));
+    let passes_all =
+        |words: &[String]| words.iter().any(|word| ["$@", "${@}", "$*"].contains(&word.as_str()));
     let runs = |words: &[String]| !program.is_empty() && words.iter().any(|word| base(word) == program);
-    let starts = lines.iter().rev().find(|(_, words)| runs(words)).or_else(|| lines.last().filter(|(_, words)| passes_all(words)));
+    let starts = lines
+        .iter()
+        .rev()
+        .find(|(_, words)| runs(words))
+        .or_else(|| lines.last().filter(|(_, words)| passes_all(words)));
     let Some((line, words)) = starts else {
         let what = "no line of it starts the program, as far as can be seen";
         doctor.findings.note(Place { file, line: 1 }, what);
@@ -23,7 +28,9 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) {
     let place = Place { file, line: *line };
     let shown = words.join(" ");
     doctor.findings.looked_at(place, format!("the line that starts the program: `{shown}`"));
-    let is_only_told = words.first().is_some_and(|word| ["echo", "printf", "chown", "chmod", "test", "["].contains(&word.as_str()));
+    let is_only_told = words
+        .first()
+        .is_some_and(|word| ["echo", "printf", "chown", "chmod", "test", "["].contains(&word.as_str()));
     if !has_trap && !is_only_told && !words.iter().any(|word| word == "exec") {
         let what = format!("the shell waits for `{shown}`, and does not pass signals on");
         doctor.findings.add_with(&SHELL, place, what, format!("exec {shown}"));

@@ -62,7 +62,8 @@ pub(super) const HELM: &str = "it is a template, and only rendered files can be 
 impl Source {
     pub(super) fn read(name: &str, kind: Option<Kind>) -> Result<Self, String> {
         let cannot = |what: &str| format!("{name}: {what}");
-        let bytes = if name == "-" { bounded(io::stdin().lock()) } else { File::open(name).and_then(bounded) };
+        let bytes =
+            if name == "-" { bounded(io::stdin().lock()) } else { File::open(name).and_then(bounded) };
         let bytes = bytes.map_err(|error| cannot(&format!("it cannot be read: {error}")))?;
         if bytes.len() as u64 > MOST {
             return Err(cannot("it is larger than 16 MiB, which no deployment is"));
@@ -153,7 +154,10 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
         "js" | "cjs" | "mjs" => return text.contains("apps").then_some(Kind::Pm2),
         _ => {}
     }
-    let mut code = text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'));
+    let mut code = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'));
     if text.starts_with("#!") && text.lines().next().is_some_and(|first| first.contains("sh")) {
         return Some(Kind::Script);
     }
@@ -181,8 +185,9 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
         return Some(Kind::Dockerfile);
     }
     let has_section = has_line(&["backend", "frontend", "listen", "defaults"]);
-    (has_section && (file.contains("haproxy") || end == "cfg" || has_line(&["global", "server", "bind", "mode"])))
-        .then_some(Kind::Haproxy)
+    (has_section
+        && (file.contains("haproxy") || end == "cfg" || has_line(&["global", "server", "bind", "mode"])))
+    .then_some(Kind::Haproxy)
 }
 
 /// Whether it is what Helm makes manifests from, and not what it makes.

@@ -63,8 +63,11 @@ fn examine_unit(doctor: &mut Doctor<'_>, unit: &Unit) -> Result<(), String> {
     start(doctor, unit, &facts, kind);
     stop(doctor, unit);
     restart(doctor, unit, kind);
-    let (timeout, delay) = (in_words(facts.shutdown_timeout), facts.drain_delay.map_or("not known".to_owned(), in_words));
-    doctor.findings.looked_at(unit.place, format!("unit `{}`: stop {timeout}, drain delay {delay}", unit.name));
+    let (timeout, delay) =
+        (in_words(facts.shutdown_timeout), facts.drain_delay.map_or("not known".to_owned(), in_words));
+    doctor
+        .findings
+        .looked_at(unit.place, format!("unit `{}`: stop {timeout}, drain delay {delay}", unit.name));
     Ok(())
 }
 
@@ -95,7 +98,11 @@ fn start(doctor: &mut Doctor<'_>, unit: &Unit, facts: &Facts, kind: &str) {
     if kind == "forking" {
         never(doctor, place, "Type=forking waits for the first process to end, and this one stays");
     } else if notifies && !facts.has_systemd {
-        never(doctor, place, "Type=notify waits for READY=1, and the program is built without the feature `systemd`");
+        never(
+            doctor,
+            place,
+            "Type=notify waits for READY=1, and the program is built without the feature `systemd`",
+        );
     } else if notifies && access.is_some_and(|it| it.value == "none") {
         never(doctor, access.map_or(place, |it| it.place), "NotifyAccess=none lets no message through");
     } else if notifies && !hears_all && is_kept(doctor, unit) {
@@ -141,7 +148,9 @@ fn stop(doctor: &mut Doctor<'_>, unit: &Unit) {
     for setting in unit.all("ExecStop") {
         let words = split(setting.value.trim_start_matches(['@', '-', ':', '+', '!', '|']));
         let kills = words.first().is_some_and(|first| ["kill", "pkill", "killall"].contains(&base(first)));
-        let hard = words.iter().any(|word| ["-9", "-KILL", "-SIGKILL", "KILL", "SIGKILL", "--signal=KILL"].contains(&word.as_str()));
+        let hard = words.iter().any(|word| {
+            ["-9", "-KILL", "-SIGKILL", "KILL", "SIGKILL", "--signal=KILL"].contains(&word.as_str())
+        });
         if kills && hard {
             doctor.findings.add(&EXEC_STOP_KILLS, setting.place, format!("ExecStop={}", setting.value));
         }
@@ -152,7 +161,10 @@ fn restart(doctor: &mut Doctor<'_>, unit: &Unit, kind: &str) {
     let Some(restart) = unit.get("Restart") else { return };
     let restarts = ["always", "on-failure"].contains(&restart.value.as_str());
     let prevented = unit.all("RestartPreventExitStatus");
-    let prevents = prevented.iter().flat_map(|it| it.value.split_whitespace()).any(|code| ["78", "CONFIG", "EX_CONFIG"].contains(&code));
+    let prevents = prevented
+        .iter()
+        .flat_map(|it| it.value.split_whitespace())
+        .any(|code| ["78", "CONFIG", "EX_CONFIG"].contains(&code));
     if restarts && !prevents && kind != "oneshot" {
         let (what, mend) = (format!("Restart={}", restart.value), "RestartPreventExitStatus=78");
         doctor.findings.add_with(&RESTART_ON_78, restart.place, what, mend);

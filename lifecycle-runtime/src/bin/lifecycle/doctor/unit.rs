@@ -18,7 +18,6 @@ pub(super) struct Setting {
     pub(super) place: Place,
 }
 
-
 /// The units in some of the files. A drop-in belongs to the unit before it.
 pub(super) fn units(sources: &[Source], files: &[usize]) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
@@ -46,7 +45,8 @@ fn service(text: &str, file: usize) -> (usize, Vec<Setting>) {
         if trimmed.starts_with(['#', ';']) || (trimmed.is_empty() && !goes_on) {
             continue;
         }
-        let (code, continues) = trimmed.strip_suffix('\\').map_or((trimmed, false), |code| (code.trim_end(), true));
+        let (code, continues) =
+            trimmed.strip_suffix('\\').map_or((trimmed, false), |code| (code.trim_end(), true));
         if goes_on {
             if let Some(setting) = settings.last_mut().filter(|_| is_service) {
                 setting.value = format!("{} {code}", setting.value);

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn the_default_of_a_value_counts() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(expanded(text).as_deref(), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<&str>| assert_eq!(expanded(text).as_deref(), expected, "{text}");
         check("30s", Some("30s"));
         check("${DELAY:-7s}", Some("7s"));
         check("a${B-c}d", Some("acd"));

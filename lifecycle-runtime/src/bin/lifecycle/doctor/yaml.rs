@@ -47,7 +47,8 @@ impl Tree {
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), &'static str> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                let is_null = style == saphyr_parser::ScalarStyle::Plain && ["", "~", "null", "Null", "NULL"].contains(&&*text);
+                let is_null = style == saphyr_parser::ScalarStyle::Plain
+                    && ["", "~", "null", "Null", "NULL"].contains(&&*text);
                 let value = if is_null { Value::Null } else { Value::Text(text.into_owned()) };
                 self.put(Node::new(line, value), anchor)
             }
