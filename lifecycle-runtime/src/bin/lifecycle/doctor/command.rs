@@ -93,7 +93,7 @@ pub(super) fn script_keeps_signals(shell: &str, script: &str, program: &str) -> 
     // Without a name to go by, the last command is the program.
     let at = parts.iter().position(|part| part.runs(program)).unwrap_or(parts.len().checked_sub(1)?);
     let (own, is_last) = (&parts[at], at + 1 == parts.len());
-    let shown = own.shown();
+    let shown = if own.ends_compound() { shortened(script) } else { shortened(&own.words.join(" ")) };
     let is_in_pipeline = own.is_piped || parts.get(at + 1).is_some_and(|next| next.is_piped);
     if own.end == End::Background {
         return Some(format!("the shell starts `{shown}` in the background, and does not pass signals on"));
@@ -137,12 +137,13 @@ impl Part {
     fn ends_compound(&self) -> bool {
         self.words.first().is_some_and(|word| ["fi", "done", "esac", "}"].contains(&word.as_str()))
     }
+}
 
-    fn shown(&self) -> String {
-        let text = self.words.join(" ");
-        let short: String = text.chars().take(40).collect();
-        if short.len() < text.len() { short + "…" } else { short }
-    }
+/// The first words of a text, on one line.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = line.chars().take(40).collect();
+    if short.len() < line.len() { short + "…" } else { short }
 }
 
 /// The commands between `;`, `&&`, `||`, `|`, `&` and the ends of lines.

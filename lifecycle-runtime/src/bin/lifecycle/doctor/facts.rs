@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) startup_timeout: Option<Duration>,
     /// `None` if it is not known.
     pub(super) drain_delay: Option<Duration>,
+    /// It is the default in Kubernetes, for what serves requests.
+    is_default_delay: bool,
     pub(super) probe: Option<Probe>,
     pub(super) has_systemd: bool,
     pub(super) warnings: Vec<String>,
@@ -105,6 +107,7 @@ impl Facts {
             },
             startup_timeout: span("startup_timeout_ms"),
             drain_delay: Some(span("drain_delay_ms").ok_or_else(|| missing("drain_delay_ms"))?),
+            is_default_delay: plan["delays_only_if_serving"] == true,
             probe: address.map(|address| Probe { address, has_prestop: plan["probe"]["prestop"] == true }),
             has_systemd: texts("features").iter().any(|feature| feature == "systemd"),
             warnings: texts("warnings"),
@@ -126,8 +129,12 @@ impl Facts {
             Some("none") => None,
             _ => span("LIFECYCLE_STARTUP_TIMEOUT").or(self.startup_timeout),
         };
-        // A plan without a delay does not say whether the code has asked for none.
-        let in_plan = self.drain_delay.filter(|delay| !delay.is_zero() || platform != Platform::Kubernetes);
+        let in_plan = match platform {
+            // A plan without a delay does not say whether the code has asked for none.
+            Platform::Kubernetes => self.drain_delay.filter(|delay| !delay.is_zero()),
+            _ if self.is_default_delay => Some(Duration::ZERO),
+            _ => self.drain_delay,
+        };
         self.drain_delay = span("LIFECYCLE_DRAIN_DELAY").or(in_plan);
         if let Some(address) = variables.get("LIFECYCLE_PROBE_ADDR").and_then(|it| it.trim().parse().ok()) {
             let has_prestop = self.probe.is_some_and(|probe| probe.has_prestop);
@@ -151,7 +158,7 @@ mod tests {
     fn plan() -> Value {
         json!({
             "schema": 1, "startup_timeout_ms": 60000, "shutdown_timeout_ms": 24000, "drain_delay_ms": 5000,
-            "timeout_origin": "0.8 of Kubernetes' 30.0 s", "features": ["probe", "systemd"],
+            "delays_only_if_serving": true, "timeout_origin": "0.8 of Kubernetes' 30.0 s", "features": ["probe", "systemd"],
             "probe": { "address": "0.0.0.0:8081", "prestop": true },
         })
     }
@@ -178,6 +185,8 @@ mod tests {
         assert_eq!(secs(&moved(Platform::Systemd, &[])), 25);
         assert_eq!(secs(&moved(Platform::Container, &[("LIFECYCLE_GRACE_PERIOD", "20s")])), 16);
         assert_eq!(secs(&moved(Platform::Container, &[("LIFECYCLE_SHUTDOWN_TIMEOUT", "40s")])), 40);
+        assert_eq!(moved(Platform::Container, &[]).drain_delay, Some(Duration::ZERO));
+        assert_eq!(moved(Platform::Kubernetes, &[]).drain_delay, Some(Duration::from_secs(5)));
         let probe = moved(Platform::Kubernetes, &[("LIFECYCLE_PROBE_ADDR", "127.0.0.1:1")]).probe.unwrap();
         assert!(probe.address.ip().is_loopback() && probe.has_prestop);
         assert_eq!(

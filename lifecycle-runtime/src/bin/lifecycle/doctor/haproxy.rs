@@ -7,11 +7,11 @@ use lifecycle::private::program::in_words;
 use super::case::Doctor;
 use super::choice::{Candidate, choose};
 use super::command::split;
-use super::facts::{Facts, Platform};
+use super::facts::{Facts, Platform, Probe};
 use super::findings::Place;
 use super::health::PATHS;
 use super::rules::{
-    CHECK_PASSES, CUTS_SESSIONS, DELAY_TOO_SHORT, NO_CHECK, PROBE_LOOPBACK, PROBE_UNANSWERED,
+    CHECK_PASSES, CUTS_SESSIONS, DELAY_TOO_SHORT, NO_CHECK, PROBE_LOOPBACK, PROBE_UNANSWERED, Rule,
 };
 use super::span::{self, Unit};
 
@@ -123,90 +123,115 @@ fn examine_section(doctor: &mut Doctor<'_>, file: usize, section: &Section, fact
     doctor
         .findings
         .looked_at(at(section.line), format!("backend `{}`, against a drain delay of {delay}", section.name));
+    let checks_otherwise =
+        ["external-check", "mysql-check", "pgsql-check", "redis-check", "smtpchk", "ldap-check", "tcp-check"];
+    if checks_otherwise.iter().any(|check| section.lines(&["option", check]).next().is_some()) {
+        doctor.findings.note(
+            at(section.line),
+            "its servers are checked by something else than HTTP, and what that finds is not known",
+        );
+        return;
+    }
     let path = checked_path(section);
-    let mut has_asked_probe = false;
+    // What holds for all servers of a backend is said of the first.
+    let mut said: Vec<&'static str> = Vec::new();
     for (line, words) in section.servers() {
-        let place = at(*line);
-        let name = words.get(1).map_or("", String::as_str);
-        let settings = section.with_defaults(*line, words);
-        let value =
-            |key: &str| settings.iter().rposition(|word| word == key).and_then(|at| settings.get(at + 1));
-        if value("on-marked-down").is_some_and(|it| it == "shutdown-sessions") {
-            let own = section
-                .lines(&["default-server"])
-                .find(|(_, words)| words.iter().any(|word| word == "on-marked-down"));
-            let place = own
-                .filter(|_| !words.iter().any(|word| word == "on-marked-down"))
-                .map_or(place, |(line, _)| at(*line));
-            doctor.findings.add(&CUTS_SESSIONS, place, "on-marked-down shutdown-sessions");
-        }
-        if settings.iter().any(|word| word == "backup") && !settings.iter().any(|word| word == "check") {
-            continue;
-        }
-        if !settings.iter().any(|word| word == "check") {
-            doctor.findings.add(&NO_CHECK, place, format!("server `{name}` has no `check`"));
-            continue;
-        }
-        let Some((path_line, path)) = &path else {
-            let what = format!("the check of server `{name}` only connects: there is no `option httpchk`");
-            doctor.findings.add(&CHECK_PASSES, place, what);
-            continue;
-        };
-        let port = value("port")
-            .cloned()
-            .or_else(|| words.get(2).and_then(|it| it.rsplit_once(':')).map(|(_, port)| port.to_owned()));
-        let is_probe = facts
-            .probe
-            .is_some_and(|probe| port.as_deref() == Some(probe.address.port().to_string().as_str()));
-        if is_probe && !has_asked_probe {
-            has_asked_probe = true;
-            check_path(doctor, at(*path_line), path, facts);
-        } else if !is_probe && ["/readyz", "/"].contains(&path.as_str()) && facts.probe.is_some() {
-            let what = format!("the check of server `{name}` does not ask the port of the probe");
-            doctor.findings.add(&CHECK_PASSES, place, what);
-            continue;
-        }
-        let span = |key: &str| value(key).and_then(|it| span::parse(it, Unit::Milliseconds));
-        let inter = span("inter").unwrap_or(Duration::from_secs(2));
-        let fall: u32 = value("fall").and_then(|it| it.parse().ok()).unwrap_or(3);
-        let next = span("fastinter").unwrap_or(inter);
-        let needed = inter + next * fall.saturating_sub(1) + Duration::from_secs(1);
-        if let Some(delay) = facts.drain_delay.filter(|delay| *delay < needed) {
-            let what = format!(
-                "server `{name}` is checked every {} and down after {fall} failures, and the drain delay is {}",
-                in_words(inter),
-                in_words(delay)
-            );
-            let mend = format!(
-                "LIFECYCLE_DRAIN_DELAY={}, or a shorter `inter` or `fastinter`",
-                span::spelled(needed)
-            );
-            doctor.findings.add_with(&DELAY_TOO_SHORT, place, what, mend);
+        for (rule, line, what, mend) in examine_server(section, *line, words, path.as_ref(), facts) {
+            if !said.contains(&rule.id) {
+                said.push(rule.id);
+                match mend {
+                    Some(mend) => doctor.findings.add_with(rule, at(line), what, mend),
+                    None => doctor.findings.add(rule, at(line), what),
+                }
+            }
         }
     }
 }
 
-fn check_path(doctor: &mut Doctor<'_>, place: Place, path: &str, facts: &Facts) {
+type Found = (&'static Rule, usize, String, Option<String>);
+
+fn examine_server(
+    section: &Section,
+    line: usize,
+    words: &[String],
+    path: Option<&(usize, String)>,
+    facts: &Facts,
+) -> Vec<Found> {
+    let mut found = Vec::new();
+    let name = words.get(1).map_or("", String::as_str);
+    let settings = section.with_defaults(line, words);
+    let has = |key: &str| settings.iter().any(|word| word == key);
+    let value = |key: &str| settings.iter().rposition(|word| word == key).and_then(|at| settings.get(at + 1));
+    if value("on-marked-down").is_some_and(|it| it == "shutdown-sessions") {
+        let is_in = |words: &[String]| words.iter().any(|word| word == "on-marked-down");
+        let default = section
+            .lines(&["default-server"])
+            .find(|(_, words)| is_in(words))
+            .map_or(line, |(line, _)| *line);
+        let line = if is_in(words) { line } else { default };
+        found.push((&CUTS_SESSIONS, line, "on-marked-down shutdown-sessions".to_owned(), None));
+    }
+    // Those that follow another one, or are asked by an agent, or are out of service.
+    if ["track", "agent-check", "disabled"].iter().any(|key| has(key)) {
+        return found;
+    }
+    if !has("check") {
+        found.push((&NO_CHECK, line, format!("server `{name}` has no `check`"), None));
+        return found;
+    }
+    let Some((path_line, path)) = path else {
+        let what = format!("the check of server `{name}` only connects: there is no `option httpchk`");
+        found.push((&CHECK_PASSES, line, what, None));
+        return found;
+    };
+    let port =
+        value("port").map(String::as_str).or_else(|| words.get(2)?.rsplit_once(':').map(|(_, port)| port));
+    match facts.probe.filter(|probe| port == Some(probe.address.port().to_string().as_str())) {
+        Some(probe) => found.extend(asks_probe(*path_line, path, probe)),
+        None if facts.probe.is_some() && ["/readyz", "/"].contains(&path.as_str()) => {
+            let what = format!("the check of server `{name}` does not ask the port of the probe");
+            found.push((&CHECK_PASSES, line, what, None));
+            return found;
+        }
+        None => {}
+    }
+    let span = |key: &str| value(key).and_then(|it| span::parse(it, Unit::Milliseconds));
+    let inter = span("inter").unwrap_or(Duration::from_secs(2));
+    let fall: u32 = value("fall").and_then(|it| it.parse().ok()).unwrap_or(3);
+    let next = span("fastinter").unwrap_or(inter);
+    let needed = inter + next.saturating_mul(fall.saturating_sub(1)) + Duration::from_secs(1);
+    if let Some(delay) = facts.drain_delay.filter(|delay| *delay < needed) {
+        let what = format!(
+            "server `{name}` is checked every {} and down after {fall} failures, and the drain delay is {}",
+            in_words(inter),
+            in_words(delay)
+        );
+        let mend =
+            format!("LIFECYCLE_DRAIN_DELAY={}, or a shorter `inter` or `fastinter`", span::spelled(needed));
+        found.push((&DELAY_TOO_SHORT, line, what, Some(mend)));
+    }
+    found
+}
+
+/// What is wrong with asking this path of the probe.
+fn asks_probe(line: usize, path: &str, probe: Probe) -> Vec<Found> {
+    let mut found = Vec::new();
     match path {
         // OPTIONS on `/` is answered like /readyz.
         "/readyz" | "/" => {}
-        "/livez" | "/servingz" | "/startupz" | "/status" => {
-            doctor.findings.add(
+        path if PATHS.contains(&path) => {
+            found.push((
                 &CHECK_PASSES,
-                place,
+                line,
                 format!("it asks {path}, which passes during the drain delay"),
-            );
+                None,
+            ));
         }
-        _ if !PATHS.contains(&path) => {
-            doctor.findings.add(&PROBE_UNANSWERED, place, format!("the probe does not answer {path}"));
-        }
-        _ => {}
+        _ => found.push((&PROBE_UNANSWERED, line, format!("the probe does not answer {path}"), None)),
     }
-    if let Some(probe) = facts.probe.filter(|probe| probe.address.ip().is_loopback()) {
-        doctor.findings.add(
-            &PROBE_LOOPBACK,
-            place,
-            format!("it is at {}, and HAProxy may be elsewhere", probe.address),
-        );
+    if probe.address.ip().is_loopback() {
+        let what = format!("it is at {}, and HAProxy may be on another machine", probe.address);
+        found.push((&PROBE_LOOPBACK, line, what, None));
     }
+    found
 }

@@ -6,6 +6,12 @@ use super::node::{Node, Value};
 /// Deeper nesting is refused.
 const DEEPEST: usize = 100;
 
+/// The object or list that a text consists of: JSON, and what JavaScript allows beyond it.
+pub(super) fn written(text: &str) -> Result<Node, (usize, String)> {
+    let mut reader = Reader { rest: text, line: 1, depth: 0 };
+    reader.value().map_err(|what| (reader.line, what.to_owned()))
+}
+
 /// The exported object, or on which line reading came to its end, and why.
 pub(super) fn exported(text: &str) -> Result<Node, (usize, String)> {
     let begin =

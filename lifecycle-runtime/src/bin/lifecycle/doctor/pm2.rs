@@ -24,6 +24,8 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
     let is_code = ["module.exports", "export default"].iter().any(|mark| text.contains(mark));
     let document = if is_code {
         object::exported(text)
+    } else if text.trim_start().starts_with(['{', '[', '/']) {
+        object::written(text)
     } else {
         yaml::documents(text).and_then(|all| all.into_iter().next().ok_or((1, "it is empty".to_owned())))
     };

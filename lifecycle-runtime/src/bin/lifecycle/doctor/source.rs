@@ -168,6 +168,10 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
         text.lines().any(|line| line.trim_start().trim_start_matches(['{', '"', '\'', ' ']).starts_with(key))
             || text.contains(&format!("\"{key}\""))
     };
+    // `"apps": [` or `apps: [`, but not `"scripts":`.
+    let has_word = |key: &str| {
+        [format!("\"{key}\":"), format!("\"{key}\" :"), format!("{key}:")].iter().any(|it| text.contains(it))
+    };
     if has_line(&["[Service]"]) {
         return Some(Kind::Systemd);
     }
@@ -177,7 +181,7 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
     if text.lines().any(|line| line.starts_with("services:")) || (has_key("services") && end == "json") {
         return Some(Kind::Compose);
     }
-    if has_key("apps") && ["json", "yaml", "yml"].contains(&end) {
+    if ["json", "yaml", "yml"].contains(&end) && ["apps", "script"].iter().any(|key| has_word(key)) {
         return Some(Kind::Pm2);
     }
     let first = code.next().unwrap_or_default();
@@ -216,6 +220,8 @@ mod tests {
         check("override.conf", "[Service]\nTimeoutStopSec=5\n", Some(Kind::Systemd));
         check("ecosystem.config.js", "module.exports = { apps: [] }", Some(Kind::Pm2));
         check("ecosystem.json", "{ \"apps\": [] }", Some(Kind::Pm2));
+        check("processes.json", "[{ script: './app' }]", Some(Kind::Pm2));
+        check("package.json", "{ \"scripts\": {} }", None);
         check("haproxy.cfg", "backend app\n", Some(Kind::Haproxy));
         check("entrypoint", "#!/bin/sh\n", Some(Kind::Script));
         check("a.timer", "[Timer]\n", None);

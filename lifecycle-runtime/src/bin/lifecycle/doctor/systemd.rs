@@ -131,14 +131,16 @@ fn stop(doctor: &mut Doctor<'_>, unit: &Unit) {
             doctor.findings.add(&CHILDREN, mode.map_or(unit.place, |it| it.place), what);
         }
         "control-group" => {}
-        "mixed" => {
+        "mixed" | "process" => {
             let place = unit.all("ExecStart").last().map_or(unit.place, |it| it.place);
             doctor.shell(&started(unit), place);
         }
-        other => {
-            let what = format!("KillMode={other}");
-            doctor.findings.add(&KILL_MODE, mode.map_or(unit.place, |it| it.place), what);
-        }
+        _ => {}
+    }
+    // Without children there is nothing for `process` to leave behind.
+    let leaves = mode.filter(|it| it.value == "none" || (it.value == "process" && doctor.children));
+    if let Some(mode) = leaves {
+        doctor.findings.add(&KILL_MODE, mode.place, format!("KillMode={}", mode.value));
     }
     for key in ["KillSignal", "RestartKillSignal"] {
         if let Some(signal) = unit.get(key) {
