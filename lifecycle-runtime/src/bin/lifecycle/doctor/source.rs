@@ -169,8 +169,9 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
             || text.contains(&format!("\"{key}\""))
     };
     // `"apps": [` or `apps: [`, but not `"scripts":`.
+    let bare: String = text.split_whitespace().collect();
     let has_word = |key: &str| {
-        [format!("\"{key}\":"), format!("\"{key}\" :"), format!("{key}:")].iter().any(|it| text.contains(it))
+        [format!("\"{key}\":"), format!("'{key}':"), format!("{key}:")].iter().any(|it| bare.contains(it))
     };
     if has_line(&["[Service]"]) {
         return Some(Kind::Systemd);
@@ -220,7 +221,7 @@ mod tests {
         check("override.conf", "[Service]\nTimeoutStopSec=5\n", Some(Kind::Systemd));
         check("ecosystem.config.js", "module.exports = { apps: [] }", Some(Kind::Pm2));
         check("ecosystem.json", "{ \"apps\": [] }", Some(Kind::Pm2));
-        check("processes.json", "[{ script: './app' }]", Some(Kind::Pm2));
+        check("processes.json", "[{ \"script\" : './app' }]", Some(Kind::Pm2));
         check("package.json", "{ \"scripts\": {} }", None);
         check("haproxy.cfg", "backend app\n", Some(Kind::Haproxy));
         check("entrypoint", "#!/bin/sh\n", Some(Kind::Script));
