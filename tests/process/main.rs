@@ -10,6 +10,7 @@ use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, progra
 
 mod blocked_log;
 mod clean_shutdown;
+mod command_line;
 mod configuration;
 mod crowded;
 mod embedding;

@@ -181,7 +181,7 @@ fn script(scheme: &str, path: &str, timeout: u32, scratch: &Scratch) -> Program 
 }
 
 /// A port that is free, and outside of what the system gives to whoever asks for any.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Other processes that run these tests at the same time begin elsewhere.
     let first = (process::id() * 50 % 10_000) as u16;
@@ -201,6 +201,6 @@ fn started(stdout: &str) -> u32 {
 }
 
 #[track_caller]
-fn assert_gone(pid: u32) {
+pub(crate) fn assert_gone(pid: u32) {
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} was left behind");
 }

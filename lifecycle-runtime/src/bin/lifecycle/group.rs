@@ -5,7 +5,8 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Child,
+    /// Until it is killed.
     #[cfg(unix)]
     id: Option<nix::unistd::Pid>,
     stdout: Stream,
@@ -61,10 +63,10 @@ impl Group {
         self.child.wait().await.map_err(|error| format!("the end of the program is not known: {error}"))
     }
 
-    /// Kills everything that is left of the group.
+    /// Kills everything that is left of the group. Once only: later, the number may be that of another.
     pub(crate) fn kill(&mut self) {
         #[cfg(unix)]
-        if let Some(id) = self.id {
+        if let Some(id) = self.id.take() {
             let _ = nix::sys::signal::killpg(id, nix::sys::signal::Signal::SIGKILL);
         }
         let _ = self.child.start_kill();
@@ -99,6 +101,11 @@ impl Drop for Group {
         self.kill();
         self.stdout.reader.abort();
         self.stderr.reader.abort();
+        // Where nobody else does it, it would stay in the table of processes.
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use clap::{Args, ValueEnum};
 use lifecycle::private::program::{duration, in_words};
 use tokio::time::timeout;
 
+use crate::Outcome;
+use crate::WRONG;
 use crate::group::{self, Group};
 use crate::output::{complain, deliver, quoted, tail};
-use crate::{Outcome, WRONG};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -182,9 +183,10 @@ fn eprint(texts: &[&str]) {
 fn last_words(stdout: &str, stderr: &str) -> String {
     let of = |name: &str, text: &str| {
         let text = tail(text, 10);
-        if text.is_empty() { String::new() } else { format!("\nthe end of its {name}:\n{}", quoted(&text)) }
+        let text = quoted(&text);
+        if text.is_empty() { text } else { format!("\nthe end of its {name}:\n{}", text.trim_end()) }
     };
-    (of("stdout", stdout) + &of("stderr", stderr)).trim_end().to_owned()
+    of("stdout", stdout) + &of("stderr", stderr)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod client;
 #[cfg(unix)]
 mod round;
 #[cfg(unix)]
+mod sending;
+#[cfg(unix)]
 mod sockets;
 
 use std::ffi::OsString;

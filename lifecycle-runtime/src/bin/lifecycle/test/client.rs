@@ -13,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::sending::{Sending, Sent};
+
 /// Where a server listens.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -97,13 +99,13 @@ impl Server {
 
     pub(crate) async fn ask(&self, path: &str) -> Result<Answer, NoAnswer> {
         let stream = self.connect().await?;
-        self.ask_on(stream, path).await.map_err(NoAnswer::Lost)
+        self.ask_on(stream, path, Sent::default()).await.map_err(NoAnswer::Lost)
     }
 
     /// Sends the request, and reads the answer to its end.
-    pub(crate) async fn ask_on(&self, stream: TcpStream, path: &str) -> Result<Answer, String> {
+    pub(crate) async fn ask_on(&self, stream: TcpStream, path: &str, sent: Sent) -> Result<Answer, String> {
         let (mut sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|error| in_full(&error))?;
+            handshake(TokioIo::new(Sending { stream, sent })).await.map_err(|error| in_full(&error))?;
         // It ends with the connection, or with this program.
         tokio::spawn(connection);
         let request = Request::get(path).header(HOST, &self.authority).header("user-agent", "lifecycle-test");

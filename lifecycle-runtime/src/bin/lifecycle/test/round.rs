@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::check::{Checks, show, show_output};
 use super::client::{Answer, NoAnswer, Server};
+use super::sending::Sent;
 use super::sockets;
 use crate::group::{self, Group};
 
@@ -127,10 +128,11 @@ impl<'a> Round<'a> {
         let Setting { server, request: path, startup, grace, .. } = self.setting;
         let stream = server.connect().await.map_err(NoAnswer::into_words)?;
         let here = stream.local_addr().map_err(|error| error.to_string())?.port();
-        let request = server.ask_on(stream, path);
+        let sent = Sent::default();
+        let request = server.ask_on(stream, path, sent.clone());
         pin!(request);
         let until = Instant::now() + *startup;
-        let under_way = timeout_at(until, self.is_under_way(here, request.as_mut())).await;
+        let under_way = timeout_at(until, self.is_under_way(here, &sent, request.as_mut())).await;
         let Ok(early) = under_way else {
             let what = format!("the server has not read it within {}", in_words(*startup));
             self.checks.add("request", Err(what));
@@ -174,9 +176,17 @@ impl<'a> Round<'a> {
     }
 
     /// Waits until the server has read the request, or has answered it already.
-    async fn is_under_way(&self, here: u16, mut request: Request<'_>) -> Option<Result<Answer, String>> {
+    async fn is_under_way(
+        &self,
+        here: u16,
+        sent: &Sent,
+        mut request: Request<'_>,
+    ) -> Option<Result<Answer, String>> {
         let Setting { server, ready, .. } = self.setting;
         let seen = async {
+            while !sent.is_sent() {
+                sleep(MOMENT).await;
+            }
             let began = Instant::now();
             loop {
                 match sockets::is_read(here, server.port()) {
@@ -200,7 +210,11 @@ impl Newcomers {
     /// Connects again and again until the server has ended.
     async fn connect(&self, setting: &Setting, ended: &Cell<bool>, until: Instant) {
         let path = setting.ready.as_deref().unwrap_or("/");
-        while !ended.get() {
+        loop {
+            sleep(BETWEEN).await;
+            if ended.get() {
+                return;
+            }
             let asked = timeout_at(until, setting.server.ask(path)).await;
             let count = match asked {
                 Ok(Ok(_)) => &self.answered,
@@ -208,18 +222,21 @@ impl Newcomers {
                 Ok(Err(NoAnswer::Lost(_))) | Err(_) => &self.lost,
             };
             count.set(count.get() + 1);
-            sleep(BETWEEN).await;
         }
     }
 
-    /// One may fall between the last accept of a server and the end of its listener, where no server can help it. A
-    /// second one cannot.
+    /// One may be lost when the listener is closed: the server has not accepted its connection, or has it without a
+    /// request. No server can help that. Those who come later are refused, so that a second one is the server's fault.
     fn judged(&self) -> Result<String, String> {
         let (answered, lost, refused) = (self.answered.get(), self.lost.get(), self.refused.get());
         let mut words = vec![format!("{answered} answered")];
         words.extend((lost > 0).then(|| format!("{lost} accepted without an answer")));
         words.extend((refused > 0).then(|| "then refused".to_owned()));
-        let words = if answered + lost == 0 { "refused at once".to_owned() } else { words.join(", ") };
+        let words = match (answered + lost, refused) {
+            (0, 0) => "none: the server had ended before".to_owned(),
+            (0, _) => "refused at once".to_owned(),
+            _ => words.join(", "),
+        };
         if lost > 1 {
             return Err(format!("{words}; expected each to be answered, or refused"));
         }
