@@ -13,6 +13,8 @@ mod clean_shutdown;
 mod command_line;
 mod configuration;
 mod crowded;
+mod doctor;
+mod doctor_played;
 mod embedding;
 mod end;
 mod errors;

@@ -13,13 +13,6 @@ pub struct PlannedProbe {
     pub has_prestop: bool,
 }
 
-impl PlannedProbe {
-    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "there is no probe then"))]
-    pub(crate) fn new(address: SocketAddr, has_prestop: bool) -> Self {
-        Self { address, has_prestop }
-    }
-}
-
 /// `0.0.0.0:8081, with /prestop`.
 impl fmt::Display for PlannedProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

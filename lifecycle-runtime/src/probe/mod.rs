@@ -192,7 +192,7 @@ impl Probe {
 
     /// What a plan says of it.
     pub(crate) fn planned(self) -> PlannedProbe {
-        PlannedProbe::new(self.address, self.has_prestop)
+        PlannedProbe { address: self.address, has_prestop: self.has_prestop }
     }
 
     /// Binds the address.

@@ -5,15 +5,14 @@ use std::time::Duration;
 use lifecycle::private::program::in_words;
 
 use super::command;
-use super::dockerfile::Image;
 use super::facts::{Facts, Origin, Platform};
 use super::findings::{Findings, Place};
+use super::image::Image;
 use super::program::{Answer, Answers, Program};
 use super::rules::{CHILDREN, GRACE_TOO_SHORT, GRACE_UNUSED, REFUSED, SHELL, UNKNOWN_VARIABLE};
-use super::source::{Kind, Source};
+use super::source::Source;
 use super::span::spelled;
 use super::variables::Variables;
-use super::{compose, dockerfile, haproxy, kubernetes, pm2, script, systemd};
 
 pub(super) struct Doctor<'a> {
     program: &'a Program,
@@ -58,39 +57,8 @@ impl<'a> Doctor<'a> {
         }
     }
 
-    pub(super) fn examine(&mut self) -> Result<(), String> {
-        let of = |wanted: &[Kind]| -> Vec<usize> {
-            let all = self.sources.iter().enumerate();
-            all.filter(|(_, source)| wanted.contains(&source.kind)).map(|(file, _)| file).collect()
-        };
-        let (images, others) =
-            (of(&[Kind::Dockerfile]), of(&[Kind::Kubernetes, Kind::Compose, Kind::Pm2, Kind::Script]));
-        let (units, balancers) = (of(&[Kind::Systemd]), of(&[Kind::Haproxy]));
-        let is_the_only_one = images.len() == 1;
-        for file in images {
-            let image = self.in_file(file, dockerfile::examine)?;
-            self.image = image.filter(|_| is_the_only_one);
-        }
-        for file in others {
-            self.in_file(file, |doctor, file| match doctor.sources[file].kind {
-                Kind::Kubernetes => kubernetes::examine(doctor, file),
-                Kind::Compose => compose::examine(doctor, file),
-                Kind::Pm2 => pm2::examine(doctor, file),
-                _ => {
-                    script::examine(doctor, file);
-                    Ok(())
-                }
-            })?;
-        }
-        systemd::examine(self, &units)?;
-        for file in balancers {
-            self.in_file(file, haproxy::examine)?;
-        }
-        Ok(())
-    }
-
     /// What goes wrong says in which file.
-    fn in_file<T>(
+    pub(super) fn in_file<T>(
         &mut self,
         file: usize,
         examine: impl Fn(&mut Self, usize) -> Result<T, String>,

@@ -5,17 +5,9 @@ use super::command::{base, split};
 use super::containers::{in_shell, joined};
 use super::facts::Platform;
 use super::findings::Place;
+use super::image::Image;
 use super::rules::SHELL;
 use super::variables::Variables;
-
-/// What containers have of the image.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Image {
-    pub(super) variables: Variables,
-    /// What it is made from, if there is neither a shell nor another program in that.
-    pub(super) bare: Option<String>,
-    pub(super) entrypoint: Option<Vec<String>>,
-}
 
 /// An instruction: its name, what it says, and its line.
 struct Instruction {

@@ -49,7 +49,7 @@ fn sections(text: &str) -> Vec<Section> {
             | "ring" | "http-errors" | "log-forward"
                 if begins =>
             {
-                (is_default, is_backend) = (false, false)
+                (is_default, is_backend) = (false, false);
             }
             _ if is_default => defaults.push((index + 1, words)),
             _ if is_backend => {

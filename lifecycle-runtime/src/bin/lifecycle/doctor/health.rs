@@ -34,7 +34,7 @@ fn asked(command: &str) -> Option<Asked> {
 impl Doctor<'_> {
     /// Holds a health check against the probe. `restarts` says whether one that fails ends the container.
     pub(super) fn health(&mut self, words: &[String], facts: &Facts, place: Place, restarts: bool) {
-        let image = self.image.as_ref().and_then(|image| image.bare.as_deref().map(|from| from.to_owned()));
+        let image = self.image.as_ref().and_then(|image| image.bare.clone());
         if let (Some(from), Some(first)) = (image, words.first()) {
             if !first.starts_with('/') || first.starts_with("/bin/") || first.starts_with("/usr/bin/") {
                 let what = format!("`{}` is not in an image that is made from {from}", base(first));

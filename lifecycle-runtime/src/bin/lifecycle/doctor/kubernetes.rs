@@ -1,65 +1,14 @@
 //! Kubernetes manifests: which documents run the application, and what surrounds their pods.
 
-use std::time::Duration;
-
 use super::case::Doctor;
 use super::choice::{Candidate, choose};
 use super::containers::programs;
 use super::findings::Place;
-use super::kubernetes_pod::{self, Pod};
 use super::node::{Node, Value};
+use super::pod::{Cluster, Pod, Workload, words};
 use super::rules::{RECREATE, RESTART_ON_78};
 use super::source::{HELM, is_template};
-use super::yaml;
-
-/// What the documents of a file say about one another.
-pub(super) struct Cluster<'a> {
-    objects: Vec<&'a Node>,
-}
-
-impl Cluster<'_> {
-    pub(super) fn is_there(&self, kind: &str) -> bool {
-        self.objects.iter().any(|object| object.text_at("kind") == Some(kind))
-    }
-
-    /// A Service keeps traffic on the node that it came to.
-    pub(super) fn has_local_traffic(&self) -> bool {
-        self.objects
-            .iter()
-            .any(|object| object.at(&["spec", "externalTrafficPolicy"]).is_some_and(|it| it.is("Local")))
-    }
-
-    /// The data of a ConfigMap.
-    pub(super) fn config_map(&self, name: &str) -> Option<&Node> {
-        let is_it = |object: &&&Node| {
-            object.text_at("kind") == Some("ConfigMap")
-                && object.at(&["metadata", "name"]).is_some_and(|it| it.text() == Some(name))
-        };
-        self.objects.iter().find(is_it)?.get("data")
-    }
-}
-
-/// What makes pods, and one of the containers in them.
-#[derive(Clone, Copy)]
-pub(super) struct Workload<'a> {
-    pub(super) kind: &'a str,
-    pub(super) name: &'a str,
-    pub(super) object: &'a Node,
-    pub(super) pod: &'a Node,
-    pub(super) container: &'a Node,
-}
-
-impl Workload<'_> {
-    /// Its pods are replaced by new ones, and stand behind a Service.
-    pub(super) fn is_service(&self) -> bool {
-        !["Job", "CronJob", "Pod"].contains(&self.kind)
-    }
-
-    pub(super) fn is_single(&self) -> bool {
-        let replicas = self.object.at(&["spec", "replicas"]);
-        ["Deployment", "StatefulSet"].contains(&self.kind) && replicas.is_none_or(|it| it.is("1"))
-    }
-}
+use super::{kubernetes_pod, kubernetes_probes, yaml};
 
 /// The spec of the pods that an object makes.
 fn pod(object: &Node) -> Option<&Node> {
@@ -95,7 +44,7 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
         for container in containers {
             let text = |key: &str| container.text_at(key).map(str::to_owned);
             let own = text("name").unwrap_or_default();
-            let command = kubernetes_pod::words(container);
+            let command = words(container);
             let of_workload = (containers.len() == 1).then(|| name.to_owned());
             let aliases = text("image").into_iter().chain(of_workload).chain(programs(&command)).collect();
             let item = Workload { kind, name, object, pod, container };
@@ -107,7 +56,10 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
         return Ok(());
     }
     for workload in choose(candidates, doctor.given, doctor.program())? {
-        kubernetes_pod::examine(doctor, &Pod { file, workload, cluster: &cluster })?;
+        let pod = Pod { file, workload, cluster: &cluster };
+        if let Some(facts) = kubernetes_pod::examine(doctor, &pod)? {
+            kubernetes_probes::examine(doctor, &pod, &facts);
+        }
         examine_workload(doctor, file, &workload);
     }
     Ok(())
@@ -161,6 +113,3 @@ fn examine_workload(doctor: &mut Doctor<'_>, file: usize, workload: &Workload<'_
 fn policy_is(workload: &Workload<'_>, policy: &str) -> bool {
     workload.pod.get("restartPolicy").is_some_and(|it| it.is(policy))
 }
-
-/// How long it takes until the news of a deletion is on every node.
-pub(super) const NEWS: Duration = Duration::from_secs(2);

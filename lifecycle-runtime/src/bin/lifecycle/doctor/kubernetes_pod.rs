@@ -8,20 +8,15 @@ use super::case::{Doctor, Grace};
 use super::command::{base, split};
 use super::containers::joined;
 use super::facts::{Facts, Platform};
-use super::findings::Place;
-use super::kubernetes::{Cluster, NEWS, Workload};
-use super::kubernetes_probes::{self, Target};
 use super::node::Node;
+use super::pod::{Pod, Target, Workload, serving_ports, target, words};
 use super::rules::{DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST};
 use super::variables::Variables;
 
-const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+/// How long it takes until the news of a deletion is on every node.
+const NEWS: Duration = Duration::from_secs(2);
 
-pub(super) struct Pod<'a> {
-    pub(super) file: usize,
-    pub(super) workload: Workload<'a>,
-    pub(super) cluster: &'a Cluster<'a>,
-}
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
 /// What happens between the deletion and the signal.
 enum Hook {
@@ -32,30 +27,15 @@ enum Hook {
     Unknown,
 }
 
-impl Pod<'_> {
-    pub(super) fn at(&self, node: &Node) -> Place {
-        Place { file: self.file, line: node.line }
-    }
-
-    pub(super) fn container(&self) -> &Node {
-        self.workload.container
-    }
-}
-
-/// The command of a container, and its arguments.
-pub(super) fn words(container: &Node) -> Vec<String> {
-    let words = |key: &str| container.get(key).and_then(Node::words);
-    joined(words("command"), words("args"))
-}
-
-pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<(), String> {
+/// The facts, if there is more to look at.
+pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<Option<Facts>, String> {
     let (container, at) = (pod.container(), |node: &Node| pod.at(node));
     let place = at(container);
     let name = container.text_at("name").unwrap_or_default();
     let Workload { kind, name: owner, pod: spec, .. } = pod.workload;
     let image = doctor.image.clone().unwrap_or_default();
     let mut variables = variables(pod).upon(&image.variables);
-    let Some(facts) = doctor.facts(Platform::Kubernetes, &mut variables, place)? else { return Ok(()) };
+    let Some(facts) = doctor.facts(Platform::Kubernetes, &mut variables, place)? else { return Ok(None) };
     doctor.deployed.push(facts.clone());
     let probe = facts.probe.map_or("no probe".to_owned(), |probe| format!("probe at {}", probe.address));
     let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
@@ -75,14 +55,13 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<(), Stri
             place,
             "this is a patch: what it does not say is not checked; render it first, with `kubectl kustomize`",
         );
-        return Ok(());
+        return Ok(None);
     }
     let hook = hook(doctor, pod, &facts);
     times(doctor, pod, &facts, &variables, &hook);
     delays(doctor, pod, &facts, &variables, &hook);
-    kubernetes_probes::examine(doctor, pod, &facts);
     sidecars(doctor, pod, spec);
-    Ok(())
+    Ok(Some(facts))
 }
 
 fn variables(pod: &Pod<'_>) -> Variables {
@@ -163,7 +142,7 @@ fn delays(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts, variables: &Var
     let place = variables.place("LIFECYCLE_DRAIN_DELAY").unwrap_or(pod.at(container));
     if slept + delay < NEWS && serves && pod.workload.is_service() {
         let what = format!(
-            "{} after the deletion, and its news takes a second or two to every node",
+            "the pod serves for {} after its deletion, and the news of that takes a second or two to every node",
             in_words(slept + delay)
         );
         let mend = "LIFECYCLE_DRAIN_DELAY: 5s, which is the default in Kubernetes";
@@ -176,16 +155,6 @@ fn delays(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts, variables: &Var
     }
 }
 
-/// The ports that are not the probe's.
-pub(super) fn serving_ports<'a>(pod: &'a Pod<'_>, facts: &Facts) -> impl Iterator<Item = &'a Node> {
-    let probe = facts.probe.map(|probe| f64::from(probe.address.port()));
-    let metrics = ["metrics", "prometheus", "probe", "health", "admin"];
-    pod.container().items_at("ports").iter().filter(move |port| {
-        let is_probe = port.get("containerPort").and_then(Node::number) == probe;
-        !is_probe && !port.text_at("name").is_some_and(|name| metrics.iter().any(|it| name.contains(it)))
-    })
-}
-
 fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
     let Some(hook) = pod.container().at(&["lifecycle", "preStop"]) else { return Hook::None };
     let place = pod.at(hook);
@@ -193,7 +162,7 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
         return seconds.seconds().map_or(Hook::Unknown, Hook::Sleep);
     }
     if let Some(asked) = hook.get("httpGet") {
-        return match kubernetes_probes::target(pod, asked, facts) {
+        return match target(pod, asked, facts) {
             Target::Probe(path)
                 if path == "/prestop" && facts.probe.is_some_and(|probe| probe.has_prestop) =>
             {

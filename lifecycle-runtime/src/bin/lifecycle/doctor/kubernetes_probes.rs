@@ -8,49 +8,12 @@ use super::case::Doctor;
 use super::facts::Facts;
 use super::findings::Place;
 use super::health::PATHS;
-use super::kubernetes_pod::{Pod, serving_ports};
 use super::node::Node;
+use super::pod::{Pod, Target, serving_ports, target};
 use super::rules::{
     LIVENESS_ON_READINESS, NO_READINESS_PROBE, PROBE_ELSEWHERE, PROBE_LOOPBACK, PROBE_UNANSWERED,
     READY_ENDS_FIRST, READY_TOO_EARLY, START_CUT_SHORT,
 };
-
-/// What an `httpGet` asks.
-pub(super) enum Target {
-    /// This path, at the port of the probe.
-    Probe(String),
-    Elsewhere {
-        port: u16,
-        path: String,
-    },
-    /// It cannot be answered; and why.
-    Nothing(String),
-    Unknown,
-}
-
-pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
-    let path = asked.text_at("path").unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
-    let path = if path.starts_with('/') { path } else { format!("/{path}") };
-    let Some(written) = asked.get("port").and_then(Node::text) else { return Target::Unknown };
-    let named =
-        || pod.container().items_at("ports").iter().find(|port| port.text_at("name") == Some(written));
-    let port = match written.parse::<u16>() {
-        Ok(port) => port,
-        Err(_) => match named().and_then(|port| port.text_at("containerPort")?.parse().ok()) {
-            Some(port) => port,
-            None => return Target::Nothing(format!("the container has no port called `{written}`")),
-        },
-    };
-    match facts.probe {
-        Some(probe) if probe.address.port() == port => {
-            if asked.get("scheme").is_some_and(|it| it.is("HTTPS")) {
-                return Target::Nothing("the probe speaks HTTP, and is asked by HTTPS".to_owned());
-            }
-            Target::Probe(path)
-        }
-        _ => Target::Elsewhere { port, path },
-    }
-}
 
 const KINDS: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 

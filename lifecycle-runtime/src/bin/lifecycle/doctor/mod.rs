@@ -10,6 +10,8 @@ mod facts;
 mod findings;
 mod haproxy;
 mod health;
+mod image;
+mod kind;
 mod kubernetes;
 mod kubernetes_pod;
 mod kubernetes_probes;
@@ -17,6 +19,7 @@ mod node;
 mod object;
 mod output;
 mod pm2;
+mod pod;
 mod program;
 mod rules;
 mod script;
@@ -37,9 +40,11 @@ use lifecycle::private::program::duration;
 
 use self::case::Doctor;
 use self::findings::Findings;
+use self::kind::Kind;
 use self::program::Program;
-use self::source::{Kind, Source};
-use crate::{Outcome, WRONG};
+use self::source::Source;
+use crate::Outcome;
+use crate::WRONG;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -165,7 +170,7 @@ fn examine(
     }
     let mut doctor =
         Doctor::new(program, &sources, &arguments.container, &arguments.env, arguments.children, findings);
-    doctor.examine()?;
+    examine_all(&mut doctor)?;
     let mut findings = doctor.findings;
     let is_allowed = |rule: &str| arguments.allow.contains(&rule);
     findings
@@ -173,4 +178,37 @@ fn examine(
         .retain(|finding| !is_allowed(finding.rule.id) && !sources[finding.place.file].allows(finding));
     findings.all.sort_by_key(|finding| (finding.place, finding.rule.id));
     Ok((sources, findings))
+}
+
+/// Images come first, because containers have their variables; and balancers last, because they know nothing of the
+/// variables that were set elsewhere.
+fn examine_all(doctor: &mut Doctor<'_>) -> Result<(), String> {
+    let of = |wanted: &[Kind]| -> Vec<usize> {
+        let all = doctor.sources.iter().enumerate();
+        all.filter(|(_, source)| wanted.contains(&source.kind)).map(|(file, _)| file).collect()
+    };
+    let (images, others) =
+        (of(&[Kind::Dockerfile]), of(&[Kind::Kubernetes, Kind::Compose, Kind::Pm2, Kind::Script]));
+    let (units, balancers) = (of(&[Kind::Systemd]), of(&[Kind::Haproxy]));
+    let is_the_only_one = images.len() == 1;
+    for file in images {
+        let image = doctor.in_file(file, dockerfile::examine)?;
+        doctor.image = image.filter(|_| is_the_only_one);
+    }
+    for file in others {
+        doctor.in_file(file, |doctor, file| match doctor.sources[file].kind {
+            Kind::Kubernetes => kubernetes::examine(doctor, file),
+            Kind::Compose => compose::examine(doctor, file),
+            Kind::Pm2 => pm2::examine(doctor, file),
+            _ => {
+                script::examine(doctor, file);
+                Ok(())
+            }
+        })?;
+    }
+    systemd::examine(doctor, &units)?;
+    for file in balancers {
+        doctor.in_file(file, haproxy::examine)?;
+    }
+    Ok(())
 }

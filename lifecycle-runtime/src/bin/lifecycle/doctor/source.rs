@@ -4,39 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use clap::ValueEnum;
-
 use super::findings::{Finding, Findings, Place};
+use super::kind::Kind;
 use super::rules;
 
 /// More than that is not a deployment.
 const MOST: u64 = 16 << 20;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
-    Kubernetes,
-    Systemd,
-    Compose,
-    Dockerfile,
-    /// A shell script that starts the program
-    Script,
-    Pm2,
-    Haproxy,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Kubernetes => "Kubernetes",
-            Self::Systemd => "systemd",
-            Self::Compose => "Compose",
-            Self::Dockerfile => "Dockerfile",
-            Self::Script => "script",
-            Self::Pm2 => "PM2",
-            Self::Haproxy => "HAProxy",
-        }
-    }
-}
 
 pub(super) struct Source {
     /// As it was given; `-` is stdin.
