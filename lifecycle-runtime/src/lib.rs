@@ -122,6 +122,7 @@
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
 //! * [`pictures`]: the plan of an application before it starts, and what happened to it, as text, pictures and JSON.
 //! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
+//! * [`doctor`]: what is wrong with manifests, units, Compose files, Dockerfiles and balancers, for this application.
 //! * [`guarantees`]: the rules below in full, each with the tests that check it.
 //! * [`glossary`]: the words used here, one or two lines each.
 //! * [`architecture`]: the map of the code, for contributors.
@@ -210,7 +211,7 @@
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
-//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines and tests how servers stop: see [`program`] |
+//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines, tests how servers stop, and examines deployments: see [`program`] |
 //! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
 //!
 //! # Resources in other crates
@@ -235,6 +236,8 @@ pub mod guarantees {}
 pub mod kubernetes {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
+#[doc = include_str!("../docs/doctor.md")]
+pub mod doctor {}
 #[doc = include_str!("../docs/program.md")]
 pub mod program {}
 #[doc = include_str!("../docs/recipes.md")]
