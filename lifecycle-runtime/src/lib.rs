@@ -228,6 +228,8 @@
 pub mod adoption {}
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("../docs/doctor.md")]
+pub mod doctor {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("../docs/guarantees.md")]
@@ -236,8 +238,6 @@ pub mod guarantees {}
 pub mod kubernetes {}
 #[doc = include_str!("../docs/pictures.md")]
 pub mod pictures {}
-#[doc = include_str!("../docs/doctor.md")]
-pub mod doctor {}
 #[doc = include_str!("../docs/program.md")]
 pub mod program {}
 #[doc = include_str!("../docs/recipes.md")]

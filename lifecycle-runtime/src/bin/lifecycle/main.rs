@@ -16,8 +16,8 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 all is well, 1 something is wrong with what was looked at,
 2 wrong usage, 3 it could not be looked at.";
 
-/// Shows what applications built with lifecycle are and did, and tests how
-/// servers stop.
+/// Shows what applications built with lifecycle are and did, tests how servers
+/// stop, and examines deployments.
 #[derive(Debug, Parser)]
 #[command(name = "lifecycle", version, max_term_width = 80, after_help = EXIT_CODES)]
 struct Arguments {
