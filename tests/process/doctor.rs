@@ -254,13 +254,13 @@ fn bad_input_is_told_in_words() {
     let right = "grace-unused/right.compose.yaml";
     let plan = |file: &str| doctor(&["--plan", "plan.json", file]);
     assert_says(&doctor(&[]), 2, &["Usage: lifecycle doctor [OPTIONS] PROGRAM FILE..."]);
-    assert_says(&doctor(&[DEPLOYED]), 3, &["no FILE is given"]);
+    assert_says(&doctor(&[DEPLOYED]), 2, &["no FILE is given"]);
     assert_says(&doctor(&["/nowhere/app", right]), 3, &["`/nowhere/app` cannot be run: No such file"]);
     assert_says(&doctor(&["true", right]), 3, &["it does not seem to be built with lifecycle"]);
     assert_says(
         &doctor(&["--timeout", "200ms", "--argument", "60", "sleep", right]),
         3,
-        &["has printed no plan within"],
+        &["did not end within 200 ms, and was killed"],
     );
     assert_says(&doctor(&["--plan", right, right]), 3, &["this is not the plan of an application"]);
     assert_says(&plan("/nowhere.yaml"), 3, &["/nowhere.yaml: it cannot be read: No such file"]);

@@ -112,8 +112,8 @@ fn variables(doctor: &Doctor<'_>, service: &Node, file: usize) -> Variables {
         for name in single.unwrap_or_else(listed) {
             let beside = Path::new(&doctor.sources[file].name).parent().unwrap_or(Path::new("")).join(name);
             match source::text_of(&beside) {
-                Some(text) => variables.set_lines(&text),
-                None => variables.elsewhere = Some(Place { file, line: env_file.line }),
+                Ok(text) => variables.set_lines(&text),
+                Err(_) => variables.elsewhere = Some(Place { file, line: env_file.line }),
             }
         }
     }

@@ -93,7 +93,16 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
     let place = Place { file, line: candidates.first().map_or(1, |it| it.item.line) };
     if doctor.deployed.is_empty() {
         let mut variables = doctor.image.clone().unwrap_or_default().variables;
-        let facts = doctor.facts(Platform::Unknown, &mut variables, place)?;
+        let mut facts = doctor.facts(Platform::Unknown, &mut variables, place)?;
+        // The delay is a variable of the deployment, which is not here.
+        let is_set = |facts: &Facts| facts.drain_delay.is_some_and(|delay| !delay.is_zero());
+        if let Some(facts) = facts.as_mut().filter(|facts| !is_set(facts)) {
+            if variables.get("LIFECYCLE_DRAIN_DELAY").is_none() {
+                facts.drain_delay = None;
+                let what = "the drain delay is not known here: give the unit, Compose file or manifest too, or --env";
+                doctor.findings.note(place, what);
+            }
+        }
         doctor.deployed.extend(facts);
     }
     // Of several deployments, the one that leaves soonest.

@@ -46,6 +46,9 @@ use self::source::Source;
 use crate::Outcome;
 use crate::WRONG;
 
+/// Wrong usage.
+const MISUSED: u8 = 2;
+
 const EXAMPLES: &str = "\
 Examples:
   lifecycle doctor ./server deployment.yaml
@@ -144,7 +147,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         (None, None) => return Err("no PROGRAM is given".to_owned()),
     };
     if names.is_empty() {
-        return Err("no FILE is given: which files is the program deployed with?".to_owned());
+        crate::output::complain("no FILE is given: which files is the program deployed with?");
+        return Ok(ExitCode::from(MISUSED));
     }
     let (sources, findings) = examine(arguments, &program, names)?;
     let text = match arguments.format {

@@ -1,21 +1,20 @@
 //! The application that is asked for its plan, or the plan that was printed elsewhere.
 
 use std::collections::HashMap;
+use std::env;
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, thread};
 
+use lifecycle::private::program::in_words;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::facts::{Facts, Platform};
+use super::source;
 use super::variables::Variables;
-
-/// No more of what a program prints is read.
-const MOST: u64 = 16 << 20;
+use crate::group::{self, Group};
+use crate::output::{quoted, tail};
 
 /// The exit code of a configuration that is refused.
 const REFUSED: i32 = 78;
@@ -65,62 +64,64 @@ impl Program {
         match self {
             Self::Printed(facts) => Ok(Answer::Facts(facts.clone().moved(platform, variables))),
             Self::Binary { path, arguments, patience } => {
-                let mut command = Command::new(path);
-                command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-                // What is set here is not what is set there.
-                let here = env::vars_os().map(|(name, _)| name);
-                let of_platforms =
-                    ["KUBERNETES_SERVICE_HOST", "pm_id", "SUPERVISOR_ENABLED", "NOTIFY_SOCKET"];
-                for name in here.filter(|name| name.to_string_lossy().starts_with("LIFECYCLE_")) {
-                    command.env_remove(name);
-                }
-                for name in of_platforms {
-                    command.env_remove(name);
-                }
+                let command: Vec<OsString> =
+                    [path.clone().into()].into_iter().chain(arguments.clone()).collect();
+                // What is set here is not what is set there, and an empty value is the same as none.
+                let here = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+                let here: Vec<String> = here.filter(|name| name.starts_with("LIFECYCLE_")).collect();
+                let emptied = here.iter().map(String::as_str).chain(MARKS).map(|name| (name, ""));
                 let marks = platform.marks();
-                command.envs(marks).envs(variables.known()).env("LIFECYCLE_PLAN", "json");
-                run(command, path, *patience)
+                let marks = marks.iter().map(|(name, value)| (*name, value.as_str()));
+                let env: Vec<(&str, &str)> = emptied
+                    .chain(marks)
+                    .chain(variables.known())
+                    .chain([("LIFECYCLE_PLAN", "json")])
+                    .collect();
+                run(&command, &env, *patience)
             }
         }
     }
 }
 
-fn run(mut command: Command, path: &Path, patience: Duration) -> Result<Answer, String> {
-    let shown = path.display();
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let child = command.spawn().map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
-    let mut group = Group(child);
-    let (stdout, stderr) = (reader(group.0.stdout.take()), reader(group.0.stderr.take()));
-    let printed = stdout.recv_timeout(patience).map_err(|_| {
-        format!(
-            "`{shown}` has printed no plan within {} s, and was killed: it does not seem to be built with lifecycle; \
-             --plan takes a plan that was printed elsewhere",
-            patience.as_secs()
-        )
-    })?;
-    let status = group.0.wait().map_err(|error| format!("`{shown}` cannot be waited for: {error}"))?;
-    let said = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-    if let Some(plan) = plan_in(&printed) {
+/// What platforms set, and may be set here.
+const MARKS: [&str; 4] = ["KUBERNETES_SERVICE_HOST", "pm_id", "SUPERVISOR_ENABLED", "NOTIFY_SOCKET"];
+
+fn run(command: &[OsString], env: &[(&str, &str)], patience: Duration) -> Result<Answer, String> {
+    let shown = command[0].to_string_lossy();
+    let work = async {
+        let mut group = Group::start(command, env)?;
+        let ended = timeout(patience, group.end()).await;
+        let printed = group.printed().await;
+        Ok::<_, String>((ended, printed))
+    };
+    let (ended, (stdout, stderr)) = match group::until_interrupted(work)? {
+        Ok(outcome) => outcome?,
+        // The application is gone.
+        Err(code) => std::process::exit(code.into()),
+    };
+    let Ok(status) = ended else {
+        return Err(format!(
+            "`{shown}` did not end within {}, and was killed: it does not seem to be built with lifecycle, or it takes \
+             longer (--timeout); --plan takes a plan that was printed elsewhere",
+            in_words(patience)
+        ));
+    };
+    let status = status?;
+    if let Some(plan) = plan_in(&stdout) {
         return Facts::read(&plan)
             .map(Answer::Facts)
             .map_err(|what| format!("the plan of `{shown}`: {what}"));
     }
     if status.code() == Some(REFUSED) {
-        let lines: Vec<&str> =
-            said.lines().map(str::trim).filter(|line| line.contains("LIFECYCLE_")).collect();
-        let why = lines
-            .first()
-            .or(said.lines().map(str::trim).next().as_ref())
-            .map_or("exit code 78", |line| line)
-            .to_owned();
+        let named = stderr.lines().find(|line| line.contains("LIFECYCLE_"));
+        let why = named.or(stderr.lines().next()).unwrap_or("exit code 78").trim().to_owned();
         return Ok(Answer::Refused(why));
     }
-    let end: Vec<&str> = said.lines().rev().take(5).collect();
-    let end: String = end.iter().rev().map(|line| format!("\n  | {line}")).collect();
     Err(format!(
-        "`{shown}` has printed no plan ({status}): it does not seem to be built with lifecycle, or it ends before it \
-         starts (--argument gives it arguments){end}"
+        "`{shown}` {} and has printed no plan: it does not seem to be built with lifecycle, or it ends before it \
+         starts (--argument gives it arguments)\n{}",
+        group::in_words(status),
+        quoted(&tail(&stderr, 5)).trim_end()
     ))
 }
 
@@ -133,32 +134,6 @@ fn plan_in(text: &str) -> Option<Value> {
     plans
         .next()
         .or_else(|| serde_json::from_str(text).ok().filter(|plan: &Value| plan.get("schema").is_some()))
-}
-
-/// A process group that is killed when this is dropped.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Ok(id) = i32::try_from(self.0.id()) {
-            let _ =
-                nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Reads a stream to its end on a thread of its own, and sends what it gave.
-fn reader(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.map(|stream| stream.take(MOST).read_to_end(&mut bytes));
-        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    receiver
 }
 
 /// Answers that were given before.

@@ -101,10 +101,10 @@ fn allowed_in(line: &str, place: Place, findings: &mut Findings) -> Option<Strin
     Some(rule.to_owned())
 }
 
-/// The text of a file that another one names; `None` if it cannot be read.
-pub(super) fn text_of(path: &Path) -> Option<String> {
-    let bytes = File::open(path).and_then(bounded).ok()?;
-    String::from_utf8(bytes).ok()
+/// The text of a file that is none of those to be examined.
+pub(super) fn text_of(path: &Path) -> io::Result<String> {
+    let bytes = File::open(path).and_then(bounded)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not text"))
 }
 
 fn bounded(reader: impl Read) -> io::Result<Vec<u8>> {

@@ -27,8 +27,12 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, files: &[usize]) -> Result<(), St
         let aliases = programs(&started(&unit));
         Candidate { name: unit.name.clone(), aliases, item: unit }
     });
-    for unit in choose(candidates.collect(), doctor.given, doctor.program())? {
-        examine_unit(doctor, &unit)?;
+    let chosen = choose(candidates.collect(), doctor.given, doctor.program());
+    for unit in chosen.map_err(|what| format!("the units: {what}"))? {
+        if unit.all("ExecStart").is_empty() {
+            return Err(format!("{}: it has no ExecStart=; a drop-in is given after its unit", unit.name));
+        }
+        examine_unit(doctor, &unit).map_err(|what| format!("{}: {what}", unit.name))?;
     }
     Ok(())
 }
