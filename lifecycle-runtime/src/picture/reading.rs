@@ -331,7 +331,7 @@ mod tests {
             "-1",
             "`shutdown_timeout_ms` is -1: expected milliseconds: a number from 0 to 3155760000000",
         );
-        check("25000", "1e300", "`shutdown_timeout_ms` is 1e300");
+        check("25000", "1e300", "`shutdown_timeout_ms` is 1e+300");
         check("25000", "null", "`shutdown_timeout_ms` is null");
         check("3.25", "\"soon\"", "`stop_took_ms` is \"soon\": expected milliseconds");
         check("3.25", "\"soon\"", ", or null");
