@@ -220,7 +220,7 @@ mod tests {
         match expected {
             None => assert_eq!(kept, None, "{command}"),
             Some(part) => {
-                assert!(kept.as_ref().is_some_and(|kept| kept.contains(part)), "{command}: {kept:?}")
+                assert!(kept.as_ref().is_some_and(|kept| kept.contains(part)), "{command}: {kept:?}");
             }
         }
     }

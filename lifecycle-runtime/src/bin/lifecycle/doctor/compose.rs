@@ -82,7 +82,7 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
         let mend = "restart: on-failure:5; or unless-stopped, if it has to start with the machine: Docker then slows down";
         doctor.findings.add_with(&RESTART_ON_78, at(restart), what, mend);
     }
-    let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
+    let delay = facts.drain_delay.map_or("unknown".to_owned(), in_words);
     let (timeout, grace) = (in_words(facts.shutdown_timeout), in_words(period));
     doctor
         .findings

@@ -128,10 +128,8 @@ fn checked_path(section: &Section) -> Option<(usize, String)> {
 
 fn examine_section(doctor: &mut Doctor<'_>, file: usize, section: &Section, facts: &Facts) {
     let at = |line| Place { file, line };
-    let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
-    doctor
-        .findings
-        .looked_at(at(section.line), format!("backend `{}`, against a drain delay of {delay}", section.name));
+    let delay = facts.drain_delay.map_or("unknown".to_owned(), in_words);
+    doctor.findings.looked_at(at(section.line), format!("backend `{}`: drain delay {delay}", section.name));
     let checks_otherwise =
         ["external-check", "mysql-check", "pgsql-check", "redis-check", "smtpchk", "ldap-check", "tcp-check"];
     if checks_otherwise.iter().any(|check| section.lines(&["option", check]).next().is_some()) {

@@ -5,7 +5,7 @@ use super::choice::{Candidate, choose};
 use super::containers::programs;
 use super::findings::Place;
 use super::node::{Node, Value};
-use super::pod::{Cluster, Pod, Workload, words};
+use super::pod::{Cluster, Pod, Workload, is_proxy, words};
 use super::rules::{RECREATE, RESTART_ON_78};
 use super::source::{HELM, is_template};
 use super::{kubernetes_pod, kubernetes_probes, yaml};
@@ -40,8 +40,11 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
         let (Some(kind), Some(pod)) = (object.text_at("kind"), pod(object)) else { continue };
         let name = object.at(&["metadata", "name"]).and_then(Node::text).unwrap_or_default();
         // What is called as the program is its container; a workload of that name has it, if there is only one.
-        let containers = pod.items_at("containers");
-        for container in containers {
+        let all = pod.items_at("containers");
+        let others: Vec<&Node> = all.iter().filter(|container| !is_proxy(container)).collect();
+        // A proxy may be an application too, where there is nothing else.
+        let containers = if others.is_empty() { all.iter().collect() } else { others };
+        for &container in &containers {
             let text = |key: &str| container.text_at(key).map(str::to_owned);
             let own = text("name").unwrap_or_default();
             let command = words(container);

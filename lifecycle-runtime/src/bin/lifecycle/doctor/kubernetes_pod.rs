@@ -9,7 +9,7 @@ use super::command::{base, split};
 use super::containers::joined;
 use super::facts::{Facts, Platform};
 use super::node::Node;
-use super::pod::{Pod, Target, Workload, serving_ports, target, words};
+use super::pod::{Pod, Target, Workload, is_proxy, serving_ports, target, words};
 use super::rules::{DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST};
 use super::variables::Variables;
 
@@ -38,7 +38,7 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<Option<F
     let Some(facts) = doctor.facts(Platform::Kubernetes, &mut variables, place)? else { return Ok(None) };
     doctor.deployed.push(facts.clone());
     let probe = facts.probe.map_or("no probe".to_owned(), |probe| format!("probe at {}", probe.address));
-    let delay = facts.drain_delay.map_or("not known".to_owned(), in_words);
+    let delay = facts.drain_delay.map_or("unknown".to_owned(), in_words);
     let what = format!(
         "{kind} `{owner}`, container `{name}`: stop {}, drain delay {delay}, {probe}",
         in_words(facts.shutdown_timeout)
@@ -205,26 +205,11 @@ fn slept(words: &[String]) -> Option<Duration> {
     super::span::parse(text, super::span::Unit::Seconds)
 }
 
-/// Proxies through which an application reaches others, or others reach it.
-const PROXIES: [&str; 8] = [
-    "istio-proxy",
-    "linkerd-proxy",
-    "envoy",
-    "cloud-sql-proxy",
-    "cloudsql-proxy",
-    "pgbouncer",
-    "haproxy",
-    "nginx",
-];
-
 fn sidecars(doctor: &mut Doctor<'_>, pod: &Pod<'_>, spec: &Node) {
     let own = pod.container().text_at("name");
     for container in spec.items_at("containers").iter().filter(|it| it.text_at("name") != own) {
-        let (name, image) =
-            (container.text_at("name").unwrap_or_default(), container.text_at("image").unwrap_or_default());
-        let image = base(image).split([':', '@']).next().unwrap_or_default();
-        let is_proxy = PROXIES.iter().any(|proxy| name == *proxy || image == *proxy);
-        if is_proxy && container.at(&["lifecycle", "preStop"]).is_none() {
+        if is_proxy(container) && container.at(&["lifecycle", "preStop"]).is_none() {
+            let name = container.text_at("name").unwrap_or_default();
             doctor.findings.add(&SIDECAR_ENDS_FIRST, pod.at(container), format!("container `{name}`"));
         }
     }

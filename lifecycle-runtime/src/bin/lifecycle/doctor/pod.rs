@@ -1,5 +1,6 @@
 //! A pod of a manifest, with what is around it.
 
+use super::command::base;
 use super::containers::joined;
 use super::facts::Facts;
 use super::findings::Place;
@@ -121,4 +122,22 @@ pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
         }
         _ => Target::Elsewhere { port, path },
     }
+}
+
+/// Proxies through which an application reaches others, or others reach it.
+const PROXIES: [&str; 8] = [
+    "istio-proxy",
+    "linkerd-proxy",
+    "envoy",
+    "cloud-sql-proxy",
+    "cloudsql-proxy",
+    "pgbouncer",
+    "haproxy",
+    "nginx",
+];
+
+pub(super) fn is_proxy(container: &Node) -> bool {
+    let (name, image) = (container.text_at("name"), container.text_at("image").unwrap_or_default());
+    let image = base(image).split([':', '@']).next().unwrap_or_default();
+    PROXIES.iter().any(|proxy| name == Some(proxy) || image == *proxy)
 }

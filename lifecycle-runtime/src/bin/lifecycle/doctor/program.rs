@@ -41,8 +41,7 @@ impl Program {
     /// A plan from a file.
     pub(super) fn printed(file: &Path) -> Result<Self, String> {
         let cannot = |what: String| format!("{}: {what}", file.display());
-        let text =
-            std::fs::read_to_string(file).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
+        let text = source::text_of(file).map_err(|error| cannot(format!("it cannot be read: {error}")))?;
         let plan = plan_in(&text).ok_or_else(|| {
             cannot(
                 "this is not the plan of an application: make one with LIFECYCLE_PLAN=json ./app > plan.json"

@@ -68,7 +68,7 @@ fn examine_unit(doctor: &mut Doctor<'_>, unit: &Unit) -> Result<(), String> {
     stop(doctor, unit);
     restart(doctor, unit, kind);
     let (timeout, delay) =
-        (in_words(facts.shutdown_timeout), facts.drain_delay.map_or("not known".to_owned(), in_words));
+        (in_words(facts.shutdown_timeout), facts.drain_delay.map_or("unknown".to_owned(), in_words));
     doctor
         .findings
         .looked_at(unit.place, format!("unit `{}`: stop {timeout}, drain delay {delay}", unit.name));
