@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::machine;
-use crate::program::{Exit, Program};
+use crate::program::{Exit, Program, wait_until};
 use crate::scratch::Scratch;
 
 const DEPLOYED: &str = env!("CARGO_BIN_EXE_deployed");
@@ -277,6 +278,24 @@ fn bad_input_is_told_in_words() {
     );
     let helm = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - { name: {{ .Values.name }} }\n";
     assert_says(&plan(&file("f.yaml", helm.as_bytes())), 3, &["helm template … | lifecycle doctor ./app -"]);
+}
+
+#[test]
+fn a_doctor_that_is_interrupted_leaves_no_process_behind() {
+    let _machine = machine::shared();
+    let arguments =
+        ["doctor", "--timeout", "1min", "--argument", "60", "sleep", "grace-unused/right.compose.yaml"];
+    let doctor = Program::example("lifecycle").in_directory(&pairs()).args(arguments).spawn();
+    let pid = doctor.pid().as_raw_pid();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let mut child = String::new();
+    wait_until("the doctor starts the program", || {
+        child = fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
+        !child.is_empty()
+    });
+    doctor.signal(Signal::INT);
+    assert_eq!(doctor.wait_for_exit().code(), Some(130));
+    wait_until("the program is gone", || !Path::new("/proc").join(&child).exists());
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Reader<'_> {
             if self.eat(",") {
                 continue;
             }
-            let line = self.line;
+            let (line, before) = (self.line, self.rest.len());
             let key = match self.rest.chars().next() {
                 None => return Err("the text ends within the object"),
                 Some('"' | '\'') => match self.string()? {
@@ -118,6 +118,7 @@ impl Reader<'_> {
                 // `...rest`, a shorthand, a method.
                 self.expression();
             }
+            self.has_advanced(before)?;
         }
     }
 
@@ -130,9 +131,16 @@ impl Reader<'_> {
                 return Ok(Value::List(items));
             }
             if !self.eat(",") {
+                let before = self.rest.len();
                 items.push(self.value()?);
+                self.has_advanced(before)?;
             }
         }
+    }
+
+    /// A bracket or a sign where none belongs would be read again and again.
+    fn has_advanced(&self, before: usize) -> Result<(), &'static str> {
+        if self.rest.len() < before { Ok(()) } else { Err("this is not an object that is written out") }
     }
 
     fn string(&mut self) -> Result<Value, &'static str> {
@@ -222,6 +230,24 @@ mod tests {
         assert!(refused("\nmodule.exports = make()").1.contains("is computed"));
         assert_eq!(refused("module.exports = {\n a: 'b\n").1, "a string does not end");
         assert!(refused("module.exports = {\n a: [").1.contains("ends within"));
+        for broken in ["{ a: [ } ]", "{ ) }", "{ a: [1 } }", "{ a: [;] }", "{ ] }"] {
+            assert_eq!(
+                written(broken).unwrap_err().1,
+                "this is not an object that is written out",
+                "{broken}"
+            );
+        }
         assert!(refused(&format!("module.exports = {{ a: {}", "[".repeat(1_000))).1.contains("too deeply"));
+    }
+    /// Whatever is cut off or replaced, reading comes to an end.
+    #[test]
+    fn every_beginning_is_read_or_refused() {
+        let text = "module.exports = { /* a */ apps: [{ 'b': `c`, d: [1, -2], e: f(g, { h }), ...i }], // j\n k: \"l\\\"\" };";
+        for (at, _) in text.char_indices() {
+            let _ = exported(&text[..at]);
+            for letter in ["}", "]", ")", "{", "[", "(", ",", ":", ";", "'", "`", "\\", "/", "*", "é"] {
+                let _ = exported(&format!("{}{letter}{}", &text[..at], &text[at + 1..]));
+            }
+        }
     }
 }

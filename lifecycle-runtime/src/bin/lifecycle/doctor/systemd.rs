@@ -146,6 +146,9 @@ fn stop(doctor: &mut Doctor<'_>, unit: &Unit) {
     if let Some(mode) = leaves {
         doctor.findings.add(&KILL_MODE, mode.place, format!("KillMode={}", mode.value));
     }
+    if let Some(spared) = unit.get("SendSIGKILL").filter(|it| it.value == "no" && doctor.children) {
+        doctor.findings.add(&KILL_MODE, spared.place, "SendSIGKILL=no");
+    }
     for key in ["KillSignal", "RestartKillSignal"] {
         if let Some(signal) = unit.get(key) {
             doctor.stop_signal(&signal.value, signal.place);
