@@ -95,6 +95,11 @@ fn asks(doctor: &mut Doctor<'_>, pod: &Pod<'_>, kind: &str, path: &str, place: P
     }
 }
 
+/// The default of `startup_timeout`.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+/// How long any start may take.
+const QUICK_START: Duration = Duration::from_secs(10);
+
 /// Whether the kubelet's patience with a start is shorter than the application's.
 fn start(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
     let Some(limit) = facts.startup_timeout else { return };
@@ -114,7 +119,9 @@ fn start(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
     let seconds =
         number("initialDelaySeconds", 0.0) + number("periodSeconds", 10.0) * number("failureThreshold", 3.0);
     let patience = Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
-    if patience < limit {
+    // The default says nothing about how long this application takes.
+    let expected = if limit == DEFAULT_LIMIT { QUICK_START } else { limit };
+    if patience < expected {
         let what =
             format!("{kind} allows {}, and the start may take {}", in_words(patience), in_words(limit));
         let needed = (limit.as_secs_f64() - number("initialDelaySeconds", 0.0))
