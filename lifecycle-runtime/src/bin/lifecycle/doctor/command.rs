@@ -65,7 +65,8 @@ fn shell(words: &[String]) -> Option<Shell<'_>> {
             let is_script =
                 |word: &String| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
             let at = rest.iter().position(is_script)?;
-            return Some(Shell { name, script: rest.get(at + 1)? });
+            let script = rest[at + 1..].iter().find(|word| !word.starts_with('-'))?;
+            return Some(Shell { name, script });
         } else {
             return None;
         }
@@ -243,6 +244,7 @@ mod tests {
     fn a_shell_keeps_signals_unless_it_becomes_the_program() {
         check("sh -c ./app", Some("does not pass signals on"));
         check("/bin/sh -ec 'migrate && ./app'", Some("`./app`"));
+        check("sh -c -x ./app", Some("`./app`"));
         check("sh -c 'migrate && exec ./app'", None);
         check("sh -c 'exec ./app 2>&1'", None);
         check("tini -- sh -c './app'", Some("`sh` waits"));
