@@ -1,4 +1,4 @@
-//! Commands: their words, and whether a shell stands between whoever sends a signal and the program.
+//! Commands: their words, and whether a shell keeps signals from the program.
 
 /// Programs that pass signals on to the one that they start, or become it.
 const TRANSPARENT: [&str; 10] = [
@@ -87,7 +87,7 @@ pub(super) fn keeps_signals(words: &[String], program: &str) -> Option<String> {
 /// The same for the script that is given to a shell with `-c`.
 pub(super) fn script_keeps_signals(shell: &str, script: &str, program: &str) -> Option<String> {
     let parts = parts(script);
-    // Whoever writes a trap has thought of signals.
+    // A script with a trap handles signals by itself.
     if parts.iter().any(|part| part.words.first().is_some_and(|word| word == "trap")) {
         return None;
     }

@@ -20,7 +20,7 @@ use crate::output::{quoted, tail};
 const REFUSED: i32 = 78;
 
 pub(super) enum Program {
-    /// Asked anew for each deployment, with its variables.
+    /// Asked once for each deployment, with its variables.
     Binary {
         path: PathBuf,
         arguments: Vec<OsString>,

@@ -10,7 +10,7 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) {
     let source = &doctor.sources[file];
     let program = doctor.program();
     let lines: Vec<(usize, Vec<String>)> = commands(&source.text);
-    // Whoever writes a trap has thought of signals.
+    // A script with a trap handles signals by itself.
     let has_trap = lines.iter().any(|(_, words)| words.first().is_some_and(|word| word == "trap"));
     let passes_all =
         |words: &[String]| words.iter().any(|word| ["$@", "${@}", "$*"].contains(&word.as_str()));
