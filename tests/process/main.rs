@@ -14,6 +14,7 @@ mod command_line;
 mod configuration;
 mod crowded;
 mod doctor;
+mod doctor_input;
 mod doctor_played;
 mod embedding;
 mod end;
