@@ -124,6 +124,7 @@
 //! * [`kubernetes`] and [`systemd_units`]: what to write into manifests and unit files.
 //! * [`pictures`]: the plan of an application before it starts, and what happened to it, as text, pictures and JSON.
 //! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
+//! * [`doctor`]: what is wrong with manifests, units, Compose files, Dockerfiles and balancers, for this application.
 //! * [`guarantees`]: the rules below in full, each with the tests that check it.
 //! * [`glossary`]: the words used here, one or two lines each.
 //! * [`architecture`]: the map of the code, for contributors.
@@ -219,7 +220,7 @@
 //! | `metrics` | phase, work in flight, durations and outcomes for any recorder of the facade `metrics`: see [`metrics`] |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
-//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines and tests how servers stop: see [`program`] |
+//! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines, tests how servers stop, and examines deployments: see [`program`] |
 //! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
 //!
 //! # Resources in other crates
@@ -240,6 +241,8 @@ pub mod adoption {}
 pub mod architecture {}
 #[doc = include_str!("../docs/comparison.md")]
 pub mod comparison {}
+#[doc = include_str!("../docs/doctor.md")]
+pub mod doctor {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("../docs/guarantees.md")]
@@ -308,7 +311,9 @@ pub use crate::model::failure::{BoxError, Failure, Operation, Result, Skip};
 pub use crate::model::graph::Necessity;
 pub use crate::model::misconfigured::Misconfigured;
 pub use crate::model::phase::{Phase, Reason};
+pub use crate::model::planned_probe::PlannedProbe;
 pub use crate::model::reload::{EndedReload, Hangup, ReloadReason, Reloads};
+
 pub use crate::model::report::{Outcome, Report, ResourceReport};
 pub use crate::model::signal::Signal;
 pub use crate::model::units::Units;

@@ -57,7 +57,8 @@ fn has_ended(pid: u32) -> bool {
 #[test]
 fn help_fits_a_terminal_and_has_examples() {
     let _machine = machine::shared();
-    for arguments in [&["--help"][..], &["plan", "--help"], &["timeline", "--help"], &["test", "--help"]] {
+    let commands = ["plan", "timeline", "test", "doctor"].map(|command| [command, "--help"]);
+    for arguments in [&["--help"][..]].into_iter().chain(commands.iter().map(|it| &it[..])) {
         let exit = run(arguments);
         assert_eq!(exit.code(), Some(0));
         is_of_80_columns(&exit.stdout());

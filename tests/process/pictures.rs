@@ -92,6 +92,24 @@ fn every_example_shows_its_plan_and_acquires_nothing() {
 }
 
 #[test]
+fn a_plan_says_where_the_probe_answers_and_what_is_built_in() {
+    let _machine = machine::shared();
+    let plan = |variables: &[(&str, &str)], format: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_deployed")).env("LIFECYCLE_PLAN", format);
+        let exit = variables.iter().fold(program, |program, (name, value)| program.env(name, value)).spawn();
+        exit.wait_for_exit().stdout()
+    };
+    let json = |variables: &[(&str, &str)]| valid_plan(&plan(variables, "json"));
+    let said = json(&[]);
+    assert_eq!(said["probe"], serde_json::json!({ "address": "127.0.0.1:0", "prestop": true }));
+    assert_eq!(said["features"], serde_json::json!(["http", "probe", "systemd"]));
+    let told = [("LIFECYCLE_PROBE_ADDR", "0.0.0.0:8081")];
+    assert_eq!(json(&told)["probe"]["address"], "0.0.0.0:8081");
+    assert!(plan(&told, "text").contains("\n  probe: 0.0.0.0:8081, with /prestop\n"));
+    assert_eq!(valid_plan(&self::plan("hello", "json").stdout())["probe"], Value::Null);
+}
+
+#[test]
 fn the_plan_names_levels_edges_limits_and_doubts() {
     let _machine = machine::shared();
     let exit = plan("payments", "text");

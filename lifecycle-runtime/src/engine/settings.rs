@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::notice::Notice;
 use crate::model::left_out::LeftOut;
+use crate::model::planned_probe::PlannedProbe;
 use crate::model::platform::Origin;
 use crate::model::reload::Hangup;
 
@@ -22,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) at_terminal: bool,
     /// Something serves requests from the beginning: the probe does (rule D4).
     pub(crate) serves: bool,
+    pub(crate) probe: Option<PlannedProbe>,
     /// What is linked into the program and not part of the application.
     pub(crate) left_out: Vec<LeftOut>,
     /// What the log says about the circumstances at the start (rule S7).

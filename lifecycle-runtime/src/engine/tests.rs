@@ -85,6 +85,7 @@ fn starting_at(at_terminal: bool, drain_delay: Delay, graph: &[&[Id]]) -> Engine
         hangup: Hangup::Stop,
         at_terminal,
         serves: false,
+        probe: None,
         left_out: Vec::new(),
         warnings: Vec::new(),
     };

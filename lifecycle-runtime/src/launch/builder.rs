@@ -260,6 +260,7 @@ impl Builder {
         if !not_supplied.is_empty() {
             return Err(not_supplied.into_iter().map(has_no_instance).collect());
         }
+        let probe = config.planned_probe();
         let Config {
             shutdown_timeout,
             timeout_origin,
@@ -285,6 +286,7 @@ impl Builder {
             hangup: hangup.unwrap_or(if reloads { Hangup::Reload } else { Hangup::Stop }),
             at_terminal: handles_signals && io::stdin().is_terminal(),
             serves: endpoints.answer(),
+            probe,
             left_out,
             warnings,
         };

@@ -10,6 +10,7 @@ use crate::engine::notice::Notice;
 use crate::engine::settings::Delay;
 use crate::model::duration::{DurationError, parse};
 use crate::model::failure::{Cause, Failure, Operation};
+use crate::model::planned_probe::PlannedProbe;
 use crate::model::platform::{Grace, Origin, Platform, is_kubernetes};
 use crate::model::reload::Hangup;
 use crate::picture::forms::PlanFormat;
@@ -70,6 +71,19 @@ pub(crate) struct Config {
     /// Where the process keeps where it is. A relative path counts from the working directory of now.
     pub(super) black_box: Option<PathBuf>,
     pub(super) is_in_kubernetes: bool,
+}
+
+impl Config {
+    #[cfg(feature = "probe")]
+    pub(super) fn planned_probe(&self) -> Option<PlannedProbe> {
+        self.probe.map(Probe::planned)
+    }
+
+    #[cfg(not(feature = "probe"))]
+    #[expect(clippy::unused_self, reason = "there is a probe with the feature")]
+    pub(super) fn planned_probe(&self) -> Option<PlannedProbe> {
+        None
+    }
 }
 
 /// What of a grace period is for the application: it leaves some to the watchdog, and to a slow machine.

@@ -12,6 +12,7 @@ use crate::engine::settings::{Delay, Settings};
 use crate::handles::app::App;
 use crate::model::exit_code;
 use crate::model::graph::Graph;
+use crate::model::planned_probe::PlannedProbe;
 use crate::model::report::Report;
 use crate::picture::forms::PlanFormat;
 use crate::picture::plan::{Plan, resources};
@@ -71,6 +72,7 @@ impl App {
             timeout_origin,
             startup_timeout,
             drain_delay,
+            probe,
             left_out,
             warnings,
             ..
@@ -84,6 +86,7 @@ impl App {
             timeout_origin: timeout_origin.to_string(),
             startup_timeout,
             drain_delay,
+            probe,
             warnings: &warnings,
         };
         Plan { left_out: left_out.iter().map(|left_out| left_out.name).collect(), ..limits.of(driver.plan()) }
@@ -111,6 +114,7 @@ pub(super) fn of(config: &Config, planned: &Planned) -> Plan {
         timeout_origin: config.timeout_origin.to_string(),
         startup_timeout: config.startup_timeout,
         drain_delay: config.drain_delay,
+        probe: config.planned_probe(),
         warnings: &config.warnings,
     };
     Plan {
@@ -126,6 +130,7 @@ struct Limits<'a> {
     timeout_origin: String,
     startup_timeout: Option<Duration>,
     drain_delay: Delay,
+    probe: Option<PlannedProbe>,
     /// What is not a doubt about the configuration is left out.
     warnings: &'a [Notice],
 }
@@ -133,7 +138,7 @@ struct Limits<'a> {
 impl Limits<'_> {
     /// The plan of these resources. Nothing is left out of them, and there is no problem.
     fn of(self, graph: &Graph) -> Plan {
-        let Self { shutdown_timeout, timeout_origin, startup_timeout, drain_delay, warnings } = self;
+        let Self { shutdown_timeout, timeout_origin, startup_timeout, drain_delay, probe, warnings } = self;
         let budget = Budget::new(graph, shutdown_timeout);
         let (asked, delays_only_if_serving) = match drain_delay {
             Delay::Given(delay) => (delay, false),
@@ -153,9 +158,21 @@ impl Limits<'_> {
             timeout_origin,
             drain_delay,
             delays_only_if_serving,
+            probe,
+            features: features(),
             left_out: Vec::new(),
             warnings: in_words.filter(|words| !words.is_empty()).collect(),
             problems: Vec::new(),
         }
     }
+}
+
+/// The features that this crate is built with, as far as a deployment depends on them.
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("http", cfg!(feature = "http")),
+        ("probe", cfg!(feature = "probe")),
+        ("systemd", cfg!(feature = "systemd")),
+    ];
+    all.into_iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| name).collect()
 }

@@ -10,6 +10,7 @@ pub(crate) mod left_out;
 pub(crate) mod misconfigured;
 pub(crate) mod moment;
 pub(crate) mod phase;
+pub(crate) mod planned_probe;
 pub(crate) mod platform;
 pub(crate) mod reload;
 pub(crate) mod report;

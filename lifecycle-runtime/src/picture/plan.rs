@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::graph::{Graph, Id, Necessity};
+use crate::model::planned_probe::PlannedProbe;
 
 /// What an application consists of: its resources in the order in which they start, and the limits of its start and
 /// stop. Nothing is acquired for it.
@@ -50,6 +51,10 @@ pub struct Plan {
     pub drain_delay: Duration,
     /// There is a drain delay only if something serves requests.
     pub delays_only_if_serving: bool,
+    /// Where the probe answers; `None` if there is no probe.
+    pub probe: Option<PlannedProbe>,
+    /// The features of this crate that the program is built with, among `http`, `probe` and `systemd`.
+    pub features: Vec<&'static str>,
     /// What is linked into the program and not part of the application.
     pub left_out: Vec<&'static str>,
     /// What is allowed, and probably not meant: a timeout that is longer than the grace period, for example.

@@ -3,6 +3,7 @@
 use super::json::Object;
 use super::plan::{Plan, PlannedResource};
 use crate::model::graph::Necessity;
+use crate::model::planned_probe::PlannedProbe;
 
 /// The version of the schema: it rises when a field changes its meaning, or goes.
 const SCHEMA: u32 = 1;
@@ -16,11 +17,18 @@ pub(super) fn document(plan: &Plan) -> String {
         .text("timeout_origin", &plan.timeout_origin)
         .millis("drain_delay_ms", plan.drain_delay)
         .field("delays_only_if_serving", plan.delays_only_if_serving)
+        .field("probe", plan.probe.map_or("null".to_owned(), probe))
+        .texts("features", &plan.features)
         .list("resources", plan.resources.iter().map(resource))
         .texts("left_out", &plan.left_out)
         .texts("warnings", &plan.warnings)
         .texts("problems", &plan.problems);
     format!("{object}\n")
+}
+
+fn probe(probe: PlannedProbe) -> String {
+    let PlannedProbe { address, has_prestop } = probe;
+    Object::default().text("address", &address.to_string()).field("prestop", has_prestop).to_string()
 }
 
 fn resource(resource: &PlannedResource) -> Object {

@@ -20,6 +20,9 @@ pub(super) fn write(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let condition = if plan.delays_only_if_serving { ", if something serves requests" } else { "" };
         writeln!(f, "         of these, {} of drain delay{condition}", Human(plan.drain_delay))?;
     }
+    if let Some(probe) = plan.probe {
+        writeln!(f, "  probe: {probe}")?;
+    }
     let chain = longest_chain(plan);
     if chain.len() > 1 {
         let reserves: Duration = chain.iter().map(|it| it.reserve).sum();

@@ -54,6 +54,8 @@ fn plan(count: usize, length: usize) -> Plan {
         timeout_origin: "the default".to_owned(),
         drain_delay: Duration::from_secs(5),
         delays_only_if_serving: true,
+        probe: None,
+        features: vec!["http"],
         left_out: vec!["Elsewhere"; 20],
         warnings: vec!["a warning of many words ".repeat(12)],
         problems: vec![],

@@ -15,6 +15,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+use crate::model::planned_probe::PlannedProbe;
+
 pub(crate) use self::server::ProbeServer;
 
 const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -233,6 +235,11 @@ impl Probe {
         };
         let address = value.trim().parse::<SocketAddr>().map_err(|_| malformed(&value))?;
         Ok(Some(said.map_or_else(|| Self::at(address), |said| Self { address, ..said })))
+    }
+
+    /// What a plan says of it.
+    pub(crate) fn planned(self) -> PlannedProbe {
+        PlannedProbe { address: self.address, has_prestop: self.has_prestop }
     }
 
     /// Binds the address.

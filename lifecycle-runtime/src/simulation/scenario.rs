@@ -243,6 +243,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hangup,
             at_terminal,
             serves: false,
+            probe: None,
             left_out: Vec::new(),
             warnings: Vec::new(),
         },

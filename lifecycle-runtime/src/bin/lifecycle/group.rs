@@ -147,14 +147,19 @@ fn cannot_run(program: &OsString, error: &io::Error) -> String {
 
 /// Runs `work`. A signal that asks this program to end drops it, with the groups that it holds.
 pub(crate) fn interruptible(work: impl Future<Output = super::Outcome>) -> super::Outcome {
+    until_interrupted(work)?.unwrap_or_else(|code| Ok(code.into()))
+}
+
+/// What comes of `work`, or the exit code when a signal has come before.
+pub(crate) fn until_interrupted<T>(work: impl Future<Output = T>) -> Result<Result<T, u8>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("there are no means to wait for a program: {error}"))?;
     runtime.block_on(async {
         let interrupted = interrupted().map_err(|error| format!("signals cannot be caught: {error}"))?;
-        tokio::select! {
-            outcome = work => outcome,
-            code = interrupted => Ok(code.into()),
-        }
+        Ok(tokio::select! {
+            outcome = work => Ok(outcome),
+            code = interrupted => Err(code),
+        })
     })
 }
 

@@ -1,6 +1,7 @@
 //! The program `lifecycle` (feature `cli`): looks at applications from outside. The page `program` of the crate's
 //! documentation describes it.
 
+mod doctor;
 mod group;
 mod output;
 mod plan;
@@ -15,8 +16,8 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 all is well, 1 something is wrong with what was looked at,
 2 wrong usage, 3 it could not be looked at.";
 
-/// Shows what applications built with lifecycle are and did, and tests how
-/// servers stop.
+/// Shows what applications built with lifecycle are and did, tests how servers
+/// stop, and examines deployments.
 #[derive(Debug, Parser)]
 #[command(name = "lifecycle", version, max_term_width = 80, after_help = EXIT_CODES)]
 struct Arguments {
@@ -29,6 +30,7 @@ enum Command {
     Plan(plan::Arguments),
     Timeline(timeline::Arguments),
     Test(test::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 /// The exit code, or why nothing came of it.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Timeline(arguments) => timeline::run(&arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     outcome.unwrap_or_else(|what| {
         output::complain(&what);

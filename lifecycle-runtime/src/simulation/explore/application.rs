@@ -126,6 +126,7 @@ pub(super) fn quick(body: BodyKind) -> Settings {
         hangup: Hangup::Stop,
         at_terminal: false,
         serves: false,
+        probe: None,
         left_out: Vec::new(),
         warnings: Vec::new(),
     }

@@ -1,0 +1,78 @@
+//! What a health check that runs in the container asks for.
+
+use super::case::Doctor;
+use super::command::base;
+use super::facts::Facts;
+use super::findings::Place;
+use super::rules::{HOOK_NOT_IN_IMAGE, LIVENESS_ON_READINESS, PROBE_UNANSWERED};
+
+/// The paths that the probe answers.
+pub(super) const PATHS: [&str; 5] = ["/livez", "/readyz", "/servingz", "/startupz", "/status"];
+
+/// A port and a path on this machine that a command asks for.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    port: u16,
+    /// `None` if it is put together elsewhere.
+    path: Option<String>,
+}
+
+/// `http://localhost:8081/livez` somewhere in a command.
+fn asked(command: &str) -> Option<Asked> {
+    ["localhost:", "127.0.0.1:", "0.0.0.0:", "[::1]:"].iter().find_map(|host| {
+        let behind = &command[command.find(host)? + host.len()..];
+        let end = behind.find(|it: char| !it.is_ascii_digit()).unwrap_or(behind.len());
+        let port = behind[..end].parse().ok()?;
+        let path = &behind[end..];
+        let end = path.find(|it: char| it.is_whitespace() || "\"'`;|&?)".contains(it)).unwrap_or(path.len());
+        let path = &path[..end];
+        let is_whole = !path.is_empty() && !path.contains('$');
+        Some(Asked { port, path: is_whole.then(|| path.to_owned()) })
+    })
+}
+
+impl Doctor<'_> {
+    /// Holds a health check against the probe. `restarts` says whether one that fails ends the container.
+    pub(super) fn health(&mut self, words: &[String], facts: &Facts, place: Place, restarts: bool) {
+        let image = self.image.as_ref().and_then(|image| image.bare.clone());
+        if let (Some(from), Some(first)) = (image, words.first()) {
+            if !first.starts_with('/') || first.starts_with("/bin/") || first.starts_with("/usr/bin/") {
+                let what = format!("`{}` is not in an image that is made from {from}", base(first));
+                self.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
+            }
+        }
+        let (Some(Asked { port, path: Some(path) }), Some(probe)) = (asked(&words.join(" ")), facts.probe)
+        else {
+            return;
+        };
+        if port != probe.address.port() {
+            return;
+        }
+        if !PATHS.contains(&path.as_str()) {
+            let what = format!("the probe at port {port} does not answer {path}");
+            self.findings.add(&PROBE_UNANSWERED, place, what);
+        } else if restarts && ["/readyz", "/servingz"].contains(&path.as_str()) {
+            let what =
+                format!("the swarm replaces a task whose health check fails, and this one asks {path}");
+            self.findings.add(&LIVENESS_ON_READINESS, place, what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_searched_for_what_it_asks() {
+        let check = |command: &str, expected: Option<(u16, Option<&str>)>| {
+            let expected = expected.map(|(port, path)| Asked { port, path: path.map(str::to_owned) });
+            assert_eq!(asked(command), expected, "{command}");
+        };
+        check("curl -f http://localhost:8081/livez", Some((8081, Some("/livez"))));
+        check("wget -qO- 'http://127.0.0.1:8081/livez' || exit 1", Some((8081, Some("/livez"))));
+        check("exec 3<>/dev/tcp/127.0.0.1/8081", None);
+        check("curl http://localhost:8081/$path", Some((8081, None)));
+        check("pg_isready", None);
+    }
+}

@@ -1,0 +1,8 @@
+module.exports = {
+  apps: [{
+    name: "shop",
+    script: "./shop",
+    stop_exit_codes: [78],
+    exec_mode: "fork",
+  }],
+};

@@ -1,0 +1,7 @@
+module.exports = {
+  apps: [{
+    name: "shop",
+    script: "./shop",
+    stop_exit_codes: [78],
+  }],
+};

@@ -1,0 +1,3 @@
+FROM debian:bookworm-slim
+COPY shop /usr/bin/
+CMD ["shop", "--port", "8080"]
