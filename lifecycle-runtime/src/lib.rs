@@ -258,6 +258,8 @@ mod process;
 mod simulation;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use lifecycle_macros::{main, resource};
 

@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 use super::catch::CatchPanic;
 use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
+#[cfg(feature = "testing")]
+use super::kit::Work;
 use super::said::QUICK;
 use super::{BoxFuture, Driver, Seat, Timing};
 use crate::engine::event::Event;
@@ -43,6 +45,8 @@ impl Driver {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
         let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        #[cfg(feature = "testing")]
+        let acquire = self.gated(id, Work::Acquire, acquire);
         self.run::<Acquisition>(id, QUICK, acquire);
     }
 
@@ -53,7 +57,10 @@ impl Driver {
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
-        self.run::<Releasing>(id, patience, (self.hooks[id].release)(instance, self.seat(id)));
+        let release = (self.hooks[id].release)(instance, self.seat(id));
+        #[cfg(feature = "testing")]
+        let release = self.gated(id, Work::Release, release);
+        self.run::<Releasing>(id, patience, release);
     }
 
     /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.

@@ -85,6 +85,8 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         exit_of_main: None,
         concludes_itself: false,
         record: None,
+        #[cfg(feature = "testing")]
+        kit: None,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
