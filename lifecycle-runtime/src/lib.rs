@@ -208,7 +208,7 @@
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
-//! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
+//! | `testing` | for tests: fakes, faults, signals and crash points under virtual time, and real processes: see `testing` |
 //!
 //! # Resources in other crates
 //!
@@ -259,6 +259,7 @@ mod simulation;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 #[cfg(feature = "testing")]
+#[doc = include_str!("../docs/testing.md")]
 pub mod testing;
 
 pub use lifecycle_macros::{main, resource};

@@ -23,6 +23,7 @@ mod failures;
 mod frozen;
 mod hello;
 mod idle_grace;
+mod kit;
 mod migrating;
 mod not_main;
 mod panic_abort;

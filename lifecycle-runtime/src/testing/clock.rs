@@ -21,6 +21,10 @@ const CALM: u32 = 2;
 /// So many looks in a row are enough even if another thread is at work: it may be that of another test.
 const LONG_CALM: u32 = 20;
 
+/// While tokio's clock is held, the runtime wakes in vain when the next timer would be due in real time. It waits for as
+/// long as that, or longer, and goes back to waiting within this time.
+const IN_VAIN: (Duration, Duration) = (Duration::from_micros(200), Duration::from_micros(50));
+
 /// When nothing has happened for so long, although time may pass, nothing ever will.
 const STUCK: Duration = Duration::from_secs(5);
 
@@ -130,6 +134,9 @@ struct State {
     /// Changes when the runtime has something to do.
     activity: u64,
     is_parked: bool,
+    /// When the runtime began to wait, and when it woke last, and whether it had waited for long then.
+    parked_at: Option<Instant>,
+    woke_at: Option<(Instant, bool)>,
     /// While there is one, a blocking task waits for it, and tokio's clock stands still.
     hold: Option<Sender<()>>,
     /// How often the runtime has been about to wait since the clock was let go.
@@ -162,13 +169,18 @@ impl Clock {
                 self.hold(&mut state);
             }
         }
-        state.activity += 1;
+        let woke_in_vain = state.woke_at.is_some_and(|(at, waited)| waited && at.elapsed() < IN_VAIN.1);
+        if !woke_in_vain {
+            state.activity += 1;
+        }
+        state.parked_at = Some(Instant::now());
         state.is_parked = true;
     }
 
     fn unparks(&self) {
         let mut state = self.state();
-        state.activity += 1;
+        let waited = state.parked_at.is_some_and(|at| at.elapsed() > IN_VAIN.0);
+        state.woke_at = Some((Instant::now(), waited));
         state.is_parked = false;
     }
 

@@ -9,7 +9,7 @@ use super::event::{Event, Kind, name};
 use crate::declare::declared::Declared;
 use crate::model::Name;
 use crate::model::failure::Failure;
-use crate::model::report::Report;
+use crate::model::report::{Outcome, Report};
 
 /// An application of a [`World`](super::World) that has ended: its [`Report`], which it derefs to, and the ordered log
 /// of what happened.
@@ -174,7 +174,7 @@ impl Report {
     ///
     /// If it ended otherwise, or is not part of the application. The message shows the report.
     #[track_caller]
-    pub fn assert_outcome<R: Declared>(&self, expected: crate::Outcome) {
+    pub fn assert_outcome<R: Declared>(&self, expected: Outcome) {
         let name: Name = name::<R>();
         let outcome = self.resource(name).map(|resource| resource.outcome);
         let Some(outcome) = outcome else { panic!("{name} is not part of the application\n{}", self) };

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::clock::{Pace, block_on_with};
 use super::director::Director;
 use super::ended::text;
-use super::point::Point;
+use super::point::{Place, Point};
 use super::world::World;
 use crate::driver::{Panic, catch};
 
@@ -15,6 +15,10 @@ const VARIABLE: &str = "LIFECYCLE_TEST_POINT";
 
 /// The most awaits of one hook or task that are tried: a loop repeats itself.
 const MOST_AWAITS: usize = 64;
+
+/// How many runs more without a crash, and how many attempts at a point, where runs differ.
+const UNDISTURBED: usize = 3;
+const ATTEMPTS: usize = 3;
 
 /// How many failures are shown in full.
 const SHOWN: usize = 3;
@@ -110,14 +114,8 @@ pub struct Points {
 ///
 /// If `test` panics without being disturbed, or if no hook or task ever waits.
 pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
-    let undisturbed = Director::default();
-    if let Err(panic) = run(&test, &undisturbed, Pace::Waits) {
-        panic!("without a crash, already:\n{}", panic.what_happened(&undisturbed));
-    }
-    let places = undisturbed.places();
-    let pace = pace(&test, &undisturbed);
-    let is_capped = |awaits: usize| awaits > MOST_AWAITS;
-    let capped = places.iter().filter(|(_, awaits)| is_capped(*awaits));
+    let (places, pace) = undisturbed(&test);
+    let capped = places.iter().filter(|(_, awaits)| *awaits > MOST_AWAITS);
     let capped = capped.map(|(place, awaits)| format!("{place}: the first {MOST_AWAITS} of {awaits} awaits"));
     let mut points = Points { tried: Vec::new(), unreached: Vec::new(), capped: capped.collect() };
     let planned = places
@@ -126,9 +124,7 @@ pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
     let planned = selected(planned.collect(), env::var(VARIABLE).ok().as_deref());
     let mut failing = Vec::new();
     for point in planned {
-        let director = Director::default();
-        director.stop_at(point.clone());
-        let result = run(&test, &director, pace);
+        let (director, result) = crash(&test, &point, pace);
         if let Err(panic) = result {
             failing.push((point.clone(), panic.what_happened(&director)));
         }
@@ -155,12 +151,46 @@ fn selected(planned: Vec<Point>, only: Option<&str>) -> Vec<Point> {
     chosen
 }
 
-/// How the clock of all runs moves: it need not wait for other threads if that changes nothing.
-fn pace(test: &impl AsyncFn(World), waited: &Director) -> Pace {
+/// Runs the test without a crash. Says how often each hook and each task waits, and how the clock of all runs is to move:
+/// it need not wait for other threads if that changes nothing.
+#[track_caller]
+fn undisturbed(test: &impl AsyncFn(World)) -> (Vec<(Place, usize)>, Pace) {
+    let waited = Director::default();
+    if let Err(panic) = run(test, &waited, Pace::Waits) {
+        panic!("without a crash, already:\n{}", panic.what_happened(&waited));
+    }
     let quick = Director::default();
-    let is_the_same =
-        run(test, &quick, Pace::Runs).is_ok() && quick.what_and_when() == waited.what_and_when();
-    if is_the_same { Pace::Runs } else { Pace::Waits }
+    if run(test, &quick, Pace::Runs).is_ok() && quick.what_and_when() == waited.what_and_when() {
+        return (waited.places(), Pace::Runs);
+    }
+    // Where other threads take part, the same await has to wait in one run, and not in another.
+    let mut places = waited.places();
+    for _ in 0..UNDISTURBED {
+        let again = Director::default();
+        if run(test, &again, Pace::Waits).is_ok() {
+            for (place, awaits) in again.places() {
+                match places.iter_mut().find(|(known, _)| *known == place) {
+                    Some((_, most)) => *most = awaits.max(*most),
+                    None => places.push((place, awaits)),
+                }
+            }
+        }
+    }
+    (places, Pace::Waits)
+}
+
+/// Runs the test with a crash: again, if that has not come to its point.
+fn crash(test: &impl AsyncFn(World), point: &Point, pace: Pace) -> (Director, Result<(), Panic>) {
+    let mut attempts = if pace == Pace::Waits { ATTEMPTS } else { 1 };
+    loop {
+        let director = Director::default();
+        director.stop_at(point.clone());
+        let result = run(test, &director, pace);
+        attempts -= 1;
+        if result.is_err() || director.is_point_reached() || attempts == 0 {
+            return (director, result);
+        }
+    }
 }
 
 fn run(test: &impl AsyncFn(World), director: &Director, pace: Pace) -> Result<(), Panic> {
@@ -193,7 +223,6 @@ fn told(failing: &[(Point, String)], Points { tried, unreached, .. }: &Points) -
 mod tests {
     use super::*;
     use crate::driver::kit::Work;
-    use crate::testing::point::Place;
 
     #[test]
     fn one_point_is_selected_by_its_name() {

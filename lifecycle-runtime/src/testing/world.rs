@@ -15,8 +15,11 @@ use crate::declare::declared::Declared;
 use crate::handles::app::App;
 use crate::launch::builder::Builder;
 
-/// How much virtual time a script has, once its application has ended or was stopped at a crash point.
+/// How much virtual time a script has, once its application has ended.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
+
+/// How much virtual time a script has, once its application was stopped at a crash point.
+const IN_VAIN: Duration = Duration::from_secs(10);
 
 /// What surrounds an application in a test, under virtual time: faults, signals and requests, at moments or at events.
 ///
@@ -162,5 +165,5 @@ impl World {
 /// The application was stopped at its crash point, and that was long ago.
 async fn waits_in_vain(director: &Director) {
     director.reach().await;
-    sleep(LAST_CHANCE).await;
+    sleep(IN_VAIN).await;
 }
