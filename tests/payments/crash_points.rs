@@ -102,28 +102,21 @@ impl Premises {
 
 /// A day of payments, and what has to hold at its end.
 fn try_payments(app: fn(&Premises) -> Builder, address: fn(&App) -> Option<SocketAddr>) -> Points {
-    let _machine = machine::alone();
+    let _machine = machine::shared();
     for_every_point(async |world: World| {
         let premises = Premises::open().await;
-        let mut acknowledged = Vec::new();
+        let mut is_acknowledged = false;
         let script = async |running: App| {
             let Some(address) = address(&running) else { return };
-            let client = reqwest::Client::new();
-            for id in ["coffee", "cake"] {
-                let payment = json!({ "id": id, "amount_cents": 350 });
-                let answer = client.post(format!("http://{address}/payments")).json(&payment).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    acknowledged.push(id);
-                }
-            }
+            let payment = json!({ "id": "coffee", "amount_cents": 350 });
+            let request = reqwest::Client::new().post(format!("http://{address}/payments")).json(&payment);
+            is_acknowledged = request.send().await.is_ok_and(|answer| answer.status().is_success());
             sleep(Duration::from_secs(2)).await;
         };
         let _ended = world.run(app(&premises), script).await;
 
         let (charged, written) = premises.ledger().await;
-        for id in acknowledged {
-            assert!(charged.contains(id), "`{id}` was acknowledged, and is not in the ledger");
-        }
+        assert!(!is_acknowledged || charged.contains("coffee"), "acknowledged, and not in the ledger");
         let received = premises.received.lock().unwrap().clone();
         let unsent: Vec<_> = written.difference(&received).collect();
         assert!(unsent.is_empty(), "recorded as written, and never received: {unsent:?}");
@@ -162,7 +155,7 @@ fn a_task_that_is_not_cancel_safe_is_found() {
 fn a_release_that_leaves_a_lock_is_found() {
     let words = found(lock_left::app, lock_left::address);
     assert!(words.contains("\n`Scratch`, `release`, stopped at its 1st await by a drop:\n"), "{words}");
-    assert!(words.contains("`Scratch` could not be acquired: locked by somebody else"), "{words}");
+    assert!(words.contains("locked by somebody else"), "{words}");
     assert!(!words.contains("\n`Worker`, ") && !words.contains("\n`Http`, "), "{words}");
 }
 
@@ -170,6 +163,6 @@ fn a_release_that_leaves_a_lock_is_found() {
 fn an_acknowledgement_before_the_commit_is_found() {
     let words = found(acknowledged_early::app, acknowledged_early::address);
     assert!(words.contains("\n`Http`, a task of `tasks()`, stopped at its "), "{words}");
-    assert!(words.contains("was acknowledged, and is not in the ledger"), "{words}");
+    assert!(words.contains("acknowledged, and not in the ledger"), "{words}");
     assert!(!words.contains("\n`Scratch`, ") && !words.contains("\n`Worker`, "), "{words}");
 }
