@@ -259,7 +259,6 @@ mod simulation;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
 #[cfg(feature = "testing")]
-#[doc = include_str!("../docs/testing.md")]
 pub mod testing;
 
 pub use lifecycle_macros::{main, resource};

@@ -133,7 +133,7 @@ impl Report {
     /// If that is not so. The message shows the report, with every failure.
     #[track_caller]
     pub fn assert_clean(&self) {
-        assert!(self.is_clean(), "it should have ended cleanly, with exit code 0\n{}", self);
+        assert!(self.is_clean(), "it should have ended cleanly, with exit code 0\n{self}");
     }
 
     /// Asserts the exit code.
@@ -145,9 +145,8 @@ impl Report {
     pub fn assert_exit_code(&self, expected: u8) {
         assert!(
             self.exit_code == expected,
-            "the exit code is {}, and should be {expected}\n{}",
-            self.exit_code,
-            self
+            "the exit code is {}, and should be {expected}\n{self}",
+            self.exit_code
         );
     }
 
@@ -177,11 +176,10 @@ impl Report {
     pub fn assert_outcome<R: Declared>(&self, expected: Outcome) {
         let name: Name = name::<R>();
         let outcome = self.resource(name).map(|resource| resource.outcome);
-        let Some(outcome) = outcome else { panic!("{name} is not part of the application\n{}", self) };
+        let Some(outcome) = outcome else { panic!("{name} is not part of the application\n{self}") };
         assert!(
             outcome == expected,
-            "{name} ended as \"{outcome}\", and should have as \"{expected}\"\n{}",
-            self
+            "{name} ended as \"{outcome}\", and should have as \"{expected}\"\n{self}"
         );
     }
 }

@@ -1,4 +1,4 @@
-// The page `docs/testing.md` is the documentation of this module.
+#![doc = include_str!("../../docs/testing.md")]
 
 mod clock;
 mod difference;
