@@ -260,7 +260,7 @@ fn a_script_that_waits_in_vain_fails_the_test() {
         block_on(async {
             let script = async |app: App| {
                 app.shutdown("enough");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             drop(World::new().run(newsletter(), script).await);
         });

@@ -27,6 +27,9 @@ pub(super) type Action = Box<dyn FnOnce(&App) + Send>;
 /// What happened, and when that was, measured from the start of the application.
 pub(super) type Log = Vec<(Duration, Event)>;
 
+/// Every hook and task that has begun, and how many awaits it came to that were not ready.
+pub(super) type Waits = Vec<(Place, usize)>;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Director {
     state: Arc<Mutex<State>>,
@@ -64,8 +67,7 @@ struct Moment {
 /// The crash points of one run.
 #[derive(Default)]
 struct Stop {
-    /// Every hook and task that has begun, and how often it came to an await that was not ready.
-    places: Vec<(Place, usize)>,
+    places: Waits,
     at: Option<Point>,
     is_reached: bool,
 }
@@ -92,12 +94,12 @@ impl Director {
     }
 
     /// Every hook and task that has begun, and how many awaits it came to that were not ready.
-    pub(super) fn places(&self) -> Vec<(Place, usize)> {
+    pub(super) fn places(&self) -> Waits {
         self.state().stop.places.clone()
     }
 
     /// What happened at which time, what happened at the same time in any order; and how often each hook and task waited.
-    pub(super) fn what_and_when(&self) -> (Vec<(Duration, String)>, Vec<(Place, usize)>) {
+    pub(super) fn what_and_when(&self) -> (Vec<(Duration, String)>, Waits) {
         let mut log: Vec<_> = self.log().into_iter().map(|(at, event)| (at, event.to_string())).collect();
         log.sort();
         let mut places = self.places();

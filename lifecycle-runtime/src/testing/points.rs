@@ -4,9 +4,9 @@ use std::env;
 use std::fmt::Write;
 
 use super::clock::{Pace, block_on_with};
-use super::director::Director;
+use super::director::{Director, Waits};
 use super::ended::text;
-use super::point::{Place, Point};
+use super::point::Point;
 use super::world::World;
 use crate::driver::{Panic, catch};
 
@@ -154,7 +154,7 @@ fn selected(planned: Vec<Point>, only: Option<&str>) -> Vec<Point> {
 /// Runs the test without a crash. Says how often each hook and each task waits, and how the clock of all runs is to move:
 /// it need not wait for other threads if that changes nothing.
 #[track_caller]
-fn undisturbed(test: &impl AsyncFn(World)) -> (Vec<(Place, usize)>, Pace) {
+fn undisturbed(test: &impl AsyncFn(World)) -> (Waits, Pace) {
     let waited = Director::default();
     if let Err(panic) = run(test, &waited, Pace::Waits) {
         panic!("without a crash, already:\n{}", panic.what_happened(&waited));
@@ -223,6 +223,7 @@ fn told(failing: &[(Point, String)], Points { tried, unreached, .. }: &Points) -
 mod tests {
     use super::*;
     use crate::driver::kit::Work;
+    use crate::testing::point::Place;
 
     #[test]
     fn one_point_is_selected_by_its_name() {
