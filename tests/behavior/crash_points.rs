@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use lifecycle::testing::{Points, World, for_every_point};
-use lifecycle::{Acquire, App, Release, Resource, Result, Stopping, Supplied, Tasks, resource};
+use lifecycle::{Acquire, App, Release, Resource, Result, Stopping, Tasks, resource};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -30,14 +30,18 @@ struct Habits {
     thanks_first: bool,
 }
 
-#[resource(supplied)]
+#[resource]
 #[derive(Clone, Default)]
 struct Shop {
     kept: Arc<Mutex<Kept>>,
     habits: Habits,
 }
 
-impl Supplied for Shop {}
+impl Resource for Shop {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Ok(Self::default())
+    }
+}
 
 #[resource(after = Shop)]
 struct Door(Arc<Shop>);
