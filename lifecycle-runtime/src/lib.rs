@@ -221,7 +221,7 @@
 //! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
 //! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines, tests how servers stop, and examines deployments: see [`program`] |
-//! | `testing` | for tests: a clock that obeys `tokio::time::pause` (`Builder::virtual_time`), and simulated signals (`App::deliver`) |
+//! | `testing` | for tests: fakes, faults, signals and crash points under virtual time, and real processes: see `testing` |
 //!
 //! # Resources in other crates
 //!
@@ -289,6 +289,8 @@ mod process;
 mod simulation;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use lifecycle_macros::{main, resource};
 

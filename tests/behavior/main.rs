@@ -4,6 +4,7 @@
 mod blocking;
 mod body;
 mod capture;
+mod crash_points;
 mod deadline;
 mod delay;
 mod drops;
@@ -29,3 +30,4 @@ mod tasks;
 mod threads;
 mod time_left;
 mod turns;
+mod world;

@@ -30,6 +30,7 @@ mod failures;
 mod frozen;
 mod hello;
 mod idle_grace;
+mod kit;
 mod log_lines;
 mod metrics;
 mod migrating;

@@ -17,6 +17,8 @@ use super::catch::CatchPanic;
 use super::catch::{Panic, catch};
 use super::cell::{Cell, Instance, Recall};
 use super::errors::words;
+#[cfg(feature = "testing")]
+use super::kit;
 use super::said::QUICK;
 use super::spans::{Work, within};
 use super::{BoxFuture, Driver, Seat, Timing, Unit};
@@ -45,6 +47,8 @@ impl Driver {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
         let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        #[cfg(feature = "testing")]
+        let acquire = self.gated(id, kit::Work::Acquire, acquire);
         self.run::<Acquisition>(id, QUICK, acquire, None);
     }
 
@@ -56,6 +60,8 @@ impl Driver {
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
         let release = (self.hooks[id].release)(instance, self.seat(id));
+        #[cfg(feature = "testing")]
+        let release = self.gated(id, kit::Work::Release, release);
         // So have the metrics, for a foundation that sends them somewhere.
         #[cfg(feature = "metrics")]
         let release: BoxFuture<_> = if is_after_the_report {

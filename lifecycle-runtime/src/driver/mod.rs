@@ -23,6 +23,8 @@ mod doubt;
 mod endpoints;
 mod errors;
 mod hooks;
+#[cfg(feature = "testing")]
+pub(crate) mod kit;
 mod log;
 #[cfg(feature = "metrics")]
 mod meter;
@@ -160,6 +162,8 @@ pub(crate) struct Parts {
     pub(crate) concludes_itself: bool,
     pub(crate) record: Option<Arc<dyn Record>>,
     pub(crate) keepers: Vec<Arc<dyn Keeper>>,
+    #[cfg(feature = "testing")]
+    pub(crate) kit: Option<Arc<dyn kit::Kit>>,
 }
 
 /// Keeps the report somewhere else than in the log.
@@ -216,6 +220,8 @@ pub(crate) struct Driver {
     standby: Standby,
     next_task: AtomicU64,
     body_listens: AtomicBool,
+    #[cfg(feature = "testing")]
+    kit: Option<Arc<dyn kit::Kit>>,
     #[cfg(test)]
     commanded: Mutex<Vec<(Duration, Command)>>,
 }
@@ -267,6 +273,8 @@ impl Driver {
             record,
             keepers,
             concludes_itself,
+            #[cfg(feature = "testing")]
+            kit,
         } = parts;
         let plan = Arc::clone(engine.plan());
         let ending = engine.ending();
@@ -318,6 +326,8 @@ impl Driver {
             standby: Standby::default(),
             next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
+            #[cfg(feature = "testing")]
+            kit,
             #[cfg(test)]
             commanded: Mutex::default(),
         })
@@ -326,7 +336,15 @@ impl Driver {
     /// Tells the engine, and does what it commands. For the end of a future of ours, whose thread has nothing else to
     /// do after that; in the code of a user, use [`call`](Self::call).
     pub(crate) fn send(self: &Arc<Self>, event: Event) {
+        #[cfg(feature = "testing")]
+        if let Some(kit) = &self.kit {
+            kit.heard(self, &event);
+        }
         let (has_commands, has_words) = self.ask(event);
+        #[cfg(feature = "testing")]
+        if let Some(kit) = &self.kit {
+            kit.act(self);
+        }
         // To hand over what is to be said takes no time; to say it does.
         let is_handed_over = has_words && self.timing == Timing::Thread;
         if is_handed_over {
@@ -447,6 +465,10 @@ impl Driver {
     }
 
     fn carry_out(self: &Arc<Self>, command: &Command) {
+        #[cfg(feature = "testing")]
+        if let Some(kit) = &self.kit {
+            kit.commanded(self, command);
+        }
         #[cfg(test)]
         self.commanded.lock().unwrap().push((self.origin.elapsed(), command.clone()));
         match *command {

@@ -12,6 +12,8 @@ use super::catch::Witnessed;
 use super::catch::{CatchPanic, Panic, Witness};
 #[cfg(feature = "http")]
 use super::counter::Standing;
+#[cfg(feature = "testing")]
+use super::kit::Work;
 use super::token::{RunUntil, Token};
 use super::unit::Unit;
 use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
@@ -140,6 +142,13 @@ impl Seat {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
+        #[cfg(feature = "testing")]
+        if self.driver.has_kit() {
+            let Some(witness) = TaskWitness::start(self, name.clone(), kind) else { return };
+            let future = self.driver.gated(self.id, Work::Task(&name), Box::pin(future));
+            self.driver.runtime().spawn(Task::new(future, witness));
+            return;
+        }
         let Some(witness) = TaskWitness::start(self, name, kind) else { return };
         self.driver.runtime().spawn(Task::new(future, witness));
     }
@@ -150,6 +159,16 @@ impl Seat {
         F: Future<Output = ()> + Send + 'static,
     {
         let witness = JobWitness { seat: self.clone(), _unit: self.enter()? };
+        #[cfg(feature = "testing")]
+        if self.driver.has_kit() {
+            let future = Box::pin(async {
+                future.await;
+                Ok(())
+            });
+            let gated = self.driver.gated(self.id, Work::Job, future);
+            self.driver.runtime().spawn(Task::new(async { drop(gated.await) }, witness));
+            return Some(());
+        }
         self.driver.runtime().spawn(Task::new(future, witness));
         Some(())
     }

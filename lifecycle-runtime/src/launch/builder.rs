@@ -17,6 +17,8 @@ use crate::control::{Control, Handling, control_from_its_runtime, control_time};
 use crate::declare::declared::Declared;
 use crate::declare::node::{DEFAULT_RESERVE, Node};
 use crate::declare::roots::{self, Planned, Resources, Selection};
+#[cfg(feature = "testing")]
+use crate::driver::kit::Kit;
 use crate::driver::{Driver, Instance, Keeper, Parts, Record, Timing};
 use crate::engine::Engine;
 use crate::engine::notice::Notice;
@@ -72,6 +74,8 @@ pub struct Builder {
     control: Option<io::Result<Control>>,
     #[cfg(feature = "testing")]
     has_virtual_time: bool,
+    #[cfg(feature = "testing")]
+    kit: Option<Arc<dyn Kit>>,
     #[cfg(feature = "testing")]
     synthetic: Option<Vec<Vec<usize>>>,
 }
@@ -208,6 +212,13 @@ impl Builder {
         self
     }
 
+    /// Has a test kit look on, under virtual time. Nothing is taken from the environment then: a test does not depend on
+    /// the machine that it runs on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn watched_by(self, kit: Arc<dyn Kit>) -> Self {
+        Self { kit: Some(kit), ..self.virtual_time() }
+    }
+
     /// What would be started, in which order and within which limits, with the environment as it is. Nothing is acquired,
     /// and no address is taken.
     ///
@@ -305,6 +316,8 @@ impl Builder {
             concludes_itself,
             record: timeline.map(|file| -> Arc<dyn Record> { Arc::new(file) }),
             keepers,
+            #[cfg(feature = "testing")]
+            kit: self.kit,
         });
         #[cfg(feature = "probe")]
         if endpoints.answer() {
@@ -324,6 +337,10 @@ impl Builder {
 
     /// The effective configuration, or everything that is wrong with it.
     pub(super) fn config(&self) -> Result<Config, Vec<Failure>> {
+        #[cfg(feature = "testing")]
+        if self.kit.is_some() {
+            return self.options.resolve(&Environment::empty(), None);
+        }
         let environment = Environment::of_this_process();
         let platform = platform::grace(|variable| environment.get(variable), procfs::exists);
         self.options.resolve(&environment, platform)

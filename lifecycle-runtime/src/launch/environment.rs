@@ -30,6 +30,12 @@ impl Environment {
         env::vars_os().collect()
     }
 
+    /// No variable at all.
+    #[cfg(feature = "testing")]
+    pub(crate) fn empty() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// The value of a variable, without white space around it.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         self.0.get(&key(name.as_ref())).cloned()

@@ -33,6 +33,21 @@ pub(crate) fn has_thread(name: &str) -> bool {
     threads.flatten().any(is_called)
 }
 
+/// Whether a thread of this process other than the calling one runs, would run if it could, or waits for a disk. `false`
+/// where the system does not tell.
+#[cfg(feature = "testing")]
+pub(crate) fn others_are_at_work() -> bool {
+    let Ok(own) = fs::read_link("/proc/thread-self") else { return false };
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };
+    let is_at_work = |thread: &fs::DirEntry| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state stands behind the name, which is in brackets and may have some itself.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['R', 'D']))
+    };
+    let is_other = |thread: &fs::DirEntry| own.file_name() != Some(&thread.file_name());
+    threads.flatten().filter(is_other).any(|thread| is_at_work(&thread))
+}
+
 /// Bit n-1 of a mask, which is in hexadecimal.
 #[cfg(unix)]
 fn in_mask(status: &str, mask: &str, signal: i32) -> Option<bool> {

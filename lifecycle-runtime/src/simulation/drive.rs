@@ -92,6 +92,8 @@ async fn play(scenario: Scenario) -> Vec<(Duration, Command)> {
         concludes_itself: false,
         record: None,
         keepers: Vec::new(),
+        #[cfg(feature = "testing")]
+        kit: None,
     });
     let controlled = Arc::clone(&driver);
     tokio::spawn(async move {
