@@ -28,8 +28,8 @@ pub(crate) struct Settings {
     pub(crate) receipts: Option<Url>,
     pub(crate) push_metrics: Option<Url>,
     pub(crate) certificate: Option<Certificate>,
-    file: Option<PathBuf>,
-    live: RwLock<Live>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) live: RwLock<Live>,
 }
 
 /// The files of a certificate with its chain, and of its key.

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 const SOURCE: &str = "../../examples/payments";
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     "audit_log",
     "cache",
     "client",
@@ -18,6 +18,8 @@ const FILES: [&str; 12] = [
     "settings",
     "settlement",
     "telemetry",
+    "tls",
+    "trace",
     "worker",
 ];
 
@@ -30,12 +32,12 @@ const BUGS: [Bug; 3] = [
         "not_cancel_safe",
         "worker",
         &[(
-            "        sleep(self.takes).await;
+            "        sleep(takes).await;
         self.client.send_receipt(payment).await?;
         if self.database.receipt_is_written(payment).await? {
 ",
             "        let is_new = self.database.receipt_is_written(payment).await?;
-        sleep(self.takes).await;
+        sleep(takes).await;
         self.client.send_receipt(payment).await?;
         if is_new {
 ",

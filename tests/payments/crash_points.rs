@@ -37,9 +37,14 @@ macro_rules! payments {
                     audit_log: Some(premises.directory.path().join("audit.log")),
                     registry: None,
                     receipts: reqwest::Url::parse(&format!("http://{}/", premises.payers)).ok(),
-                    settle_every: std::time::Duration::from_secs(5),
-                    payment_takes: std::time::Duration::from_millis(50),
-                    receipt_takes: std::time::Duration::from_millis(50),
+                    push_metrics: None,
+                    certificate: None,
+                    file: None,
+                    live: std::sync::RwLock::new(settings::Live {
+                        settle_every: std::time::Duration::from_secs(5),
+                        payment_takes: std::time::Duration::from_millis(50),
+                        receipt_takes: std::time::Duration::from_millis(50),
+                    }),
                 };
                 lifecycle::App::builder()
                     .resources::<(http::Http, settlement::Settlement)>()

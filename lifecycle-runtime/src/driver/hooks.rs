@@ -85,7 +85,10 @@ impl Driver {
             return self.send(Event::Reloaded(id, Err(Cause::Lost)));
         };
         self.cell(id).reload.renew();
-        self.run::<Reloading>(id, QUICK, reload(instance, self.seat(id)), Some(unit));
+        let reload = reload(instance, self.seat(id));
+        #[cfg(feature = "testing")]
+        let reload = self.gated(id, kit::Work::Reload, reload);
+        self.run::<Reloading>(id, QUICK, reload, Some(unit));
     }
 
     /// Runs a hook as a task. The log may first finish what was to be said before, within `patience`.

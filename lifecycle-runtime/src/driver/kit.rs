@@ -33,6 +33,7 @@ pub(crate) trait Kit: fmt::Debug + Send + Sync {
 pub(crate) enum Work<'a> {
     Acquire,
     Release,
+    Reload,
     /// A supervised or background task.
     Task(&'a str),
     /// A task whose failure is its own.

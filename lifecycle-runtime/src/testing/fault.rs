@@ -33,6 +33,8 @@ pub enum Hook {
     Acquire,
     /// `release`.
     Release,
+    /// `reload`.
+    Reload,
     /// The supervised or background task with this name.
     Task(String),
 }
@@ -75,7 +77,9 @@ impl Hook {
 
     pub(super) fn is(&self, work: Work<'_>) -> bool {
         match (self, work) {
-            (Self::Acquire, Work::Acquire) | (Self::Release, Work::Release) => true,
+            (Self::Acquire, Work::Acquire)
+            | (Self::Release, Work::Release)
+            | (Self::Reload, Work::Reload) => true,
             (Self::Task(name), Work::Task(task)) => name == task,
             _ => false,
         }
@@ -87,6 +91,7 @@ impl fmt::Display for Hook {
         match self {
             Self::Acquire => f.write_str("`acquire`"),
             Self::Release => f.write_str("`release`"),
+            Self::Reload => f.write_str("`reload`"),
             Self::Task(name) => write!(f, "task `{name}`"),
         }
     }

@@ -28,6 +28,7 @@ pub(super) struct Place {
 pub(super) enum Part {
     Acquire,
     Release,
+    Reload,
     Task(String),
     Job,
 }
@@ -70,6 +71,7 @@ impl Place {
         let work = match work {
             Work::Acquire => Part::Acquire,
             Work::Release => Part::Release,
+            Work::Reload => Part::Reload,
             Work::Task(name) => Part::Task(name.to_owned()),
             Work::Job => Part::Job,
         };
@@ -93,6 +95,7 @@ impl Point {
         let part = match work {
             Part::Acquire => "acquire".to_owned(),
             Part::Release => "release".to_owned(),
+            Part::Reload => "reload".to_owned(),
             Part::Task(name) => format!("task-{name}"),
             Part::Job => "job".to_owned(),
         };
@@ -107,6 +110,7 @@ impl fmt::Display for Place {
         match &self.work {
             Part::Acquire => write!(f, "`acquire`")?,
             Part::Release => write!(f, "`release`")?,
+            Part::Reload => write!(f, "`reload`")?,
             Part::Task(name) => write!(f, "task `{name}`")?,
             Part::Job => write!(f, "a task of `tasks()`")?,
         }

@@ -20,7 +20,8 @@ pub(super) fn broken(report: &Report, log: &Log, point: Option<&Point>) -> Vec<S
     broken.extend(exit_code(report));
     if let Some(Point { place, by: Crash::Error | Crash::Panic, .. }) = point {
         let is_in_report = report.failures.iter().any(|failure| failure.cause().contains(WORDS));
-        if place.work != Part::Job && !is_in_report {
+        // The failure of a job is its own, and a reload that fails ends nothing.
+        if !matches!(place.work, Part::Job | Part::Reload) && !is_in_report {
             broken.push("E3: the failure is not in the report".to_owned());
         }
     }

@@ -10,10 +10,10 @@ pub(super) fn say(notice: &Notice, ear: Ear<'_>) {
     match notice {
         Notice::ReloadBegan(reason) => say!(ear, INFO, "reloading: {reason}"),
         Notice::ReloadLater { reason, is_starting: true } => {
-            say!(ear, INFO, "{reason}: still starting; reloading once everything is acquired",)
+            say!(ear, INFO, "{reason}: still starting; reloading once everything is acquired");
         }
         Notice::ReloadLater { reason, is_starting: false } => {
-            say!(ear, INFO, "{reason}: a reload is under way; reloading once more after it",)
+            say!(ear, INFO, "{reason}: a reload is under way; reloading once more after it");
         }
         Notice::ReloadRefused(reason) => {
             say!(ear, INFO, "{reason}: stopping, and so not reloaded");
@@ -36,10 +36,10 @@ pub(super) fn say(notice: &Notice, ear: Ear<'_>) {
             say!(ear, INFO, "stopping: the reload of {name} is dropped");
         }
         Notice::ReloadEnded { reloaded, failed: 0, took } => {
-            say!(ear, INFO, "reloaded {} in {}", resources(*reloaded), Human(*took),)
+            say!(ear, INFO, "reloaded {} in {}", resources(*reloaded), Human(*took));
         }
         Notice::ReloadEnded { reloaded, failed, took } => {
-            say!(ear, WARN, "reloaded {} in {}, and {failed} failed", resources(*reloaded), Human(*took),)
+            say!(ear, WARN, "reloaded {} in {}, and {failed} failed", resources(*reloaded), Human(*took));
         }
         _ => {}
     }
