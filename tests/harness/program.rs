@@ -79,9 +79,8 @@ impl Program {
     }
 
     /// A stdout that is a file or a terminal of the caller's.
-    pub fn with_stdout(mut self, stdout: impl Into<Stdio>) -> Self {
-        self.command.stdout(stdout);
-        self
+    pub fn with_stdout(self, stdout: impl Into<Stdio>) -> Self {
+        Self(self.0.stdout(stdout))
     }
 
     /// Both output streams into one pipe, whose other end is the caller's.
