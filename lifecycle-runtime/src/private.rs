@@ -20,7 +20,7 @@ pub use crate::declare::resource::Resource;
 pub use crate::declare::supplied::Supplied;
 pub use crate::handles::app::App;
 pub use crate::handles::body::Output;
-pub use crate::handles::reload::{NotDeclaredReload, Reload};
+pub use crate::handles::reload::{NotDeclaredReload, Reload, ReloadContext};
 pub use crate::launch::entry::{Body, Main, Place, run};
 #[cfg(feature = "cli")]
 pub use crate::launch::program;

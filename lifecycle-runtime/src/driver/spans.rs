@@ -127,7 +127,7 @@ impl Driver {
             Mark::Begins(..) => {}
             Mark::Ends(work, id, outcome) => {
                 end(self.cell(id).spans.replace(work, None), |span| {
-                    span.record("outcome", display(outcome));
+                    span.record("outcome", &display(outcome));
                 });
             }
             Mark::Enters(Phase::Starting | Phase::Stopping | Phase::Stopped) => {}
@@ -153,14 +153,14 @@ impl Driver {
             (core.engine.reason(), core.engine.exit_code())
         };
         end(stop, |stop| {
-            stop.record("reason", display(reason)).record("exit_code", exit_code);
+            stop.record("reason", &display(reason)).record("exit_code", &exit_code);
         });
     }
 
     fn end_start(&self, outcome: &'static str) {
         let start = lock(&self.spans.start).take();
         end(start, |start| {
-            start.record("outcome", display(outcome));
+            start.record("outcome", &display(outcome));
         });
     }
 
