@@ -39,6 +39,7 @@ mod reload;
 mod said;
 mod seat;
 mod shard;
+#[allow(clippy::needless_borrows_for_generic_args, reason = "older versions of tracing take references")]
 mod spans;
 mod speaker;
 mod standby;
