@@ -137,6 +137,9 @@ impl Package {
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).current_dir(&self.0).env("CARGO_TARGET_DIR", self.target());
+        if let Some(toolchain) = option_env!("RUSTUP_TOOLCHAIN") {
+            cargo.env("RUSTUP_TOOLCHAIN", toolchain);
+        }
         cargo.env_remove("RUSTFLAGS").stdin(Stdio::null()).stderr(Stdio::piped());
         cargo
     }

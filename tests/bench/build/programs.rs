@@ -186,27 +186,25 @@ impl Resource for R{number} {{
     code + "\nasync fn tokio_yield() { std::future::ready(()).await }\n\n#[lifecycle::main]\nasync fn main() {}\n"
 }
 
-/// One task for each, which waits for the tasks of those that it needs, and at the end for those that need it.
+/// One task for each, which waits for those that it needs. The rows are stopped from the last to the first.
 fn by_hand(count: usize) -> String {
-    let mut code = "use std::sync::Arc;\nuse tokio::sync::{Notify, OnceCell};\n".to_owned();
-    let (mut starts, mut stops) = (String::new(), String::new());
+    let mut code = BY_HAND.to_owned();
     for number in 0..count {
         let needed = needed_by(number);
         let got: Vec<_> = needed.iter().map(|needed| format!("r{needed}.wait().await.value")).collect();
         let got = if got.is_empty() { "1".to_owned() } else { got.join(" ^ ") };
         let parameters: Vec<_> = needed.iter().map(|needed| format!("r{needed}: Slot<R{needed}>")).collect();
-        let arguments: Vec<_> = needed.iter().map(|needed| format!("r{needed}.clone()")).collect();
         let _ = write!(
             code,
             "
 struct R{number} {{ value: usize }}
 
 impl R{number} {{
-    async fn acquire({}) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {{
+    async fn acquire({}) -> Result<Self> {{
         tokio_yield().await;
         Ok(Self {{ value: {got} }})
     }}
-    async fn release(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {{
+    async fn release(&self) -> Result<()> {{
         tokio_yield().await;
         std::hint::black_box(self.value);
         Ok(())
@@ -215,14 +213,53 @@ impl R{number} {{
 ",
             parameters.join(", ")
         );
-        let _ = writeln!(
-            starts,
-            "    let r{number}: Slot<R{number}> = Slot::start(R{number}::acquire({}));",
-            arguments.join(", ")
-        );
-        let _ = writeln!(stops, "    r{0}.wait().await.release().await.unwrap();", count - 1 - number);
     }
-    code + "
+    let rows = count.div_ceil(ABREAST);
+    let (mut starts, mut stops) = (String::new(), String::new());
+    for row in 0..rows {
+        let members = row * ABREAST..count.min((row + 1) * ABREAST);
+        let fields: Vec<_> = members.clone().map(|member| format!("r{member}: Slot<R{member}>")).collect();
+        let start = |member: usize| {
+            let arguments: Vec<_> =
+                needed_by(member).iter().map(|needed| format!("below.r{needed}.clone()")).collect();
+            format!("r{member}: Slot::start(R{member}::acquire({}))", arguments.join(", "))
+        };
+        let started: Vec<_> = members.clone().map(start).collect();
+        let released: String = members
+            .map(|member| format!("        self.r{member}.wait().await.release().await?;\n"))
+            .collect();
+        let below = row.checked_sub(1).map_or(String::new(), |below| format!("below: &Row{below}"));
+        let _ = write!(
+            code,
+            "
+struct Row{row} {{ {} }}
+
+impl Row{row} {{
+    fn start({below}) -> Self {{
+        Self {{ {} }}
+    }}
+    async fn stop(self) -> Result<()> {{
+{released}        Ok(())
+    }}
+}}
+",
+            fields.join(", "),
+            started.join(", ")
+        );
+        let below = row.checked_sub(1).map_or(String::new(), |below| format!("&row{below}"));
+        let _ = writeln!(starts, "    let row{row} = Row{row}::start({below});");
+        let _ = writeln!(stops, "    row{}.stop().await?;", rows - 1 - row);
+    }
+    let wait = "    tokio::signal::ctrl_c().await?;\n";
+    format!("{code}\n#[tokio::main]\nasync fn main() -> Result<()> {{\n{starts}{wait}{stops}    Ok(())\n}}\n")
+}
+
+/// What all of them stand on.
+const BY_HAND: &str = "use std::sync::Arc;
+use tokio::sync::{Notify, OnceCell};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
 async fn tokio_yield() { std::future::ready(()).await }
 
 struct Slot<T>(Arc<(OnceCell<T>, Notify)>);
@@ -232,7 +269,7 @@ impl<T> Clone for Slot<T> {
 }
 
 impl<T: Send + Sync + 'static> Slot<T> {
-    fn start(acquire: impl Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static) -> Self {
+    fn start(acquire: impl Future<Output = Result<T>> + Send + 'static) -> Self {
         let slot = Self(Arc::new((OnceCell::new(), Notify::new())));
         let filled = slot.clone();
         tokio::spawn(async move {
@@ -250,11 +287,4 @@ impl<T: Send + Sync + 'static> Slot<T> {
         }
     }
 }
-
-#[tokio::main]
-async fn main() {
-" + &starts
-        + "    tokio::signal::ctrl_c().await.unwrap();\n"
-        + &stops
-        + "}\n"
-}
+";
