@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::capture;
+use crate::plan::Elsewhere;
 use crate::reload::Level;
 use crate::stage::{Log, Stage, fails, failures, hangs, later, live, ms, scripted, secs, takes, until};
 use crate::supply::{Arguments, Clock};
@@ -111,7 +112,8 @@ async fn an_application_is_what_was_named_and_what_that_needs() {
 #[tokio::test(start_paused = true)]
 async fn an_application_is_everything_that_is_declared() {
     let stage = Stage::new();
-    let builder = App::builder().supply(Arguments(stage.log.clone())).supply(Clock).supply(Level);
+    let builder = App::builder().supply(Arguments(stage.log.clone()));
+    let builder = builder.supply(Clock).supply(Elsewhere).supply(Level);
     // Some of what these tests declare fails to start, so that the report of a failed start tells what was found.
     let report = builder.virtual_time().shutdown_timeout(secs(25)).start().await.unwrap_err();
     for name in ["behavior::embedding::Http", "behavior::tasks::Http", "Fake", "AfterRed"] {

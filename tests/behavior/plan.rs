@@ -18,7 +18,7 @@ scripted! {
 
 /// Not among what the tests start, and linked into this program all the same.
 #[resource(supplied)]
-struct Elsewhere;
+pub(crate) struct Elsewhere;
 
 impl Supplied for Elsewhere {}
 

@@ -10,7 +10,8 @@ use spdx::{Expression, LicenseReq, ParseMode};
 const PUBLISHED: [&str; 2] = ["lifecycle-macros", "lifecycle-runtime"];
 
 /// The licences that a program under "MIT OR Apache-2.0" may be linked with.
-const ALLOWED: [&str; 7] = ["Apache-2.0", "BSD-3-Clause", "BSL-1.0", "ISC", "MIT", "Unicode-3.0", "Zlib"];
+const ALLOWED: [&str; 8] =
+    ["Apache-2.0", "BSD-3-Clause", "BSL-1.0", "ISC", "MIT", "MIT-0", "Unicode-3.0", "Zlib"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -54,7 +55,7 @@ fn every_dependency_has_a_licence_that_is_allowed_and_comes_from_the_registry() 
 #[test]
 fn what_a_program_is_linked_with_is_there_in_one_version() {
     let listed = Command::new(env!("CARGO"))
-        .args(["tree", "--package", "lifecycle-runtime", "--features", "http,probe,systemd,testing"])
+        .args(["tree", "--package", "lifecycle-runtime", "--features", "http,metrics,probe,systemd,testing"])
         .args(["--edges", "normal,build", "--duplicates"])
         .current_dir(root())
         .output()

@@ -112,7 +112,7 @@ impl Desk {
         };
         let started = thread::Builder::new().name("lifecycle-box".to_owned()).spawn(move || writer.work());
         if let Err(error) = started {
-            self.shared.close();
+            self.shared.close(false);
             driver.say(self.trouble(format!("no thread could be started: {error}")));
         }
     }
@@ -134,7 +134,8 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.shared.close();
+        let has_thread = lock(&self.shared.state).place.is_none();
+        self.shared.close(has_thread);
     }
 }
 
@@ -148,11 +149,13 @@ impl Keeper for Desk {
 }
 
 impl Shared {
-    fn close(&self) {
+    /// A thread that is there still does what was put last.
+    fn close(&self, has_thread: bool) {
         let left = {
             let mut state = lock(&self.state);
             state.is_closed = true;
-            (state.next.take(), state.place.take())
+            let next = if has_thread { None } else { state.next.take() };
+            (next, state.place.take())
         };
         drop(left);
         self.news.notify_one();

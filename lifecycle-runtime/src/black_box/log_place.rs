@@ -31,7 +31,8 @@ impl LogPlace {
             if !fs::symlink_metadata(&self.path)?.is_file() {
                 return Err(io::Error::other("it is not a regular file"));
             }
-            let text = &text.as_bytes()[..text.len().min(LONGEST)];
+            let longest = (0..=text.len().min(LONGEST)).rev().find(|&end| text.is_char_boundary(end));
+            let text = &text.as_bytes()[..longest.unwrap_or(0)];
             let mut file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all(text)?;
             file.set_len(text.len() as u64)

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::desk::{Desk, Done, Job, Place};
 use self::file_place::FilePlace;
@@ -116,8 +116,12 @@ impl BlackBox {
                 }
                 continue;
             }
-            let pause = BURST.max(took * SHARE);
-            sleep(pause).await;
+            // Not through the end of the application.
+            let pause = (took * SHARE).clamp(BURST, SELDOM);
+            let _ = timeout(pause, phase.wait_for(|phase| *phase == Phase::Stopped)).await;
+            if *phase.borrow() == Phase::Stopped {
+                break;
+            }
             let look = if standing.phase == Phase::Starting { SELDOM } else { OFTEN };
             tokio::select! {
                 _ = phase.changed() => {}

@@ -50,10 +50,11 @@ pub(super) async fn wait_for(
             }
             signal = signals.next() => match &kept {
                 None => kept = Some(Kept::new(signal)),
+                // What may only reload never stands in for a stop.
+                Some(first) if first.is_overtaken_by(signal) => kept = Some(Kept::new(signal)),
                 Some(first) if first.at.elapsed() < SAME_SIGNAL || signals::are_heeded() => {}
                 // It may be meant to reload, and ends nothing then.
                 Some(_) if signal == Signal::Hangup => {}
-                Some(Kept { signal: Signal::Hangup, .. }) if !signal.insists() => kept = Some(Kept::new(signal)),
                 Some(_) => end(signal),
             },
             () = due(kept.as_ref()) => kept = kept.map(Kept::answer),
@@ -75,6 +76,14 @@ impl Kept {
     fn new(signal: Signal) -> Self {
         let is_heeded = signals::are_heeded();
         Self { signal, at: Instant::now(), is_heeded, is_answered: is_heeded }
+    }
+
+    /// Whether it may be meant to reload, and the other asks to stop. One that insists, and is not the same Ctrl-C or the
+    /// same stop in other words, ends the process.
+    fn is_overtaken_by(&self, signal: Signal) -> bool {
+        let is_other = self.signal == Signal::Hangup && signal != Signal::Hangup;
+        let is_same_stop = self.at.elapsed() < SAME_SIGNAL || signals::are_heeded();
+        is_other && (!signal.insists() || is_same_stop)
     }
 
     fn answer(self) -> Self {

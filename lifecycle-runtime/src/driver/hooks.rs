@@ -1,7 +1,7 @@
 //! Runs the hooks of resources, and tells the engine how they end, however they do.
 
 use std::any::TypeId;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -19,6 +19,8 @@ use super::cell::{Cell, Instance, Recall};
 use super::errors::words;
 #[cfg(feature = "testing")]
 use super::kit;
+#[cfg(feature = "probe")]
+use super::pages::{self, Page};
 use super::said::QUICK;
 use super::spans::{Work, within};
 use super::{BoxFuture, Driver, Seat, Timing, Unit};
@@ -67,7 +69,7 @@ impl Driver {
         let release: BoxFuture<_> = if is_after_the_report {
             let driver = Arc::clone(self);
             Box::pin(async move {
-                driver.catch_up(PATIENCE).await;
+                unless_called_back(&driver.cell(id).release, driver.catch_up(PATIENCE)).await;
                 release.await
             })
         } else {
@@ -103,7 +105,7 @@ impl Driver {
         let future: BoxFuture<_> = if up_to > 0 && self.audience.is_there() {
             let driver = Arc::clone(self);
             Box::pin(async move {
-                driver.said.up_to(up_to, patience).await;
+                unless_called_back(H::recall(driver.cell(id)), driver.said.up_to(up_to, patience)).await;
                 hook.await
             })
         } else {
@@ -120,7 +122,7 @@ impl Driver {
         let abort = move || {
             let Seat { driver, id } = &seat;
             #[cfg(feature = "probe")]
-            driver.drop_pages(*id);
+            pages::drop_all(driver.take_pages(*id));
             let span = driver.cell(*id).spans.of(Work::Turn);
             let result = within(span, || {
                 let aborted = catch(|| (driver.hooks[*id].abort)(&instance));
@@ -159,14 +161,23 @@ impl Driver {
     /// it is gone.
     fn let_go(self: &Arc<Self>, id: Id) {
         #[cfg(feature = "probe")]
-        self.drop_pages(id);
+        let pages = self.take_pages(id);
+        #[cfg(feature = "probe")]
+        let has_pages = !pages.is_empty();
+        #[cfg(not(feature = "probe"))]
+        let has_pages = false;
         let instance = self.cell(id).take();
         let handles = instance.as_ref().map_or(0, |instance| Arc::strong_count(instance) - 1);
         if handles > 0 && !self.cell(id).is_handed_out() && !self.core().engine.is_stuck() {
             self.say(Notice::HandlesOutlive { name: self.plan.name(id), handles });
         }
-        let dropped = Dropped { instance, seat: self.seat(id) };
-        if self.hooks[id].needs_drop {
+        let dropped = Dropped {
+            instance,
+            #[cfg(feature = "probe")]
+            pages,
+            seat: self.seat(id),
+        };
+        if self.hooks[id].needs_drop || has_pages {
             let (done, is_done) = mpsc::channel::<()>();
             // Without a thread, it is dropped here.
             let _ = self.run_elsewhere("lifecycle-drop", move || drop((dropped, done)));
@@ -195,6 +206,15 @@ impl Driver {
             drop(unit);
             end
         }))
+    }
+}
+
+/// What comes before a hook ends when the hook is called back: the hook is polled once in any case.
+async fn unless_called_back(recall: &Recall, before: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = before => {}
+        () = poll_fn(|cx| recall.poll(cx)) => {}
     }
 }
 
@@ -280,9 +300,10 @@ impl Hook for Acquisition {
 
     fn tell(Seat { driver, id }: &Seat, end: HookEnd<Instance>) {
         #[cfg(feature = "probe")]
-        if !matches!(end, HookEnd::Returned(Ok(_))) {
-            driver.drop_pages(*id);
-        }
+        let pages = match end {
+            HookEnd::Returned(Ok(_)) => Vec::new(),
+            _ => driver.take_pages(*id),
+        };
         driver.send(match end {
             HookEnd::Returned(Ok(instance)) => {
                 driver.cell(*id).put(instance);
@@ -293,6 +314,11 @@ impl Hook for Acquisition {
             HookEnd::Panicked(Panic(words)) => Event::AcquireFailed(*id, Cause::Panic(words)),
             HookEnd::CalledBack | HookEnd::Lost => Event::AcquireDropped(*id),
         });
+        // What they hold is the user's, and may block when it is dropped. Without a thread, it is dropped here.
+        #[cfg(feature = "probe")]
+        if !pages.is_empty() {
+            let _ = catch(|| driver.run_elsewhere("lifecycle-drop", move || pages::drop_all(pages)));
+        }
     }
 }
 
@@ -351,6 +377,8 @@ fn in_words(error: BoxError) -> Cause {
 /// The instance of a resource whose release has returned. Its `Drop` is part of the release, whose end is told after it.
 struct Dropped {
     instance: Option<Instance>,
+    #[cfg(feature = "probe")]
+    pages: Vec<Arc<Page>>,
     seat: Seat,
 }
 
@@ -358,6 +386,8 @@ impl Drop for Dropped {
     fn drop(&mut self) {
         let instance = self.instance.take();
         let span = self.seat.cell().spans.of(Work::Release);
+        #[cfg(feature = "probe")]
+        pages::drop_all(std::mem::take(&mut self.pages));
         let dropped = within(span, || catch(|| drop(instance)));
         let result = dropped.map_err(|Panic(words)| Cause::Panic(words));
         self.seat.send(Event::Released(self.seat.id, result));

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -14,6 +14,9 @@ use tokio::time::timeout;
 use super::metrics::Ledger;
 use super::{Driver, Timing, catch, lock};
 use crate::model::phase::Phase;
+
+/// Recording takes at most one part in so many of the time.
+const SHARE: u32 = 20;
 
 /// How often what is in flight is counted while nothing changes.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,6 +39,8 @@ struct State {
     is_slow: bool,
     /// The last change is recorded.
     is_over: bool,
+    /// How many wait until what has changed is recorded.
+    awaited: usize,
 }
 
 impl State {
@@ -69,6 +74,12 @@ impl Meter {
         waited.unwrap_or_else(PoisonError::into_inner).0.changes
     }
 
+    /// Leaves the processor, and the lock of the engine, to others, unless somebody waits for what has changed.
+    fn rest(&self, pause: Duration) {
+        let is_awaited = |state: &mut State| state.awaited == 0;
+        drop(self.called.wait_timeout_while(lock(&self.state), pause, is_awaited));
+    }
+
     fn is_recorded(&self, changes: u64, is_over: bool) {
         let mut state = lock(&self.state);
         state.recorded = changes;
@@ -89,6 +100,7 @@ impl Meter {
             state.changes
         };
         let mut recorded = self.recorded.subscribe();
+        let _waits = Waits::on(self);
         if timeout(patience, recorded.wait_for(|recorded| *recorded >= changes)).await.is_err() {
             lock(&self.state).is_slow = true;
         }
@@ -96,9 +108,27 @@ impl Meter {
 
     /// The same, from a thread that has nothing else to do meanwhile.
     fn is_caught_up_here(&self, patience: Duration) {
+        let _waits = Waits::on(self);
         let waited = self.called.wait_timeout_while(lock(&self.state), patience, |state| state.is_behind());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_slow |= state.is_behind();
+    }
+}
+
+/// Somebody waits until what has changed is recorded.
+struct Waits<'a>(&'a Meter);
+
+impl<'a> Waits<'a> {
+    fn on(meter: &'a Meter) -> Self {
+        lock(&meter.state).awaited += 1;
+        meter.called.notify_all();
+        Self(meter)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).awaited -= 1;
     }
 }
 
@@ -162,6 +192,7 @@ impl Driver {
     fn record_until_the_end(&self) {
         loop {
             let changes = self.meter.wait();
+            let began = Instant::now();
             let is_over = self.core().engine.phase() == Phase::Stopped;
             // A recorder that panics may do better the next time.
             let _ = catch(|| self.record_metrics());
@@ -169,6 +200,7 @@ impl Driver {
             if is_over {
                 return;
             }
+            self.meter.rest((began.elapsed() * SHARE).min(EVERY));
         }
     }
 }

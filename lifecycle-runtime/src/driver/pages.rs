@@ -89,15 +89,18 @@ impl Driver {
         timeout(limit, rendered).await.unwrap_or(Rendered::TimedOut)
     }
 
-    /// The resource is gone, or about to be: so are its pages, and whatever they hold.
-    pub(super) fn drop_pages(&self, id: Id) {
+    /// The resource is gone, or about to be: so are its pages. What they hold is the user's: see [`drop_all`].
+    pub(super) fn take_pages(&self, id: Id) -> Vec<Arc<Page>> {
         let mut pages = lock(&self.pages.0);
         let (gone, left) = std::mem::take(&mut *pages).into_iter().partition(|page| page.owner == id);
         *pages = left;
-        drop(pages);
-        let gone: Vec<Arc<Page>> = gone;
-        for page in gone {
-            let _ = catch(|| drop(page));
-        }
+        gone
+    }
+}
+
+/// Drops pages, where blocking is allowed.
+pub(super) fn drop_all(pages: Vec<Arc<Page>>) {
+    for page in pages {
+        let _ = catch(|| drop(page));
     }
 }

@@ -302,7 +302,7 @@ mod tests {
             "phases":[{{"phase":"running","at_ms":1}}],"signals":[{{"signal":"SIGINT","at_ms":2}}],
             "resources":[{db},{http}],
             "failures":[{{"resource":"Db","operation":"task","task":"worker","what":"","cause":"no",
-            "tolerated":false}}],"start_path":["Db","Http"],"stop_path":[]}}"#
+            "tolerated":false}}],"reloads":{{"count":0,"failed":0,"last_failed_ms":null,"last_failures":[]}},"start_path":["Db","Http"],"stop_path":[]}}"#
         )
     }
 

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_micros(500);
 const CALM: u32 = 2;
 
 /// So many looks in a row are enough even if another thread is at work: it may be that of another test.
-const LONG_CALM: u32 = 20;
+const LONG_CALM: u32 = 60;
 
 /// While tokio's clock is held, the runtime wakes in vain when the next timer would be due in real time. It waits for as
 /// long as that, or longer, and goes back to waiting within this time.
@@ -36,7 +36,7 @@ const REST: Duration = Duration::from_secs(1);
 /// As under `#[tokio::test(start_paused = true)]`, waiting takes no time: when everything waits, the clock moves to the
 /// next timer. But a paused clock of tokio also moves while the answer of another thread, a socket or a database is
 /// on its way, and every time-out fires at once. This one moves only when nothing has happened for about a millisecond, and (on
-/// Linux, for 10 ms at most) no other thread of the process is at work, so that real servers, files and pools can take part in the test.
+/// Linux, for 30 ms at most) no other thread of the process is at work, so that real servers, files and pools can take part in the test.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,12 +74,24 @@ pub(super) enum Pace {
 
 pub(super) fn block_on_with<F: Future>(pace: Pace, future: F) -> F::Output {
     let clock = Arc::new(Clock::default());
-    let (parks, unparks) = (Arc::clone(&clock), Arc::clone(&clock));
+    // Several clocks at a time would take one another's threads for those of their applications.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = (pace == Pace::Waits).then(|| lock(&ONE));
+    // The clock holds the runtime's handle, which holds these.
+    let (parks, unparks) = (Arc::downgrade(&clock), Arc::downgrade(&clock));
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
-        .on_thread_park(move || parks.parks())
-        .on_thread_unpark(move || unparks.unparks())
+        .on_thread_park(move || {
+            if let Some(clock) = parks.upgrade() {
+                clock.parks();
+            }
+        })
+        .on_thread_unpark(move || {
+            if let Some(clock) = unparks.upgrade() {
+                clock.unparks();
+            }
+        })
         .build()
         .unwrap_or_else(|error| panic!("the runtime of a test cannot be made: {error}"));
     if pace == Pace::Waits {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::driver::lock;
 
+/// What a longer limit stands for.
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// An output stream of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -87,7 +90,7 @@ impl Output {
 
     /// Waits until `find` finds something. `None` if it does not within `limit`.
     pub(super) fn wait<T>(&self, limit: Duration, mut find: impl FnMut(&State) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(LONGEST);
         let mut state = self.state();
         loop {
             if let Some(found) = find(&state) {

@@ -134,6 +134,11 @@ pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
     if !failing.is_empty() {
         panic!("{}", told(&failing, &points));
     }
+    let missed = points.unreached.len();
+    assert!(
+        !points.tried.is_empty(),
+        "none of the {missed} crash points was reached: the test differs from run to run"
+    );
     points
 }
 
@@ -167,12 +172,13 @@ fn undisturbed(test: &impl AsyncFn(World)) -> (Waits, Pace) {
     let mut places = waited.places();
     for _ in 0..UNDISTURBED {
         let again = Director::default();
-        if run(test, &again, Pace::Waits).is_ok() {
-            for (place, awaits) in again.places() {
-                match places.iter_mut().find(|(known, _)| *known == place) {
-                    Some((_, most)) => *most = awaits.max(*most),
-                    None => places.push((place, awaits)),
-                }
+        if let Err(panic) = run(test, &again, Pace::Waits) {
+            panic!("without a crash, already:\n{}", panic.what_happened(&again));
+        }
+        for (place, awaits) in again.places() {
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, most)) => *most = awaits.max(*most),
+                None => places.push((place, awaits)),
             }
         }
     }

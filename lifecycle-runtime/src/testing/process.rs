@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use super::difference::difference;
-use super::output::{Line, Output, Stream};
+use super::output::{LONGEST, Line, Output, Stream};
 use crate::model::signal::Signal;
 
 /// How long is waited for anything, unless a program has another patience.
@@ -107,7 +107,7 @@ impl Program {
 
     /// Limits every wait for the process. The default is 20 s.
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = patience.min(LONGEST);
         self
     }
 
@@ -174,7 +174,8 @@ struct Owned {
 impl Owned {
     /// Takes the end of the child. The rest of its group ends too, before anybody else can have its number.
     fn reap(&mut self) -> std::io::Result<ExitStatus> {
-        // A group that is gone already is no mistake.
+        // It may have gone to a group of its own. A group that is gone already is not a mistake.
+        let _ = self.child.kill();
         let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
         let status = self.child.wait();
         self.is_reaped = true;
@@ -278,7 +279,9 @@ impl Process {
     pub fn address_after(&self, text: &str) -> SocketAddr {
         let Line { text: line, .. } = self.wait_for_line(text);
         let rest = line.split_once(text).map_or("", |(_, rest)| rest);
-        let address = rest.split_whitespace().next().and_then(|address| address.parse().ok());
+        let belongs = |letter: char| letter.is_ascii_hexdigit() || ".:[]".contains(letter);
+        let end = rest.find(|letter| !belongs(letter)).unwrap_or(rest.len());
+        let address = rest[..end].trim_end_matches(['.', ':']).parse().ok();
         address.unwrap_or_else(|| panic!("no address after {text:?} in {line:?}"))
     }
 

@@ -15,7 +15,7 @@ pub(super) fn broken(report: &Report, log: &Log, point: Option<&Point>) -> Vec<S
     }
     for resource in &report.resources {
         broken.extend(ending(resource, log));
-        broken.extend(order(resource, log));
+        broken.extend(order(resource, report, log));
     }
     broken.extend(exit_code(report));
     if let Some(Point { place, by: Crash::Error | Crash::Panic, .. }) = point {
@@ -46,16 +46,18 @@ fn ending(resource: &ResourceReport, log: &Log) -> Option<String> {
     }
 }
 
-/// D5: nothing is released while what comes after it is not gone.
-fn order(resource: &ResourceReport, log: &Log) -> Vec<String> {
+/// D5: nothing is released while what comes after it is not gone. What was skipped ends when it is.
+fn order(resource: &ResourceReport, report: &Report, log: &Log) -> Vec<String> {
     let name = resource.name;
     let is_end = |kind: &Kind| {
         let ends = [Kind::Released(name), Kind::ReleaseFailed(name), Kind::ReleaseCut(name)];
         ends.contains(kind)
     };
     let Some(end) = place(log, is_end) else { return Vec::new() };
-    let is_late =
-        |beneath: &&Name| place(log, |kind| *kind == Kind::Turn(beneath)).is_some_and(|turn| turn < end);
+    let is_late = |beneath: &&Name| {
+        let was_acquired = report.resources.iter().any(|it| it.name == **beneath && it.was_acquired);
+        was_acquired && place(log, |kind| *kind == Kind::Turn(beneath)).is_some_and(|turn| turn < end)
+    };
     let late = resource.after.iter().filter(is_late);
     late.map(|beneath| format!("D5: the turn of {beneath} began before {name} was gone")).collect()
 }

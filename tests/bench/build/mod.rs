@@ -185,6 +185,8 @@ impl Package {
 impl Drop for Package {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+        // Gone with the last of them.
+        let _ = self.0.parent().map(fs::remove_dir);
     }
 }
 

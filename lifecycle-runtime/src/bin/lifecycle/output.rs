@@ -11,8 +11,8 @@ pub(crate) fn deliver(text: &str, file: Option<&Path>) -> Result<(), String> {
     let Some(file) = file else {
         return say(text).map_err(|error| format!("stdout cannot be written to: {error}"));
     };
-    // A device or a pipe is written to; it cannot be replaced.
-    let is_special = file.metadata().is_ok_and(|metadata| !metadata.is_file());
+    // A device, a pipe or a link is written to; it is not to be replaced.
+    let is_special = file.symlink_metadata().is_ok_and(|metadata| !metadata.is_file());
     let written = if is_special { std::fs::write(file, text) } else { replace(file, text.as_bytes()) };
     written.map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }
