@@ -126,6 +126,9 @@
 //! * [`program`]: the same from outside, on the command line, and a test of how servers stop.
 //! * [`doctor`]: what is wrong with manifests, units, Compose files, Dockerfiles and balancers, for this application.
 //! * [`guarantees`]: the rules below in full, each with the tests that check it.
+//! * [`reload`]: certificates, log filters and settings that change while requests are served.
+//! * The module `testing` (feature `testing`): the test kit, with recipes.
+//! * [`comparison`]: what others do, and when something else is the better choice. [`platforms`]: where it runs.
 //! * [`glossary`]: the words used here, one or two lines each.
 //! * [`architecture`]: the map of the code, for contributors.
 //!

@@ -114,7 +114,7 @@ fn the_plan_names_levels_edges_limits_and_doubts() {
     let _machine = machine::shared();
     let exit = plan("payments", "text");
     let text = exit.stdout();
-    assert!(text.starts_with("13 resources on 8 levels\n"), "{text}");
+    assert!(text.starts_with("14 resources on 8 levels\n"), "{text}");
     for part in
         ["· foundation, reloads", "· optional", "· after Client, Http", "longest chain: Telemetry → Settings"]
     {
