@@ -165,7 +165,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `shutdown_timeout = "30s"` | the time limit of the whole shutdown; by default what the platform's grace period allows. Zero is an error | `.shutdown_timeout(Duration)` |
 /// | `startup_timeout = "60s"` or `"none"` | the time limit of the whole start; by default 60 s | `.startup_timeout(Duration)` or `.startup_timeout(None)` |
-/// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes and 0 elsewhere | `.drain_delay(Duration)` |
+/// | `drain_delay = "5s"` | how long to go on serving while load balancers notice the shutdown; by default 5 s in Kubernetes if something serves requests, and 0 elsewhere | `.drain_delay(Duration)` |
 /// | `hangup = "reload"`, `"stop"` or `"ignore"` | what SIGHUP does; by default it reloads if a resource is declared `reload`, and otherwise stops. `"ignore"` leaves it to the program | `.hangup(Hangup::Reload)` |
 /// | `probe = "0.0.0.0:8081"` | answers `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` there; needs the feature `probe` | `.probe(SocketAddr)` |
 /// | `prestop` | the probe also answers `/prestop`, for a preStop hook of Kubernetes | `.probe(Probe::at(SocketAddr).prestop())` |

@@ -210,7 +210,7 @@
 //! | `LIFECYCLE_WORKER_THREADS` | `worker_threads` of [`#[lifecycle::main]`](macro@main) | tokio decides |
 //! | `LIFECYCLE_PLAN` | the plan is printed in this form, and nothing is started | [`pictures`] |
 //! | `LIFECYCLE_TIMELINE` | where the timeline is written at the end | [`pictures`] |
-//! | `LIFECYCLE_BLACK_BOX` | where the process keeps where it is, in case it is killed | [`pictures`](pictures#the-black-box) |
+//! | `LIFECYCLE_BLACK_BOX` | the file that records the state of the process, in case it is killed | [`pictures`](pictures#the-black-box) |
 //! | `LIFECYCLE_GRACE_PERIOD` | the grace period detected from the platform | [D2](guarantees#stopping) |
 //!
 //! # Features
@@ -221,7 +221,7 @@
 //! |---|---|
 //! | `http` | `Acquire::serve_http`, a server that answers every request and ends every connection, and `InFlight`, a tower layer for other servers |
 //! | `metrics` | phase, work in flight, durations and outcomes for any recorder of the facade `metrics`: see [`metrics`] |
-//! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`]: see `Probe` and `Builder::probe` |
+//! | `probe` | `/livez`, `/readyz`, `/servingz`, `/startupz` and `/status` over HTTP, fed by [`Resource::check`], and pages of your own (`Acquire::page`): see `Probe` and `Builder::probe` |
 //! | `systemd` | `sd_notify` messages: see [`systemd_units`] |
 //! | `cli` | nothing for a library: it builds the program `lifecycle`, which shows plans and timelines, tests how servers stop, and examines deployments: see [`program`] |
 //! | `testing` | for tests: fakes, faults, signals and crash points under virtual time, and real processes: see `testing` |
