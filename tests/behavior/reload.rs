@@ -189,6 +189,24 @@ async fn a_hook_is_dropped_when_its_acquire_timeout_is_over() {
     assert_eq!(app.run().await.exit_code, 0);
 }
 
+/// What was cut off is in the way for a moment.
+#[tokio::test(start_paused = true)]
+async fn a_request_behind_a_hook_that_hangs_is_tried_once_that_was_cut_off() {
+    let stage = stage();
+    next("Settings", [Act::Hangs]);
+    let app = start(stage.builder::<Settings>()).await;
+    let began = Instant::now();
+    let hangs = app.reload();
+    settle().await;
+    let succeeds = app.reload();
+    hangs.await.unwrap_err();
+    succeeds.await.unwrap();
+    assert_eq!(began.elapsed(), secs(5));
+    app.shutdown("the test is over");
+    let reloads = app.run().await.reloads;
+    assert_eq!((reloads.count, reloads.failed), (2, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_acquire_timeout_a_hook_has_the_startup_timeout() {
     let stage = stage();

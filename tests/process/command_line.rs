@@ -1,7 +1,7 @@
 //! The program `lifecycle`: what it shows of others, and that it leaves none of them behind.
 
 use std::fs::{self, File};
-use std::io::{PipeReader, pipe};
+use std::io::{PipeReader, Write, pipe};
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::examples;
 use crate::machine;
 use crate::pictures::{is_of_80_columns, is_page, is_svg, valid_plan};
-use crate::program::{Exit, Program, wait_until};
+use crate::program::{Exit, Process, Program, wait_until};
 use crate::scratch::Scratch;
 use crate::shutdown_script::{assert_gone, free_port};
 
@@ -435,6 +435,34 @@ fn a_test_that_is_interrupted_leaves_no_process_behind() {
         assert_eq!(process.wait_for_exit().code(), Some(code));
         assert_gone(server);
     }
+}
+
+/// However long somebody waits before reading on.
+#[test]
+fn a_signal_is_heard_while_nobody_reads_or_writes() {
+    let _machine = machine::shared();
+    let is_blocked = |process: &Process, in_what: &str| {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.pid())).into_iter().flatten().flatten();
+        tasks
+            .map(|task| fs::read_to_string(task.path().join("wchan")))
+            .any(|it| it.is_ok_and(|it| it.contains(in_what)))
+    };
+    for arguments in
+        [&["plan", PLANNING][..], &["doctor", "--rules"], &["test", "--port", "1", "--", "./nowhere"]]
+    {
+        let (_reader, mut writer) = pipe().expect("there is a pipe");
+        // As much as there is room for.
+        writer.write_all(&[b'.'; 1 << 16]).expect("it has room");
+        let process = lifecycle(arguments).with_outputs(&writer, &writer).spawn();
+        wait_until("it writes", || is_blocked(&process, "pipe_write"));
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait_for_exit().code(), Some(143), "{arguments:?}");
+    }
+    let (reader, _writer) = pipe().expect("there is a pipe");
+    let process = lifecycle(&["timeline", "-"]).with_stdin(reader).spawn();
+    wait_until("it reads", || is_blocked(&process, "pipe_read"));
+    process.signal(Signal::INT);
+    assert_eq!(process.wait_for_exit().code(), Some(130));
 }
 
 /// Shells start jobs in the background with SIGINT ignored, and processes inherit that.

@@ -79,11 +79,12 @@ pub(crate) use self::milestones::Milestones;
 #[cfg(feature = "probe")]
 use self::pages::Pages;
 #[cfg(feature = "probe")]
-pub(crate) use self::pages::{Page, Rendered};
+pub(crate) use self::pages::Rendered;
 use self::queue::Queue;
 use self::recent::Recent;
 #[cfg(feature = "probe")]
 pub(crate) use self::recent::{Line, Words};
+use self::reload::Asking;
 use self::said::Said;
 pub(crate) use self::seat::{Seat, SeatToken};
 use self::spans::{Mark, Spans};
@@ -203,7 +204,7 @@ pub(crate) struct Driver {
     origin: Instant,
     phase: watch::Sender<Phase>,
     reloads: watch::Sender<ReloadStatus>,
-    next_ticket: AtomicU64,
+    asking: Mutex<Asking>,
     /// While the application starts or stops, something has happened; heard by those who keep where it stands.
     changes: watch::Sender<()>,
     /// When the engine wants to be woken, or earlier; heard by `control`.
@@ -312,7 +313,7 @@ impl Driver {
             origin: Instant::now(),
             phase: watch::Sender::new(Phase::Starting),
             reloads: watch::Sender::default(),
-            next_ticket: AtomicU64::new(0),
+            asking: Mutex::default(),
             changes: watch::Sender::new(()),
             wake: watch::Sender::new(None),
             milestones: Milestones::default(),
@@ -491,10 +492,7 @@ impl Driver {
             Command::Release(id) => self.release(id),
             Command::CutRelease(id) => self.cell(id).release.call_back(),
             Command::Abort(id) => self.abort(id),
-            Command::BeginReload | Command::EndReload => {
-                let status = self.core().engine.reload_status();
-                self.reloads.send_replace(status);
-            }
+            Command::BeginReload | Command::EndReload => self.tell_reloads(),
             Command::Reload(id) => self.reload(id),
             Command::CancelReload(id) => self.cell(id).reload.call_back(),
             Command::ForgetErrors => self.forget_errors(),

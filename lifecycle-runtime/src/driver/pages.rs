@@ -2,7 +2,7 @@
 //! one at a time, and not waited for without a limit.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -33,9 +33,14 @@ impl fmt::Debug for Page {
 /// What became of a page.
 #[derive(Debug)]
 pub(crate) enum Rendered {
-    Text { content_type: String, text: String },
+    Text {
+        content_type: String,
+        text: String,
+    },
     Panicked,
     TimedOut,
+    /// The resource was released meanwhile.
+    Gone,
 }
 
 /// All pages.
@@ -59,8 +64,15 @@ impl Seat {
 }
 
 impl Driver {
-    pub(crate) fn page(&self, path: &str) -> Option<Arc<Page>> {
-        lock(&self.pages.0).iter().find(|page| page.path == path).cloned()
+    pub(crate) fn has_page(&self, path: &str) -> bool {
+        self.page(path).is_some()
+    }
+
+    /// A page and its turn. The page itself is held only where it may be dropped.
+    fn page(&self, path: &str) -> Option<(Weak<Page>, Arc<Semaphore>)> {
+        let pages = lock(&self.pages.0);
+        let page = pages.iter().find(|page| page.path == path)?;
+        Some((Arc::downgrade(page), Arc::clone(&page.turn)))
     }
 
     /// The text of a page, now.
@@ -68,11 +80,13 @@ impl Driver {
     /// # Cancel safety
     ///
     /// Cancel safe: what has begun comes to its end, and is thrown away.
-    pub(crate) async fn render(&self, page: Arc<Page>, limit: Duration) -> Rendered {
-        let runtime = self.runtime.clone();
-        let rendered = async move {
-            let turn = Arc::clone(&page.turn).acquire_owned().await;
-            let rendered = runtime.spawn_blocking(move || {
+    pub(crate) async fn render(&self, path: &str, limit: Duration) -> Rendered {
+        let Some((page, turn)) = self.page(path) else { return Rendered::Gone };
+        let rendered = async {
+            let turn = turn.acquire_owned().await;
+            let rendered = self.runtime.spawn_blocking(move || {
+                // Its resource may be gone by now.
+                let Some(page) = page.upgrade() else { return Rendered::Gone };
                 let text = catch(|| (page.render)());
                 let content_type = page.content_type.clone();
                 // This may be the last that holds it.

@@ -98,6 +98,7 @@ impl Mark {
             Event::Released(id, Ok(())) => Self::Ends(Work::Release, *id, Outcome::Clean),
             Event::Released(id, Err(cause)) => Self::Ends(Work::Release, *id, outcome(cause)),
             Event::Reloaded(id, Ok(())) => Self::Ends(Work::Reload, *id, Outcome::Clean),
+            Event::Reloaded(id, Err(Cause::Lost)) => Self::Ends(Work::Reload, *id, Outcome::Cancelled),
             Event::Reloaded(id, Err(cause)) => Self::Ends(Work::Reload, *id, outcome(cause)),
             Event::ReleaseDropped(id) => Self::Ends(Work::Release, *id, Outcome::TimedOut),
             _ => return None,

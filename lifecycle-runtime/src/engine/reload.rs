@@ -3,7 +3,8 @@
 //!
 //! There is one reload at a time. A request during one, or during the start, makes one more, however many requests there
 //! are. A failure changes nothing but the record of it: the resource keeps what it had, and the next one has its turn. A
-//! stop wins: what is under way is dropped when the stop begins, and nothing is reloaded from then on.
+//! hook whose time is over is cut off, and has [`TO_LEAVE`] to be gone before the next one begins. A stop wins: what is
+//! under way is dropped when the stop begins, and nothing is reloaded from then on.
 //!
 //! Invariants, checked by the simulation:
 //! * `Reload(r)` is commanded in `Running` only, between `BeginReload` and `EndReload`, and for a resource that is there;
@@ -27,6 +28,10 @@ use crate::model::reload::{EndedReload, ReloadReason, Reloads};
 /// Why a resource is not reloaded while something of an earlier reload is still there.
 const STILL_BUSY: &str = "its reload before this one was cut off, and has not ended yet";
 
+/// How long a hook that was cut off is waited for. One that awaits anything is gone at once, so that a reload that was
+/// asked for meanwhile finds nothing in its way.
+pub(crate) const TO_LEAVE: Duration = Duration::from_secs(1);
+
 /// What is known of reloads.
 #[derive(Clone, Debug)]
 pub(super) struct ReloadState {
@@ -38,7 +43,8 @@ pub(super) struct ReloadState {
     last_ticket: Ticket,
     begun: u64,
     last_began: Duration,
-    answered: Ticket,
+    /// Those that nobody was told of yet, each with the last request that it answers.
+    untold: Vec<(Ticket, EndedReload)>,
     past: Reloads,
 }
 
@@ -62,6 +68,8 @@ struct Hook {
     id: Id,
     since: Duration,
     limit: Option<Limit>,
+    /// Its time is over.
+    is_cut_off: bool,
 }
 
 /// A moment of the reloads.
@@ -79,8 +87,7 @@ pub(crate) struct ReloadStatus {
     /// What is being reloaded.
     #[allow(dead_code, reason = "the endpoints read it")]
     pub(crate) resource: Option<Name>,
-    /// Every request up to this one is answered.
-    pub(crate) answered: Ticket,
+    #[allow(dead_code, reason = "the endpoints read it")]
     pub(crate) past: Reloads,
 }
 
@@ -93,7 +100,7 @@ impl ReloadState {
             last_ticket: 0,
             begun: 0,
             last_began: Duration::ZERO,
-            answered: 0,
+            untold: Vec::new(),
             past: Reloads::default(),
         }
     }
@@ -103,9 +110,10 @@ impl ReloadState {
     pub(super) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
         // The limit is in the timers, and everything else is for the report and for those that wait.
-        let Self { ids: _, current, asked, last_ticket: _, begun: _, last_began: _, answered: _, past: _ } =
+        let Self { ids: _, current, asked, last_ticket: _, begun: _, last_began: _, untold: _, past: _ } =
             self;
-        let current = current.as_ref().map(|it| (it.position, it.hook.map(|hook| hook.id)));
+        let current =
+            current.as_ref().map(|it| (it.position, it.hook.map(|hook| (hook.id, hook.is_cut_off))));
         (current, asked.is_some()).hash(hasher);
     }
 }
@@ -166,7 +174,7 @@ impl Engine {
             let due = limit.map(|limit| self.now.saturating_add(limit.duration()));
             self.timers.set(Timer::Reload, due);
             if let Some(current) = &mut self.reloading.current {
-                current.hook = Some(Hook { id, since: self.now, limit });
+                current.hook = Some(Hook { id, since: self.now, limit, is_cut_off: false });
             }
             self.command(Command::Reload(id));
             return;
@@ -196,15 +204,14 @@ impl Engine {
             return;
         }
         let hook = self.reloading.current.as_mut().and_then(|current| current.hook.take_if(|it| it.id == id));
-        let Some(Hook { since, .. }) = hook else {
-            // It was cut off, and came to its end in spite of that.
-            if result.is_ok() && self.shutdown.is_none() {
-                self.say(Notice::ReloadedLate(self.name(id)));
-            }
-            return;
-        };
+        if hook.is_none_or(|hook| hook.is_cut_off) && result.is_ok() && self.shutdown.is_none() {
+            // It came to its end in spite of being cut off.
+            self.say(Notice::ReloadedLate(self.name(id)));
+        }
+        let Some(Hook { since, is_cut_off, .. }) = hook else { return };
         self.timers.set(Timer::Reload, None);
         match result {
+            _ if is_cut_off => {} // Its failure is recorded.
             Ok(()) => {
                 if let Some(current) = &mut self.reloading.current {
                     current.reloaded += 1;
@@ -216,13 +223,21 @@ impl Engine {
         self.reload_next();
     }
 
-    /// The time of a hook is over.
+    /// The time of a hook is over, or the time that it has to leave.
     pub(super) fn time_out_reload(&mut self) {
-        let hook = self.reloading.current.as_mut().and_then(|current| current.hook.take());
-        if let Some(Hook { id, limit: Some(limit), .. }) = hook {
-            self.command(Command::CancelReload(id));
-            self.reload_failed(id, Cause::TimedOut(limit));
-            self.reload_next();
+        let Some(current) = &mut self.reloading.current else { return };
+        match &mut current.hook {
+            Some(Hook { id, limit: Some(limit), is_cut_off: is_cut_off @ false, .. }) => {
+                *is_cut_off = true;
+                let (id, limit) = (*id, *limit);
+                self.timers.set(Timer::Reload, Some(self.now + TO_LEAVE));
+                self.command(Command::CancelReload(id));
+                self.reload_failed(id, Cause::TimedOut(limit));
+            }
+            hook => {
+                *hook = None;
+                self.reload_next();
+            }
         }
     }
 
@@ -240,8 +255,8 @@ impl Engine {
         let (took, failed) = (self.now - began, failures.len());
         let has_resources = !self.reloading.ids.is_empty();
         let ended = EndedReload { reason, ended: self.now, took, reloaded, failures };
-        let ReloadState { past, answered, .. } = &mut self.reloading;
-        *answered = answers;
+        let ReloadState { past, untold, .. } = &mut self.reloading;
+        untold.push((answers, ended.clone()));
         past.count += 1;
         if failed > 0 {
             past.failed += 1;
@@ -261,7 +276,7 @@ impl Engine {
     pub(super) fn drop_reload(&mut self) {
         self.timers.set(Timer::Reload, None);
         if let Some(current) = self.reloading.current.take() {
-            if let Some(Hook { id, .. }) = current.hook {
+            if let Some(Hook { id, is_cut_off: false, .. }) = current.hook {
                 self.command(Command::CancelReload(id));
                 self.say(Notice::ReloadDropped(self.name(id)));
             }
@@ -274,7 +289,7 @@ impl Engine {
 
     /// When the hook of a resource that is being reloaded is dropped.
     pub(crate) fn reload_deadline(&self, id: Id) -> Option<Duration> {
-        let hook = self.reloading.current.as_ref()?.hook.filter(|hook| hook.id == id)?;
+        let hook = self.reloading.current.as_ref()?.hook.filter(|hook| hook.id == id && !hook.is_cut_off)?;
         Some(hook.since.saturating_add(hook.limit?.duration()))
     }
 
@@ -284,15 +299,19 @@ impl Engine {
     }
 
     pub(crate) fn reload_status(&self) -> ReloadStatus {
-        let ReloadState { current, begun, last_began, answered, past, .. } = &self.reloading;
+        let ReloadState { current, begun, last_began, past, .. } = &self.reloading;
         ReloadStatus {
             begun: *begun,
             last_began: *last_began,
             is_under_way: current.is_some(),
             resource: current.as_ref().and_then(|current| current.hook).map(|hook| self.name(hook.id)),
-            answered: *answered,
             past: past.clone(),
         }
+    }
+
+    /// What ended since this was asked last, each with the last request that it answers.
+    pub(crate) fn take_ended_reloads(&mut self) -> Vec<(Ticket, EndedReload)> {
+        std::mem::take(&mut self.reloading.untold)
     }
 
     /// What became of the reloads so far.

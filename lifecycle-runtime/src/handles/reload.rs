@@ -11,10 +11,9 @@ use tokio::time::Instant;
 
 use super::app::App;
 use crate::driver::Seat;
-use crate::engine::reload::ReloadStatus;
 use crate::model::failure::Failure;
 use crate::model::phase::Phase;
-use crate::model::reload::ReloadReason;
+use crate::model::reload::{EndedReload, ReloadReason};
 
 /// The context passed to [`Resource::reload`](crate::Resource::reload): why it happens, and how much time there is.
 ///
@@ -108,30 +107,25 @@ impl App {
     ///
     /// Do not await it in a `reload` hook: the reload would wait for itself, until its time is over.
     pub fn reload(&self) -> Reloading {
-        let ticket = self.driver().ask_to_reload();
-        let (mut status, mut phase) = (self.driver().watch_reloads(), self.driver().phase());
+        let (ended, mut phase) = (self.driver().ask_to_reload(), self.driver().phase());
         Reloading(Box::pin(async move {
             // Both senders are the driver's. Without them, nothing is ever reloaded again.
             tokio::select! {
                 biased;
-                Ok(status) = status.wait_for(|status| status.answered >= ticket) => outcome(&status),
+                Ok(ended) = ended => outcome(ended),
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => Err(ReloadError(Why::Stopping)),
             }
         }))
     }
 }
 
-fn outcome(status: &ReloadStatus) -> Result<(), ReloadError> {
-    match &status.past.last {
-        Some(last) if !last.failures.is_empty() => Err(ReloadError(Why::Failed(last.failures.clone()))),
-        _ => Ok(()),
-    }
+fn outcome(ended: EndedReload) -> Result<(), ReloadError> {
+    if ended.failures.is_empty() { Ok(()) } else { Err(ReloadError(Why::Failed(ended.failures))) }
 }
 
 /// The end of a reload that [`App::reload`] asked for: `Ok` if everything was reloaded.
 ///
-/// It is the reload that answers the request. If it is awaited only when later ones have ended too, it is the last of
-/// these.
+/// It is the first reload that began after the request, whenever this is awaited.
 ///
 /// # Cancel safety
 ///

@@ -19,7 +19,7 @@ use super::json::{self, Process, Row, Told};
 use super::page::{PAGE, POLICY};
 use super::{Audience, Errors, Probe, accept};
 use crate::control::heartbeat::Heartbeat;
-use crate::driver::{Driver, Page, Rendered, Words};
+use crate::driver::{Driver, Rendered, Words};
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
 
@@ -120,13 +120,7 @@ impl Answers {
     pub(super) async fn answer(&self, question: Question<'_>, wait_longer: impl FnOnce(Duration)) -> Answer {
         let Question { method, uri, .. } = question;
         let Some(path) = Path::read(method, uri.path(), self.probe.has_prestop) else {
-            if let Some(page) = self.driver.page(uri.path()) {
-                return self.page(page, method).await;
-            }
-            return say(
-                StatusCode::NOT_FOUND,
-                "not found: the paths are /livez, /readyz, /servingz, /startupz and /status".to_owned(),
-            );
+            return self.page(uri.path(), method).await;
         };
         let allowed = path.allowed();
         if !path.allows(method) {
@@ -276,7 +270,10 @@ impl Answers {
     }
 
     /// A page of the program's own.
-    async fn page(&self, page: Arc<Page>, method: &Method) -> Answer {
+    async fn page(&self, path: &str, method: &Method) -> Answer {
+        if !self.driver.has_page(path) {
+            return not_found();
+        }
         if method != Method::GET && method != Method::HEAD {
             return with_allow(
                 "GET, HEAD",
@@ -284,7 +281,7 @@ impl Answers {
             );
         }
         let limit = self.probe.check_timeout;
-        match self.driver.render(page, limit).await {
+        match self.driver.render(path, limit).await {
             Rendered::Text { content_type, text } => {
                 let mut answer = response(StatusCode::OK, "text/plain", text);
                 if let Ok(content_type) = HeaderValue::from_str(&content_type) {
@@ -296,6 +293,7 @@ impl Answers {
             Rendered::TimedOut => {
                 say(StatusCode::SERVICE_UNAVAILABLE, format!("the page did not answer within {limit:?}"))
             }
+            Rendered::Gone => not_found(),
         }
     }
 
@@ -330,6 +328,11 @@ fn page() -> Answer {
 fn with_allow(allowed: &'static str, mut answer: Answer) -> Answer {
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
+}
+
+fn not_found() -> Answer {
+    let words = "not found: the paths are /livez, /readyz, /servingz, /startupz and /status";
+    say(StatusCode::NOT_FOUND, words.to_owned())
 }
 
 fn say(status: StatusCode, words: String) -> Answer {

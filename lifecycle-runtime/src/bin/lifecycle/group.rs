@@ -1,7 +1,6 @@
 //! Another program in a process group of its own, none of which is left behind.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +38,7 @@ struct Stream {
 
 impl Group {
     /// Starts a program, the first of `command`, with what it prints in pipes. Signals that somebody ignores here are
-    /// not ignored there, since [`interruptible`] has handlers for them.
+    /// not ignored there, since [`heard_during`](crate::signals::heard_during) has handlers for them.
     pub(crate) fn start(command: &[OsString], env: &[(&str, &str)]) -> Result<Self, String> {
         let [program, arguments @ ..] = command else { return Err("the program is missing".to_owned()) };
         let mut command = std::process::Command::new(program);
@@ -143,53 +142,6 @@ fn cannot_run(program: &OsString, error: &io::Error) -> String {
         _ => "is it a program for this machine?",
     };
     format!("`{program}` cannot be run: {error}; {advice}")
-}
-
-/// Runs `work`. A signal that asks this program to end drops it, with the groups that it holds.
-pub(crate) fn interruptible(work: impl Future<Output = super::Outcome>) -> super::Outcome {
-    until_interrupted(work)?.unwrap_or_else(|code| Ok(code.into()))
-}
-
-/// What comes of `work`, or the exit code when a signal has come before.
-pub(crate) fn until_interrupted<T>(work: impl Future<Output = T>) -> Result<Result<T, u8>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("there are no means to wait for a program: {error}"))?;
-    runtime.block_on(async {
-        let interrupted = interrupted().map_err(|error| format!("signals cannot be caught: {error}"))?;
-        Ok(tokio::select! {
-            outcome = work => Ok(outcome),
-            code = interrupted => Err(code),
-        })
-    })
-}
-
-/// The exit code, when a signal has arrived. The handlers are there when this returns.
-#[cfg(unix)]
-fn interrupted() -> io::Result<impl Future<Output = u8>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut quit = signal(SignalKind::quit())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-            _ = hangup.recv() => 129,
-            _ = quit.recv() => 131,
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn interrupted() -> io::Result<impl Future<Output = u8>> {
-    Ok(async {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => 130,
-            Err(_) => std::future::pending().await,
-        }
-    })
 }
 
 /// How a process ended, in words.

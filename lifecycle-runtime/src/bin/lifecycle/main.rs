@@ -5,6 +5,7 @@ mod doctor;
 mod group;
 mod output;
 mod plan;
+mod signals;
 mod test;
 mod timeline;
 
@@ -50,14 +51,16 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
         }
     };
-    let outcome = match command {
-        Command::Plan(arguments) => plan::run(&arguments),
-        Command::Timeline(arguments) => timeline::run(&arguments),
-        Command::Test(arguments) => test::run(arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-    };
-    outcome.unwrap_or_else(|what| {
-        output::complain(&what);
-        ExitCode::from(FAILED)
+    signals::heard_during(|| {
+        let outcome = match command {
+            Command::Plan(arguments) => plan::run(&arguments),
+            Command::Timeline(arguments) => timeline::run(&arguments),
+            Command::Test(arguments) => test::run(arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
+        };
+        outcome.unwrap_or_else(|what| {
+            output::complain(&what);
+            ExitCode::from(FAILED)
+        })
     })
 }

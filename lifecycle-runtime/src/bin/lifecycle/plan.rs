@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::WRONG;
 use crate::group::{self, Group};
 use crate::output::{complain, deliver, quoted, tail};
+use crate::signals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,7 +104,7 @@ fn is_headline(line: &str) -> bool {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let of_file = || Format::of_file(arguments.output.as_deref()?);
     let format = arguments.format.or_else(of_file).unwrap_or(Format::Text);
-    group::interruptible(ask(arguments, format))
+    signals::interruptible(ask(arguments, format))
 }
 
 async fn ask(arguments: &Arguments, format: Format) -> Outcome {

@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
 
     use self::client::Server;
     use self::round::{Round, Setting};
-    use crate::group;
+    use crate::signals;
 
     let Arguments { url, port, request, ready, grace, startup, command } = arguments;
     let url = port.map_or(url, |port| format!("http://127.0.0.1:{port}"));
@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         }
     }
     let setting = Setting { server, request, ready, grace, startup, command };
-    group::interruptible(async {
+    signals::interruptible(async {
         let mut failed = 0;
         for signal in [Signal::SIGTERM, Signal::SIGINT] {
             failed += Round::new(&setting, signal).run().await?;

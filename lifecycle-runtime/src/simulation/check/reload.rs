@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
+use crate::engine::reload::TO_LEAVE;
 
 /// What is known at a place in the log.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ struct Current {
     /// The last that had its turn.
     last: Option<Id>,
     hook: Option<(Id, Duration)>,
+    /// It was cut off, then, and is waited for.
+    leaves: Option<(Id, Duration)>,
     has_failed: bool,
 }
 
@@ -55,6 +58,11 @@ impl Book<'_> {
             let limit = self.reload_limit(id).map(|limit| began + limit);
             if limit.is_some_and(|limit| at > limit) {
                 return Err(format!("the reload of r{id} is late, and goes on"));
+            }
+        }
+        if let Some((id, cut_off)) = known.current.as_ref().and_then(|current| current.leaves) {
+            if at > cut_off + TO_LEAVE && !known.is_stopping {
+                return Err(format!("the reload of r{id} was cut off, and is waited for too long"));
             }
         }
         match entry {
@@ -114,7 +122,8 @@ impl Book<'_> {
                 let Some(current) = &mut known.current else {
                     return Err(format!("r{id} is reloaded outside of a reload"));
                 };
-                if known.is_stopping || current.hook.is_some() || known.alive.contains(&id) {
+                let is_waited_for = current.hook.is_some() || current.waits_at(at);
+                if known.is_stopping || is_waited_for || known.alive.contains(&id) {
                     return Err(format!("r{id} is reloaded when it must not be"));
                 }
                 let is_declared =
@@ -128,7 +137,7 @@ impl Book<'_> {
                     return Err(format!("r{id} is reloaded before {passed:?}"));
                 }
                 current.has_failed |= !passed.is_empty();
-                (current.last, current.hook) = (Some(id), Some((id, at)));
+                (current.last, current.hook, current.leaves) = (Some(id), Some((id, at)), None);
             }
             Command::CancelReload(id) => {
                 let hook = known.current.as_mut().and_then(|current| current.hook.take());
@@ -141,6 +150,7 @@ impl Book<'_> {
                 }
                 if let (Some(current), false) = (&mut known.current, known.is_stopping) {
                     current.has_failed = true;
+                    current.leaves = known.alive.contains(&id).then_some((id, at));
                 }
             }
             Command::EndReload => {
@@ -150,7 +160,7 @@ impl Book<'_> {
                 }
                 let left = self.passed(current.last, self.scenario.resources.len(), &known.there);
                 let is_left = left.iter().any(|left| !known.alive.contains(left));
-                if current.hook.is_some() || is_left {
+                if current.hook.is_some() || current.waits_at(at) || is_left {
                     return Err(format!("the reload ends, and leaves {left:?}"));
                 }
                 known.ended += 1;
@@ -174,9 +184,16 @@ impl Book<'_> {
     }
 }
 
+impl Current {
+    fn waits_at(&self, at: Duration) -> bool {
+        self.leaves.is_some_and(|(_, cut_off)| at < cut_off + TO_LEAVE)
+    }
+}
+
 impl Known {
     fn hook_ends(&mut self, id: Id, has_failed: bool) {
         let Some(current) = &mut self.current else { return };
+        current.leaves.take_if(|(of, _)| *of == id);
         if current.hook.take_if(|(of, _)| *of == id).is_some() {
             current.has_failed |= has_failed;
         }

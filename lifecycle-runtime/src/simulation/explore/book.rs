@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::application::{Outside, PLACES, ms};
 use super::state::{Acquisition, Release, Reload, Thing};
 use crate::engine::event::{Event, TaskKind};
+use crate::engine::reload::TO_LEAVE;
 use crate::model::failure::Cause;
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
@@ -73,7 +74,7 @@ pub(super) enum Why {
 pub(super) struct Current {
     /// The last that had its turn.
     pub(super) last: Option<Id>,
-    /// The one whose turn it is.
+    /// The one whose turn it is, or that was called back and has not left.
     pub(super) hook: Option<Id>,
 }
 
@@ -207,8 +208,10 @@ impl Thing {
             (now - *since).hash(hasher);
         }
         std::mem::discriminant(reload).hash(hasher);
-        if let Reload::UnderWay { since } = reload {
-            (now - *since).hash(hasher);
+        match reload {
+            Reload::None => {}
+            Reload::UnderWay { since } => (now - *since).hash(hasher),
+            Reload::CalledBack { since } => (now - *since).min(TO_LEAVE).hash(hasher),
         }
         let is_in_turn = *release == Release::None && !is_gone;
         let age = |since: &Option<Duration>| since.filter(|_| is_in_turn).map(|since| now - since);

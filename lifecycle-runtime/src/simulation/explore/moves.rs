@@ -114,7 +114,7 @@ impl World<'_> {
         }
         if thing.reload != Reload::None {
             steps.add(Move::Reloaded(id));
-            if thing.reload == Reload::CalledBack {
+            if matches!(thing.reload, Reload::CalledBack { .. }) {
                 steps.add(Move::ReloadIsDropped(id));
             }
             if may_fail {

@@ -1,9 +1,11 @@
 //! §9: reloads, one at a time, in order, while the application runs.
 
+use super::book::Current;
 use super::rules::ensure;
 use super::state::Reload;
 use super::world::{Verdict, World};
 use crate::engine::command::Command;
+use crate::engine::reload::TO_LEAVE;
 use crate::model::graph::Id;
 use crate::model::phase::Phase;
 use std::time::Duration;
@@ -18,7 +20,7 @@ impl World<'_> {
                 ensure(is_due, || "a reload began, and none is due".into())
             }
             (Command::Reload(id), Some(current)) => {
-                let is_next = current.hook.is_none() && current.last.is_none_or(|last| last < *id);
+                let is_next = self.has_left(current) && current.last.is_none_or(|last| last < *id);
                 let is_free = self.things[*id].reload == Reload::None && self.can_reload(*id);
                 ensure(is_running && is_next && is_free, || format!("no reload of r{id} is due"))?;
                 self.check_passed(current.last, *id)
@@ -26,10 +28,12 @@ impl World<'_> {
             (Command::CancelReload(id), Some(current)) => {
                 let is_late = match self.things[*id].reload {
                     Reload::UnderWay { since } => self.is_past(self.reload_limit(*id, since)),
-                    Reload::None | Reload::CalledBack => false,
+                    Reload::None | Reload::CalledBack { .. } => false,
                 };
+                let is_called_back = matches!(self.things[*id].reload, Reload::CalledBack { .. });
                 self.look_for_a_reason();
-                ensure(current.hook == Some(*id) && (is_late || self.book.trigger.is_some()), || {
+                let has_reason = is_late || self.book.trigger.is_some() && !is_called_back;
+                ensure(current.hook == Some(*id) && has_reason, || {
                     format!("the reload of r{id} was cancelled before its time was over")
                 })
             }
@@ -37,7 +41,7 @@ impl World<'_> {
                 if self.book.trigger.is_some() {
                     return Ok(());
                 }
-                ensure(current.hook.is_none(), || "a reload ended, and something is under way".into())?;
+                ensure(self.has_left(current), || "a reload ended, and something is under way".into())?;
                 self.check_passed(current.last, self.frame.main())
             }
             (command, _) => Err(format!("{command:?} came out of its order")),
@@ -50,12 +54,21 @@ impl World<'_> {
             return ensure(!self.book.must_reload, || "a reload is due, and does not begin".into());
         };
         let Some(id) = current.hook else { return Err("a reload waits for nothing".to_owned()) };
-        let Reload::UnderWay { since } = self.things[id].reload else {
-            return Err(format!("the reload waits for r{id}, and that is over"));
+        let limit = match self.things[id].reload {
+            Reload::None => return Err(format!("the reload waits for r{id}, and that is over")),
+            Reload::UnderWay { since } => self.reload_limit(id, since),
+            Reload::CalledBack { since } => Some(since + TO_LEAVE),
         };
-        let limit = self.reload_limit(id, since);
         ensure(!self.is_past(limit), || format!("the reload of r{id} is late, and goes on"))?;
         self.check_wake(limit, || format!("the reload of r{id}"))
+    }
+
+    /// Nothing is under way. What was called back is waited for, for a while.
+    fn has_left(&self, current: Current) -> bool {
+        current.hook.is_none_or(|id| match self.things[id].reload {
+            Reload::CalledBack { since } => self.is_past(Some(since + TO_LEAVE)),
+            Reload::None | Reload::UnderWay { .. } => false,
+        })
     }
 
     /// Only what is still busy with an earlier reload is passed over.

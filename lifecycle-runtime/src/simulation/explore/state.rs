@@ -99,7 +99,7 @@ pub(super) enum Abort {
 pub(super) enum Reload {
     None,
     UnderWay { since: Duration },
-    CalledBack,
+    CalledBack { since: Duration },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

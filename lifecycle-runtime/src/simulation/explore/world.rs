@@ -227,9 +227,8 @@ impl<'a> World<'a> {
             }
             Command::CancelReload(id) => {
                 if let Reload::UnderWay { .. } = self.things[id].reload {
-                    self.things[id].reload = Reload::CalledBack;
+                    self.things[id].reload = Reload::CalledBack { since: now };
                 }
-                self.reload_ends(id);
             }
             Command::EndReload => self.book.reload = None,
             Command::ForgetErrors => self.forget_errors(),

@@ -15,6 +15,7 @@ use super::source;
 use super::variables::Variables;
 use crate::group::{self, Group};
 use crate::output::{quoted, tail};
+use crate::signals;
 
 /// The exit code of a configuration that is refused.
 const REFUSED: i32 = 78;
@@ -93,7 +94,7 @@ fn run(command: &[OsString], env: &[(&str, &str)], patience: Duration) -> Result
         let printed = group.printed().await;
         Ok::<_, String>((ended, printed))
     };
-    let (ended, (stdout, stderr)) = match group::until_interrupted(work)? {
+    let (ended, (stdout, stderr)) = match signals::until_interrupted(work)? {
         Ok(outcome) => outcome?,
         // The application is gone.
         Err(code) => std::process::exit(code.into()),
