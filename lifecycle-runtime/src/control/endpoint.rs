@@ -26,7 +26,7 @@ pub(crate) trait Endpoint: fmt::Debug + Send {
 pub(crate) enum Role {
     /// It answers: its existence counts as serving (rule D4).
     Answers,
-    /// It tells, and has to be given the time to tell the end.
+    /// It tells.
     Tells,
 }
 
@@ -53,22 +53,18 @@ impl Endpoints {
         self.0.iter().any(|endpoint| endpoint.role() == Role::Answers)
     }
 
-    /// Serves all of them, on the runtime that this is called on. The future ends when those that tell have told the
-    /// end.
+    /// Serves all of them, on the runtime that this is called on. The future ends when they have told the end, and have
+    /// answered those who wait for it.
     pub(super) fn serve(self, driver: &Arc<Driver>) -> impl Future<Output = ()> + use<> {
         let watched = Watched {
             driver: Arc::clone(driver),
             #[cfg(any(feature = "probe", all(feature = "systemd", target_os = "linux")))]
             heartbeat: Heartbeat::default(),
         };
-        let mut telling = Vec::new();
-        for endpoint in self.0 {
-            let role = endpoint.role();
-            let served = tokio::spawn(endpoint.serve(watched.clone()));
-            telling.extend((role == Role::Tells).then_some(served));
-        }
+        let serve = |endpoint: Box<dyn Endpoint>| tokio::spawn(endpoint.serve(watched.clone()));
+        let served: Vec<_> = self.0.into_iter().map(serve).collect();
         async move {
-            for endpoint in telling {
+            for endpoint in served {
                 let _ = endpoint.await;
             }
         }

@@ -15,6 +15,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::time::timeout;
 
 use super::checks::Checks;
+use super::hooks::Hooks;
 use super::json::{self, Process, Row, Told};
 use super::page::{PAGE, POLICY};
 use super::{Audience, Errors, Probe, accept};
@@ -33,6 +34,7 @@ pub(super) struct Answers {
     heartbeat: Heartbeat,
     checks: Arc<Checks>,
     process: Arc<Process>,
+    hooks: Hooks,
 }
 
 /// One request.
@@ -113,7 +115,11 @@ impl Answers {
             pid: std::process::id(),
             started: SystemTime::now() - driver.origin().elapsed(),
         };
-        Self { driver, probe, heartbeat, checks, process: Arc::new(process) }
+        Self { driver, probe, heartbeat, checks, process: Arc::new(process), hooks: Hooks::default() }
+    }
+
+    pub(super) fn hooks(&self) -> Hooks {
+        self.hooks.clone()
     }
 
     /// Answers one request. `wait_longer` is called if the answer takes longer than answers usually may.

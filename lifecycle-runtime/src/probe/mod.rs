@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 mod checks;
+mod hooks;
 mod json;
 mod page;
 mod pages;
@@ -215,7 +216,8 @@ impl Probe {
     ///
     /// From the request on, `/readyz` answers 503, and the application keeps serving, as `/servingz` says. The response
     /// comes when the drain delay is over. The stop after that has no delay of its own, or only the rest of it if it
-    /// comes early. If the application is not running, the response comes at once.
+    /// comes early, and the process does not end before the response is sent. If the application is not running, the
+    /// response comes at once.
     ///
     /// It is off by default, because any client that reaches it can take the application out of service. It is also not
     /// needed: without a hook, the drain delay has the same effect after SIGTERM.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::Probe;
 use super::answer::{Answers, Question};
 use super::room::{Place, Room};
 use crate::control::endpoint::{Endpoint, Role, Watched};
+use crate::model::phase::Phase;
 
 /// The limits of a request head.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -56,21 +58,28 @@ impl ProbeServer {
         self.address
     }
 
-    /// Answers until its runtime is gone.
+    /// Answers until its runtime is gone, and waits for the end of the application and of every hook.
     async fn answer(self, Watched { driver, heartbeat }: Watched) {
         heartbeat.start(&driver);
         let Self { listener, probe, .. } = self;
         let Ok(listener) = TcpListener::from_std(listener) else { return };
-        let answers = Answers::new(driver, probe, heartbeat);
-        let mut room = Room::new(CONNECTIONS);
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let Some(place) = room.enter().await else { return };
-                    tokio::spawn(converse(stream, peer, place, answers.clone()));
-                }
-                Err(_) => sleep(BACK_OFF).await,
+        let answers = Answers::new(Arc::clone(&driver), probe, heartbeat);
+        let hooks = answers.hooks();
+        tokio::spawn(accept(listener, answers));
+        let _ = driver.phase().wait_for(|phase| *phase == Phase::Stopped).await;
+        hooks.all_answered().await;
+    }
+}
+
+async fn accept(listener: TcpListener, answers: Answers) {
+    let mut room = Room::new(CONNECTIONS);
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let Some(place) = room.enter().await else { return };
+                tokio::spawn(converse(stream, peer, place, answers.clone()));
             }
+            Err(_) => sleep(BACK_OFF).await,
         }
     }
 }
@@ -97,11 +106,13 @@ struct Limit {
 async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers: Answers) {
     let (limits, mut limit) = watch::channel(Limit { until: Instant::now() + TIME_IN_ALL, has_asked: false });
     let gives_way = Notify::new();
-    let (limits, answers, gives_way) = (&limits, &answers, &gives_way);
+    let hook = OnceLock::new();
+    let (limits, answers, gives_way, hook) = (&limits, &answers, &gives_way, &hook);
     let service = service_fn(move |request: Request<Incoming>| async move {
         let is_complete = request.body().is_end_stream();
         limits.send_modify(|limit| limit.has_asked = is_complete);
         let wait_longer = |by| {
+            let _ = hook.set(answers.hooks().begin());
             limits.send_modify(|limit| limit.until = Instant::now() + by + TIME_IN_ALL);
         };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
