@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
+use crate::FAILED;
+use crate::Outcome;
 use crate::output::complain;
-use crate::{FAILED, Outcome};
 
 /// How long what was interrupted may take to kill its groups.
 const PATIENCE: Duration = Duration::from_secs(3);
