@@ -29,7 +29,7 @@ async fn play(name: &'static str, cx: &Reload) -> Result {
         reason => panic!("there is no {reason}"),
     };
     log.add(format!("reloading {name}: {words}"));
-    let _gone = log.on_drop(&format!("over {name}"));
+    let _gone = log.on_drop(format!("over {name}"));
     // What nothing is planned for takes no time and succeeds.
     let fault = ACTS.with_borrow_mut(|all| all.entry(name).or_default().pop_front());
     fault.unwrap_or(takes(0)).happen().await?;

@@ -79,7 +79,7 @@ async fn tasks_are_aborted_when_no_time_is_left() {
         cx.spawn("job", async move |stopping: Stopping| {
             stopping.clone().await;
             let left = stopping.time_left().unwrap();
-            let _dropped = log.on_drop(&format!("dropped, {} ms after the notice", left.as_millis()));
+            let _dropped = log.on_drop(format!("dropped, {} ms after the notice", left.as_millis()));
             sleep(secs(1_000)).await;
         });
     });

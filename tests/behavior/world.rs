@@ -265,10 +265,14 @@ async fn a_fault_may_come_later_or_be_a_skip() {
 }
 
 /// Notes what it does within its release, and what becomes of that.
-#[resource(supplied)]
+#[resource]
 struct Buffer(Notes, Fault);
 
-impl Supplied for Buffer {
+impl Resource for Buffer {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Err("a test supplies it".into())
+    }
+
     async fn release(&self, _: &Release) -> Result {
         let Self(notes, fault) = self;
         notes.add("writing");
@@ -308,7 +312,7 @@ async fn what_a_test_notes_is_in_the_log_between_the_lines_of_the_library() {
     let order = words_of(|| notes.assert_in_order(["written", "writing"]));
     assert_eq!(
         order,
-        "the notes are not in order (- expected, + noted):\n  + before the start\n  - written\n    writing\n  + written\n"
+        "the notes are not in order (- expected, + noted):\n  - written\n  + before the start\n    writing\n  + written\n"
     );
     notes.clear();
     assert_eq!(notes.lines(), [""; 0]);
@@ -333,7 +337,7 @@ async fn a_test_may_start_an_application_by_itself() {
     assert_eq!(ended.began(Phase::Draining), Some(secs(7)));
     ended.assert_released_before::<Newsletter, Db>();
     let unmet = World::new().fault::<Mail>(Hook::Acquire, Fault::Hang);
-    let report = unmet.around(newsletter()).run(async |_: App| {}).await;
+    let report = unmet.around(newsletter()).run(async |app: App| app.shutdown("enough")).await;
     let words = words_of(|| drop(unmet.ended(report)));
     assert!(words.contains("a fault in `acquire` of Mail: it was not called"), "{words}");
 }

@@ -211,7 +211,7 @@ impl Clock {
 
     /// Lets the clock go whenever nothing happens.
     fn watch(&self) {
-        self.owner.take();
+        threads::WATCH.take();
         let (mut state, mut seen, mut calm) = (self.state(), 0, 0);
         let mut last_activity = Instant::now();
         while !state.is_over {

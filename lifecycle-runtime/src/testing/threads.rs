@@ -14,9 +14,12 @@ static OWNERS: LazyLock<Mutex<HashMap<u32, Owner>>> = LazyLock::new(Mutex::defau
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner(u64);
 
+/// The owner of the threads that look after clocks: nothing waits for them.
+pub(super) const WATCH: Owner = Owner(0);
+
 impl Owner {
     pub(super) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -28,12 +31,9 @@ impl Owner {
     }
 
     /// Whether a thread runs, would run if it could, or waits for a disk: one of this clock, or one that belongs to none and
-    /// may have been started by its application. The calling one does not count.
+    /// may have been started by its application.
     pub(super) fn is_at_work(self) -> bool {
-        let own = procfs::own_thread();
-        procfs::is_at_work(|thread| {
-            Some(thread) != own && lock(&OWNERS).get(&thread).is_none_or(|owner| *owner == self)
-        })
+        procfs::is_at_work(|thread| lock(&OWNERS).get(&thread).is_none_or(|owner| *owner == self))
     }
 }
 
