@@ -12,8 +12,9 @@ use lifecycle::{Acquire, App, Outcome, Report, Resource, Result, Signal, resourc
 use tokio::runtime::{self, Handle};
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 
+use crate::by_hand::{advance_by_hand, until};
 use crate::capture;
-use crate::stage::{Log, Stage, advance_by_hand, failures, live, scripted, until};
+use crate::stage::{Notes, Stage, failures, notes, scripted};
 
 scripted! {
     #[resource]
@@ -28,7 +29,7 @@ thread_local! {
 }
 
 /// What the work returns. It is dropped only where blocking is allowed.
-struct Output(Log);
+struct Output(Notes);
 
 impl Drop for Output {
     fn drop(&mut self) {
@@ -43,7 +44,7 @@ struct Schema;
 
 impl Resource for Schema {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
-        let log = Log::of_this_test();
+        let log = notes();
         let dropped = log.on_drop("dropped the acquisition");
         let work = WORK.take().expect("the test has set it");
         let output = cx.run_blocking("migrate", work).await?;
@@ -79,7 +80,7 @@ struct UnderWay {
 
 impl UnderWay {
     /// The work of the next acquisition: it goes on with `rest` when it is told to end.
-    fn new(stage: &Stage, rest: impl FnOnce(Log) -> Result<Output> + Send + 'static) -> Self {
+    fn new(stage: &Stage, rest: impl FnOnce(Notes) -> Result<Output> + Send + 'static) -> Self {
         let has_begun = Arc::new(AtomicBool::new(false));
         let (end, told): (_, Receiver<()>) = mpsc::channel();
         let (begun, log) = (Arc::clone(&has_begun), stage.log.clone());
@@ -229,14 +230,15 @@ async fn the_report_of_a_failed_start_names_the_work_that_is_left_behind() {
 async fn work_that_nobody_waits_for_goes_on_and_is_waited_for_at_the_turn() {
     let stage = Stage::new();
     let work = UnderWay::new(&stage, |log| Ok(Output(log)));
-    let report = live(stage.start::<Hasty>().await, async |app| {
-        work.begins().await;
-        app.shutdown("the test is over");
-        until(|| !capture::messages_with("stopping Hasty: waiting for").is_empty()).await;
-        stage.log.clear();
-        work.ends();
-    })
-    .await;
+    let report = stage
+        .run::<Hasty>(async |app| {
+            work.begins().await;
+            app.shutdown("the test is over");
+            until(|| !capture::messages_with("stopping Hasty: waiting for").is_empty()).await;
+            stage.log.clear();
+            work.ends();
+        })
+        .await;
     assert_eq!(stage.log.lines(), ["the work ends", "dropped the output", "releasing Db", "released Db"]);
     assert!(report.is_clean(), "{report}");
 }
@@ -317,7 +319,7 @@ fn an_output_that_has_arrived_and_is_not_taken_is_dropped_where_blocking_is_allo
         let log = stage.log.clone();
         WORK.set(Some(Box::new(move || Ok(Output(log)))));
         let report = stage.builder::<Blind>().run(async |_| {}).await;
-        stage.log.assert_order("dropped the output", "releasing Db");
+        stage.log.assert_in_order(["dropped the output", "releasing Db"]);
         assert!(report.is_clean(), "{report}");
     });
 }

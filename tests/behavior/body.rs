@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lifecycle::{Acquire, App, Interrupted, Operation, Outcome, Reason, Report, Result, Signal, resource};
 use tokio::time::sleep;
 
-use crate::stage::{Stage, fails, failures, hangs, later, live, ms, scripted, secs, takes};
+use crate::stage::{Stage, fails, failures, hangs, ms, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -18,12 +18,11 @@ scripted! {
 
 /// Runs `body` over `Db`, with a SIGTERM after one second.
 async fn interrupted(stage: &Stage, body: impl AsyncFnOnce(App)) -> Report {
+    stage.at(1_000, |app| app.deliver(Signal::Terminate));
     stage
         .builder::<Db>()
         .run(async |app: App| {
             stage.log.clear();
-            let signalled = app.clone();
-            later(1_000, move || signalled.deliver(Signal::Terminate));
             body(app).await;
         })
         .await
@@ -38,7 +37,7 @@ async fn a_body_that_never_asked_is_dropped_at_its_turn() {
         pending::<()>().await;
     })
     .await;
-    assert_eq!(stage.log.timed(), ["1000 dropped the body", "1000 releasing Db", "1000 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["1000 dropped the body", "1000 releasing Db", "1000 released Db"]);
     assert_eq!(report.failures.len(), 0);
     assert_eq!(report.exit_code, 128 + 15);
 }
@@ -53,7 +52,7 @@ async fn a_body_that_asked_for_stopping_is_waited_for() {
         stage.log.add("the body is done");
     })
     .await;
-    assert_eq!(stage.log.timed(), ["3000 the body is done", "3000 releasing Db", "3000 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["3000 the body is done", "3000 releasing Db", "3000 released Db"]);
     assert!(report.is_clean());
 }
 
@@ -81,7 +80,7 @@ async fn a_body_that_asked_once_is_waited_for_wherever_it_is() {
         assert!(stopping.is_stopping());
     })
     .await;
-    assert_eq!(stage.log.timed()[0], "5000 releasing Db");
+    assert_eq!(stage.log.timed_lines()[0], "5000 releasing Db");
     assert!(report.is_clean());
 }
 
@@ -96,7 +95,7 @@ async fn a_body_that_asked_and_hangs_is_dropped_at_its_limit() {
         pending::<()>().await;
     })
     .await;
-    stage.log.assert_order("dropped the body", "releasing Db");
+    stage.log.assert_in_order(["dropped the body", "releasing Db"]);
     assert!(stage.log.has("released Db"));
     assert!(report.stop_took.unwrap() <= secs(25));
     assert_eq!(report.exit_code, 124);
@@ -111,7 +110,7 @@ async fn a_resource_that_asks_does_not_ask_for_the_body() {
         let _stopping = (cx.stopping(), cx.app().stopping());
     });
     let report = interrupted(&stage, async |_| pending::<()>().await).await;
-    assert_eq!(stage.log.timed()[0], "1000 releasing Db");
+    assert_eq!(stage.log.timed_lines()[0], "1000 releasing Db");
     assert_eq!(report.exit_code, 128 + 15);
 }
 
@@ -126,7 +125,7 @@ async fn a_body_that_ends_by_itself_at_its_turn_was_not_interrupted() {
             stage.log.add("the body is done");
         })
         .await;
-    stage.log.assert_order("the body is done", "releasing Db");
+    stage.log.assert_in_order(["the body is done", "releasing Db"]);
     assert_eq!(report.reason, Reason::Signal(Signal::Terminate));
     assert!(report.is_clean(), "{report}");
 }
@@ -143,7 +142,7 @@ async fn a_body_that_hears_of_its_turn_from_elsewhere_and_ends_was_not_interrupt
         stage.log.add("the body is done");
     })
     .await;
-    assert_eq!(stage.log.timed(), ["1000 the body is done", "1000 releasing Db", "1000 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["1000 the body is done", "1000 releasing Db", "1000 released Db"]);
     assert!(report.is_clean(), "{report}");
 }
 
@@ -229,7 +228,7 @@ async fn a_body_that_would_have_ended_a_moment_later_was_interrupted() {
         sleep(ms(1_001)).await;
     })
     .await;
-    assert_eq!(stage.log.timed(), ["1000 dropped the body", "1000 releasing Db", "1000 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["1000 dropped the body", "1000 releasing Db", "1000 released Db"]);
     assert_eq!(report.exit_code, 128 + 15);
 }
 
@@ -242,11 +241,7 @@ async fn a_body_may_be_an_endless_loop() {
         }
     }
     let stage = Stage::new();
-    let signalled = |cx: &Acquire<Db>| {
-        let app = cx.app();
-        later(1_500, move || app.deliver(Signal::Terminate));
-    };
-    stage.setup(signalled);
+    stage.at(1_500, |app| app.deliver(Signal::Terminate));
     let report = stage.builder::<Db>().run(forever).await;
     let stage = Stage::new();
     assert_eq!(report.stop_took, Some(ms(0)));
@@ -386,7 +381,7 @@ async fn an_embedding_application_is_waited_for_until_it_calls_run() {
     sleep(secs(3)).await;
     assert!(!stage.log.has("releasing Db"), "it still uses it");
     let report = app.run().await;
-    assert_eq!(stage.log.timed(), ["3000 releasing Db", "3000 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["3000 releasing Db", "3000 released Db"]);
     assert!(report.is_clean());
 }
 
@@ -400,7 +395,7 @@ async fn an_embedding_application_that_never_calls_run_does_not_keep_its_resourc
     stage.log.clear();
     app.deliver(Signal::Terminate);
     sleep(secs(25)).await;
-    assert_eq!(stage.log.timed(), ["24000 releasing Db", "24899 released Db"]);
+    assert_eq!(stage.log.timed_lines(), ["24000 releasing Db", "24899 released Db"]);
     let report = app.run().await;
     assert_eq!(report.resource("Db").unwrap().outcome, Outcome::Clean);
     assert_eq!(report.exit_code, 124);
@@ -418,10 +413,11 @@ async fn anybody_may_wait_for_the_end() {
             sender.send(report.exit_code).unwrap();
         });
     });
-    let _ = live(stage.start::<Db>().await, async |app| {
-        sleep(ms(10)).await;
-        app.shutdown("the test is over");
-    })
-    .await;
+    let _ = stage
+        .run::<Db>(async |app| {
+            sleep(ms(10)).await;
+            app.shutdown("the test is over");
+        })
+        .await;
     assert_eq!(receiver.recv().await, Some(0));
 }

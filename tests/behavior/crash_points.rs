@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use lifecycle::testing::{Points, World, for_every_point};
+use lifecycle::testing::{Points, World, for_every_point, for_every_point_in_parallel};
 use lifecycle::{Acquire, App, Release, Resource, Result, Stopping, Tasks, resource};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
@@ -129,28 +129,30 @@ impl Counter {
 
 /// A day of the shop, and what has to hold at its end.
 fn try_shop(habits: Habits) -> Points {
-    for_every_point(async |world: World| {
-        let shop = Shop { kept: Arc::default(), habits };
-        let app = App::builder().resources::<Counter>().supply(shop.clone());
-        let mut thanked = Vec::new();
-        let _ended = world
-            .run(app, async |app| {
-                for number in 1..=2 {
-                    let Some(counter) = app.try_get::<Counter>() else { return };
-                    if counter.order(number).await {
-                        thanked.push(number);
-                    }
+    for_every_point(async |world: World| a_day(world, habits).await)
+}
+
+async fn a_day(world: World, habits: Habits) {
+    let shop = Shop { kept: Arc::default(), habits };
+    let app = App::builder().resources::<Counter>().supply(shop.clone());
+    let mut thanked = Vec::new();
+    let _ended = world
+        .run(app, async |app| {
+            for number in 1..=2 {
+                let Some(counter) = app.try_get::<Counter>() else { return };
+                if counter.order(number).await {
+                    thanked.push(number);
                 }
-                sleep(secs(3)).await;
-            })
-            .await;
-        let kept = shop.kept.lock().unwrap();
-        assert!(!kept.is_locked, "the door is locked");
-        for number in thanked {
-            let is_known = kept.orders.contains(&number) || kept.delivered.contains(&number);
-            assert!(is_known, "order {number} is lost");
-        }
-    })
+            }
+            sleep(secs(3)).await;
+        })
+        .await;
+    let kept = shop.kept.lock().unwrap();
+    assert!(!kept.is_locked, "the door is locked");
+    for number in thanked {
+        let is_known = kept.orders.contains(&number) || kept.delivered.contains(&number);
+        assert!(is_known, "order {number} is lost");
+    }
 }
 
 #[track_caller]
@@ -207,6 +209,16 @@ fn an_acknowledgement_before_the_commit_is_found() {
         "{words}"
     );
     assert!(!words.contains("by a signal"), "{words}");
+}
+
+#[test]
+fn several_points_at_a_time_are_the_same_points() {
+    let in_parallel = |habits| for_every_point_in_parallel(async |world: World| a_day(world, habits).await);
+    let tried = |points: Points| points.tried.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(tried(in_parallel(Habits::default())), tried(try_shop(Habits::default())));
+    let wrong = Habits { takes_out_first: true, ..Habits::default() };
+    let [one, other] = [words_of(|| in_parallel(wrong)), words_of(|| try_shop(wrong))];
+    assert_eq!(one, other, "in the same order, and in the same words");
 }
 
 #[resource]

@@ -12,8 +12,9 @@ use std::time::Duration;
 use lifecycle::{Acquire, Outcome, Release, Report, Resource, Result, Signal, resource};
 use tokio::time::{Instant, sleep};
 
+use crate::by_hand::live_by_hand;
 use crate::capture;
-use crate::stage::{Log, Stage, hangs, later, live, live_by_hand, ms, scripted, secs, takes};
+use crate::stage::{Notes, Stage, hangs, live, ms, notes, scripted, secs, takes};
 
 scripted! {
     #[resource(reserve = "5s")]
@@ -31,7 +32,7 @@ scripted! {
 }
 
 fn lasted(stage: &Stage, line: &str) -> u64 {
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     let found = timed.iter().find_map(|timed| timed.strip_suffix(&format!(" {line}")));
     found.unwrap_or_else(|| panic!("{line:?} is missing in {timed:?}")).parse().unwrap()
 }
@@ -102,17 +103,18 @@ async fn when_every_abort_blocks_too_the_end_is_the_deadline() {
 async fn the_deadline_is_fixed_at_the_trigger() {
     let stage = Stage::new();
     stage.release::<Db>(hangs());
-    let report = live(stage.start::<Db>().await, async |app| {
-        let began = Instant::now();
-        app.shutdown("first");
-        sleep(secs(10)).await;
-        app.shutdown("second");
-        app.deliver(Signal::Terminate);
-        let mut phase = app.watch_phase();
-        phase.wait_for(|phase| *phase == lifecycle::Phase::Stopped).await.unwrap();
-        assert_eq!(began.elapsed(), ms(24_900));
-    })
-    .await;
+    let report = stage
+        .run::<Db>(async |app| {
+            let began = Instant::now();
+            app.shutdown("first");
+            sleep(secs(10)).await;
+            app.shutdown("second");
+            app.deliver(Signal::Terminate);
+            let mut phase = app.watch_phase();
+            phase.wait_for(|phase| *phase == lifecycle::Phase::Stopped).await.unwrap();
+            assert_eq!(began.elapsed(), ms(24_900));
+        })
+        .await;
     assert_eq!(report.shutdown_timeout, secs(25));
 }
 
@@ -176,11 +178,11 @@ async fn drain_timeout_counts_from_the_turn() {
 
 /// Tells the time that its release is given.
 #[resource(after = Db)]
-struct Told(Log);
+struct Told(Notes);
 
 impl Resource for Told {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Self(Log::of_this_test()))
+        Ok(Self(notes()))
     }
 
     async fn release(&self, cx: &Release) -> Result {
@@ -204,13 +206,14 @@ async fn a_release_knows_how_much_time_it_has() {
 #[tokio::test(start_paused = true)]
 async fn a_release_learns_of_the_hurry() {
     let stage = Stage::new();
-    let report = live(stage.start::<Told>().await, async |app| {
-        stage.log.clear();
-        app.shutdown("the test is over");
-        sleep(secs(1)).await;
-        app.insist();
-    })
-    .await;
+    let report = stage
+        .run::<Told>(async |app| {
+            stage.log.clear();
+            app.shutdown("the test is over");
+            sleep(secs(1)).await;
+            app.insist();
+        })
+        .await;
     assert_eq!(stage.log.lines()[0], "19900 ms left");
     assert_eq!(report.resource("Told").unwrap().outcome, Outcome::TimedOut, "its reserve is 1 s");
     assert_eq!(report.resource("Told").unwrap().release, Some(ms(1_900)), "1 s to the hurry, and 900 ms");
@@ -249,9 +252,10 @@ impl Resource for Dozing {
 async fn a_release_is_polled_once_more_when_it_is_cut() {
     let stage = Stage::new();
     let is_done = Arc::new(AtomicBool::new(false));
-    let app = stage.builder::<()>().supply(Dozing(Arc::clone(&is_done))).start().await.unwrap();
+    let dozing = Dozing(Arc::clone(&is_done));
+    stage.at(1_000, move |_| is_done.store(true, Ordering::SeqCst));
+    let app = stage.builder::<()>().supply(dozing).start().await.unwrap();
     app.shutdown("the test is over");
-    later(1_000, move || is_done.store(true, Ordering::SeqCst));
     let report = app.run().await;
     assert_eq!(report.stop_took, Some(ms(24_900)));
     assert!(report.is_clean(), "{report}");

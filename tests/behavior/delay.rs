@@ -4,7 +4,7 @@ use lifecycle::{Acquire, Phase, Reason, Signal, resource};
 use tokio::time::{Instant, sleep};
 
 use crate::capture;
-use crate::stage::{Log, Stage, failures, later, live, ms, scripted, secs, takes};
+use crate::stage::{Stage, failures, live, ms, notes, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -41,7 +41,8 @@ async fn the_phases_follow_one_another_and_none_is_left_out() {
     })
     .await;
     watcher.await.unwrap();
-    let phases: Vec<String> = stage.log.timed().into_iter().filter(|line| !line.contains("releas")).collect();
+    let phases: Vec<String> =
+        stage.log.timed_lines().into_iter().filter(|line| !line.contains("releas")).collect();
     assert_eq!(phases, ["10 running", "100 draining", "2100 stopping", "3100 stopped"]);
     assert_eq!(
         report.phases,
@@ -72,7 +73,7 @@ async fn draining_is_fired_before_the_request_returns() {
 async fn everything_keeps_running_during_the_delay() {
     let stage = Stage::new();
     stage.setup(|cx: &Acquire<Http>| {
-        let log = Log::of_this_test();
+        let log = notes();
         let tasks = cx.tasks();
         cx.spawn("server", async move |stopping| {
             while stopping.run_until(sleep(secs(1))).await.is_some() {
@@ -85,7 +86,10 @@ async fn everything_keeps_running_during_the_delay() {
     stage.log.clear();
     app.deliver(Signal::Terminate);
     let report = app.run().await;
-    assert_eq!(stage.log.timed()[..4], ["1000 served", "2000 served", "3000 served", "3500 releasing Http"]);
+    assert_eq!(
+        stage.log.timed_lines()[..4],
+        ["1000 served", "2000 served", "3000 served", "3500 releasing Http"]
+    );
     assert!(report.is_clean());
 }
 
@@ -186,11 +190,10 @@ async fn the_delay_is_capped_at_half_of_what_the_reserves_leave() {
 #[tokio::test(start_paused = true)]
 async fn a_request_during_the_delay_changes_nothing() {
     let stage = Stage::new();
+    stage.at(1_000, |app| app.shutdown("now"));
     let app = stage.builder::<Http>().drain_delay(secs(5)).start().await.unwrap();
     let began = Instant::now();
     app.deliver(Signal::Terminate);
-    let again = app.clone();
-    later(1_000, move || again.shutdown("now"));
     let report = app.run().await;
     assert_eq!(began.elapsed(), secs(5));
     assert_eq!(report.reason, Reason::Signal(Signal::Terminate));

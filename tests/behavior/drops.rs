@@ -3,7 +3,7 @@
 use lifecycle::{Acquire, App, Builder, Release, Report, Resource, Resources, Result, resource};
 use tokio::runtime::{self, Handle, Runtime};
 
-use crate::stage::{Log, Stage, failures, scripted};
+use crate::stage::{Notes, Stage, failures, notes, scripted};
 
 scripted! {
     #[resource]
@@ -94,11 +94,11 @@ async fn a_resource_that_is_aborted_may_hold_a_runtime() {
 
 /// Its drop waits for a task on the application's runtime.
 #[resource(after = Db)]
-struct Flushing(Log);
+struct Flushing(Notes);
 
 impl Resource for Flushing {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Self(Log::of_this_test()))
+        Ok(Self(notes()))
     }
 }
 

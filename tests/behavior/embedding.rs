@@ -11,10 +11,11 @@ use lifecycle::{
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
+use crate::by_hand::until;
 use crate::capture;
 use crate::plan::Elsewhere;
 use crate::reload::Level;
-use crate::stage::{Log, Stage, fails, failures, hangs, later, live, ms, scripted, secs, takes, until};
+use crate::stage::{Notes, Stage, fails, failures, hangs, ms, scripted, secs, takes};
 use crate::supply::{Arguments, Clock};
 
 scripted! {
@@ -30,7 +31,7 @@ scripted! {
 
 /// Can be made without a `Config`.
 #[resource(after = Config)]
-struct Fake(Log);
+struct Fake(Notes);
 
 impl Resource for Fake {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
@@ -70,7 +71,7 @@ async fn what_is_supplied_is_released_at_its_turn() {
     assert!(stage.log.has("UsesFake has the one that was supplied: true"));
     app.shutdown("the test is over");
     let report = app.run().await;
-    stage.log.assert_order("released UsesFake", "released Fake");
+    stage.log.assert_in_order(["released UsesFake", "released Fake"]);
     assert!(stage.log.has("released Config"), "which UsesFake needs itself");
     assert!(report.is_clean());
 }
@@ -182,8 +183,8 @@ async fn an_application_that_is_dropped_stops_in_a_hurry_and_warns() {
     stage.log.clear();
     drop(app);
     phase.wait_for(|phase| *phase == Phase::Stopped).await.unwrap();
-    assert_eq!(stage.log.timed()[1], "0 dropped server");
-    stage.log.assert_order("released Http", "releasing Db");
+    assert_eq!(stage.log.timed_lines()[1], "0 dropped server");
+    stage.log.assert_in_order(["released Http", "releasing Db"]);
     assert!(stage.log.has("released Config"));
     assert_eq!(capture::only("was dropped before its end").level, "WARN");
 }
@@ -209,7 +210,7 @@ async fn run_that_is_dropped_while_it_stops_ends_in_a_hurry() {
     app.shutdown("the test is over");
     assert!(timeout(secs(1), app.run()).await.is_err());
     phase.wait_for(|phase| *phase == Phase::Stopped).await.unwrap();
-    assert!(stage.log.timed().contains(&"1000 dropped server".to_owned()));
+    assert!(stage.log.timed_lines().contains(&"1000 dropped server".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +220,7 @@ async fn start_that_is_dropped_releases_what_it_had_acquired() {
     assert!(timeout(secs(1), stage.builder::<Http>().start()).await.is_err());
     sleep(ms(1)).await;
     assert_eq!(
-        stage.log.timed()[5..],
+        stage.log.timed_lines()[5..],
         [
             "1000 cancelled Http",
             "1000 releasing Db",
@@ -240,7 +241,7 @@ async fn run_with_a_body_that_is_dropped_releases_everything() {
     };
     assert!(timeout(secs(1), stage.builder::<Http>().run(async |app| body(app).await)).await.is_err());
     sleep(ms(1)).await;
-    stage.log.assert_order("dropped the body", "releasing Http");
+    stage.log.assert_in_order(["dropped the body", "releasing Http"]);
     assert!(stage.log.has("released Config"));
 }
 
@@ -327,12 +328,13 @@ async fn an_application_that_is_signalled_the_moment_it_runs_ends_at_once() {
 async fn an_application_that_handles_signals_itself_asks_and_insists() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(10_000));
-    let report = live(stage.start::<Http>().await, async |app| {
-        app.shutdown("SIGTERM");
-        sleep(secs(1)).await;
-        app.insist();
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            app.shutdown("SIGTERM");
+            sleep(secs(1)).await;
+            app.insist();
+        })
+        .await;
     assert_eq!(report.stop_took, Some(secs(1)));
 }
 
@@ -360,12 +362,13 @@ async fn a_handle_to_an_application_that_has_ended_is_harmless() {
 #[tokio::test(start_paused = true)]
 async fn an_application_may_be_told_that_it_has_failed() {
     let stage = Stage::new();
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(1)).await;
-        app.fail("the old server is gone");
-        app.fail(std::io::Error::other("and so is the other"));
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(1)).await;
+            app.fail("the old server is gone");
+            app.fail(std::io::Error::other("and so is the other"));
+        })
+        .await;
     assert_eq!(report.reason, Reason::Failed);
     assert_eq!(failures(&report), ["`main` failed", "`main` failed"]);
     assert_eq!(report.failures[0].resource(), "main");
@@ -382,12 +385,11 @@ async fn an_application_may_be_told_that_it_has_failed() {
 async fn an_application_that_was_told_of_a_failure_has_the_delay() {
     for (second, took) in [(None, 5_000), (Some(2_000), 2_000)] {
         let stage = Stage::new();
+        if let Some(second) = second {
+            stage.at(second, |app| app.fail("and so is the other"));
+        }
         let app = stage.builder::<Http>().drain_delay(secs(5)).start().await.unwrap();
         app.fail("the old server is gone");
-        if let Some(second) = second {
-            let app = app.clone();
-            later(second, move || app.fail("and so is the other"));
-        }
         assert_eq!(app.run().await.stop_took, Some(ms(took)));
     }
 }
@@ -396,12 +398,9 @@ async fn an_application_that_was_told_of_a_failure_has_the_delay() {
 #[tokio::test(start_paused = true)]
 async fn an_application_that_is_told_of_a_failure_while_it_starts_is_rolled_back() {
     let stage = Stage::new();
-    stage.acquire::<Http>(hangs()).setup(|cx: &Acquire<Db>| {
-        let app = cx.app();
-        later(1_000, move || app.fail("the old server is gone"));
-    });
+    stage.acquire::<Http>(hangs()).at(1_000, |app| app.fail("the old server is gone"));
     let report = stage.failed_start::<Http>().await;
-    assert_eq!(stage.log.timed()[5..7], ["1000 cancelled Http", "1000 releasing Db"]);
+    assert_eq!(stage.log.timed_lines()[5..7], ["1000 cancelled Http", "1000 releasing Db"]);
     assert!(
         report.to_string().starts_with("lifecycle: the application did not start: `main` failed\n"),
         "{report}"
@@ -414,9 +413,8 @@ async fn an_application_that_is_told_of_a_failure_while_it_starts_is_rolled_back
 #[tokio::test(start_paused = true)]
 async fn several_may_wait_for_the_same_end() {
     let stage = Stage::new();
+    stage.at(100, |app| app.shutdown("the test is over"));
     let app = stage.start::<Http>().await;
-    let ender = app.clone();
-    later(100, move || ender.shutdown("the test is over"));
     let (one, other) = tokio::join!(app.clone().run(), app.run());
     assert_eq!(one.to_string(), other.to_string());
 }
@@ -426,7 +424,7 @@ mod threads {
     use super::*;
 
     #[resource]
-    struct Pool(Log);
+    struct Pool(Notes);
 
     #[resource(after = Pool)]
     struct Server;
@@ -480,7 +478,7 @@ mod threads {
 
     /// What is beneath, and what holds up `Blocked`.
     #[resource(reserve = "2s")]
-    struct Held(Log, Mutex<mpsc::Receiver<()>>);
+    struct Held(Notes, Mutex<mpsc::Receiver<()>>);
 
     /// Its release blocks a thread of the runtime.
     #[resource(after = Held)]
@@ -531,7 +529,7 @@ mod threads {
     }
 
     #[resource(foundation)]
-    struct Logging(Log);
+    struct Logging(Notes);
 
     impl Resource for Logging {
         async fn acquire(_: &Acquire<Self>) -> Result<Self> {

@@ -7,7 +7,7 @@ use lifecycle::{Acquire, App, Guard, Operation, Outcome, Report, Resource, Resul
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
-use crate::stage::{Stage, failures, live, ms, scripted};
+use crate::stage::{Stage, failures, ms, scripted};
 
 scripted! {
     #[resource(after = Jobs)]
@@ -116,11 +116,12 @@ async fn the_error_of_main_may_hold_a_guard() {
 #[tokio::test(start_paused = true)]
 async fn an_error_that_the_application_is_told_of_may_hold_a_guard() {
     let stage = Stage::new();
-    let report = live(stage.start::<Jobs>().await, async |app| {
-        let error = app.get::<Jobs>().submit().await.unwrap_err();
-        app.fail(error);
-    })
-    .await;
+    let report = stage
+        .run::<Jobs>(async |app| {
+            let error = app.get::<Jobs>().submit().await.unwrap_err();
+            app.fail(error);
+        })
+        .await;
     assert_recorded(&report, "`main` failed");
 }
 

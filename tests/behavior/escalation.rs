@@ -1,11 +1,12 @@
 //! Rule D8: SIGTERM asks, SIGINT and SIGQUIT insist.
 
 use lifecycle::Signal::{self, Hangup, Interrupt, Quit, Terminate};
-use lifecycle::{Acquire, App, Outcome, Phase, Reason, Report, resource};
+use lifecycle::testing::Event;
+use lifecycle::{App, Outcome, Phase, Reason, Report, resource};
 use tokio::time::sleep;
 
 use crate::capture;
-use crate::stage::{Stage, hangs, later, live, ms, scripted, secs, takes};
+use crate::stage::{Stage, hangs, ms, scripted, secs, takes};
 
 scripted! {
     #[resource(reserve = "3s")]
@@ -17,17 +18,21 @@ scripted! {
 /// `Http` has a server that takes ten seconds to drain; the signals arrive at their times.
 async fn signals(stage: &Stage, signals: &[(u64, Signal)]) -> Report {
     stage.task::<Http>("server", takes(10_000));
+    for &(at, signal) in signals {
+        deliver(stage, at, signal);
+    }
     let app = stage.start::<Http>().await;
     stage.log.clear();
-    for &(at, signal) in signals {
-        deliver(&app, at, signal);
-    }
     app.run().await
 }
 
-fn deliver(app: &App, at: u64, signal: Signal) {
-    let app = app.clone();
-    later(at, move || app.deliver(signal));
+/// Counted from the moment at which everything is acquired, if that takes no time.
+fn deliver(stage: &Stage, at: u64, signal: Signal) {
+    if at == 0 {
+        let _ = stage.world.clone().when(Event::phase(Phase::Running), move |app| app.deliver(signal));
+    } else {
+        stage.at(at, move |app| app.deliver(signal));
+    }
 }
 
 const SIGNALS: [Signal; 4] = [Hangup, Interrupt, Quit, Terminate];
@@ -77,7 +82,7 @@ async fn a_second_sigint_or_sigquit_ends_the_draining() {
             let stage = Stage::new();
             let report = signals(&stage, &[(0, first), (1_000, insisting)]).await;
             assert_eq!(
-                stage.log.timed(),
+                stage.log.timed_lines(),
                 [
                     "0 stopping server",
                     "1000 dropped server",
@@ -132,7 +137,7 @@ async fn a_hung_release_gets_no_more_than_its_reserve_in_a_hurry() {
     let stage = Stage::new();
     stage.release::<Http>(hangs()).release::<Db>(hangs());
     let report = signals(&stage, &[(0, Terminate), (1_000, Interrupt)]).await;
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     // The reserves of 2 s and 3 s from the hurry at 1 s, each but for the 100 ms that are for `abort`.
     assert!(timed.contains(&"2900 cut Http".to_owned()), "{timed:?}");
     assert!(timed.contains(&"5900 cut Db".to_owned()), "{timed:?}");
@@ -146,7 +151,7 @@ async fn a_hurry_near_the_end_does_not_extend_the_deadline() {
     let stage = Stage::new();
     stage.release::<Http>(hangs()).release::<Db>(hangs());
     let report = signals(&stage, &[(0, Terminate), (21_000, Interrupt)]).await;
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     assert!(timed.contains(&"21900 cut Http".to_owned()), "{timed:?}");
     assert!(timed.contains(&"24900 cut Db".to_owned()), "{timed:?}");
     assert_eq!(report.stop_took, Some(ms(24_900)));
@@ -200,9 +205,9 @@ async fn a_doubled_second_signal_does_not_end_the_process() {
 #[tokio::test(start_paused = true)]
 async fn insisting_ends_the_delay() {
     let stage = Stage::new();
+    deliver(&stage, 0, Terminate);
+    deliver(&stage, 1_000, Interrupt);
     let app = stage.builder::<Http>().drain_delay(secs(5)).start().await.unwrap();
-    deliver(&app, 0, Terminate);
-    deliver(&app, 1_000, Interrupt);
     let report = app.run().await;
     assert_eq!(report.stop_took, Some(secs(1)));
     assert_eq!(report.exit_code, 130);
@@ -226,13 +231,14 @@ async fn a_sigint_after_a_request_insists_however_soon() {
 async fn a_call_may_insist() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(10_000)).release::<Db>(takes(2_999));
-    let report = live(stage.start::<Http>().await, async |app| {
-        app.shutdown("deployment");
-        sleep(secs(1)).await;
-        app.insist();
-        app.insist();
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            app.shutdown("deployment");
+            sleep(secs(1)).await;
+            app.insist();
+            app.insist();
+        })
+        .await;
     assert_eq!(report.stop_took, Some(ms(3_999)));
     assert_eq!(report.reason, Reason::Requested("deployment".to_owned()));
     assert_eq!(report.resource("Http").unwrap().aborted_tasks, ["server"]);
@@ -256,10 +262,8 @@ async fn a_call_may_insist_on_an_application_that_runs() {
 async fn insisting_ends_a_roll_back_early() {
     let stage = Stage::new();
     stage.acquire::<Http>(hangs()).task::<Http>("server", takes(10_000));
-    stage.setup(|cx: &Acquire<Db>| {
-        deliver(&cx.app(), 1_000, Terminate);
-        deliver(&cx.app(), 2_000, Interrupt);
-    });
+    deliver(&stage, 1_000, Terminate);
+    deliver(&stage, 2_000, Interrupt);
     let report = stage.failed_start::<Http>().await;
     assert_eq!(report.stop_took, Some(secs(1)));
     assert!(stage.log.has("released Db"));
@@ -270,17 +274,17 @@ async fn insisting_ends_a_roll_back_early() {
 #[tokio::test(start_paused = true)]
 async fn insisting_drops_the_body() {
     let stage = Stage::new();
+    deliver(&stage, 1_000, Terminate);
+    deliver(&stage, 2_000, Interrupt);
     let report = stage
         .builder::<Http>()
         .run(async |app: App| {
             let _witness = stage.log.on_drop("dropped the body");
-            deliver(&app, 1_000, Terminate);
-            deliver(&app, 2_000, Interrupt);
             app.stopping().await;
             sleep(secs(20)).await;
         })
         .await;
-    stage.log.assert_order("dropped the body", "releasing Http");
+    stage.log.assert_in_order(["dropped the body", "releasing Http"]);
     assert_eq!(report.stop_took, Some(secs(1)));
     assert_eq!(report.exit_code, 130);
 }

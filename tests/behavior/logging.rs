@@ -6,7 +6,7 @@ use lifecycle::{Acquire, Outcome, Signal, resource};
 use tokio::time::sleep;
 
 use crate::capture::{lines, messages_with, only};
-use crate::stage::{Stage, fails, hangs, later, live, ms, scripted, secs, takes};
+use crate::stage::{Stage, fails, hangs, live, ms, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -162,8 +162,9 @@ async fn a_failure_is_told_at_once_with_its_cause() {
         });
     });
     let app = stage.start::<Http>().await;
-    later(200, || assert_eq!(only("accept").message, "task `accept` of `Http` failed: too many open files"));
-    sleep(ms(300)).await;
+    sleep(ms(200)).await;
+    assert_eq!(only("accept").message, "task `accept` of `Http` failed: too many open files");
+    sleep(ms(100)).await;
     let line = only("task `accept` of `Http` failed: too");
     assert_eq!(line.level, "ERROR");
     let _ = app.run().await;
@@ -197,13 +198,10 @@ mod foundation {
 
     /// Notes at each of these times how many lines contain `part`.
     fn count(stage: &Stage, part: &'static str, times: &'static [u64]) {
-        let log = stage.log.clone();
-        stage.setup(move |_: &Acquire<Logging>| {
-            for &millis in times {
-                let log = log.clone();
-                later(millis, move || log.add(format!("{} lines with {part:?}", messages_with(part).len())));
-            }
-        });
+        for &millis in times {
+            let log = stage.log.clone();
+            stage.at(millis, move |_| log.add(format!("{} lines with {part:?}", messages_with(part).len())));
+        }
     }
 
     /// E2: where a subscriber is there from the start, nothing waits for the foundations.
@@ -214,7 +212,7 @@ mod foundation {
         count(&stage, "starting", &[50, 150]);
         let _app = stage.start::<(Db, Logging)>().await;
         let counted: Vec<String> =
-            stage.log.timed().into_iter().filter(|line| line.contains("lines with")).collect();
+            stage.log.timed_lines().into_iter().filter(|line| line.contains("lines with")).collect();
         assert_eq!(counted, ["50 1 lines with \"starting\"", "150 1 lines with \"starting\""]);
         let told: Vec<String> = messages_with("cquir");
         assert_eq!(
@@ -238,7 +236,7 @@ mod foundation {
         let _app = stage.start::<(Db, Logging, Config)>().await;
         sleep(secs(1)).await;
         let counted: Vec<String> =
-            stage.log.timed().into_iter().filter(|line| line.contains("lines with")).collect();
+            stage.log.timed_lines().into_iter().filter(|line| line.contains("lines with")).collect();
         assert_eq!(
             counted,
             [
@@ -255,13 +253,14 @@ mod foundation {
     async fn the_report_is_said_before_the_foundations_are_released() {
         let stage = Stage::new();
         stage.release::<Logging>(takes(100));
-        let report = live(stage.start::<(Db, Logging)>().await, async |app| {
-            app.shutdown("the test is over");
-            sleep(ms(50)).await;
-            assert!(stage.log.has("releasing Logging"));
-            assert_eq!(messages_with("stopped in").len(), 1);
-        })
-        .await;
+        let report = stage
+            .run::<(Db, Logging)>(async |app| {
+                app.shutdown("the test is over");
+                sleep(ms(50)).await;
+                assert!(stage.log.has("releasing Logging"));
+                assert_eq!(messages_with("stopped in").len(), 1);
+            })
+            .await;
         assert_eq!(report.stop_took, Some(ms(100)));
     }
 

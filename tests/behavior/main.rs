@@ -3,6 +3,7 @@
 
 mod blocking;
 mod body;
+mod by_hand;
 mod capture;
 mod crash_points;
 mod deadline;

@@ -150,7 +150,7 @@ async fn each_stage_of_a_resource_has_its_duration_and_its_end_an_outcome() {
     let stage = Stage::new();
     let book = Book::default();
     let _recorder = set_default_local_recorder(&book);
-    stage.acquire::<Db>(takes(100)).release::<Db>(fails("no disk").after(300));
+    stage.acquire::<Db>(takes(100)).release::<Db>(fails("no disk").after(ms(300)));
     stage.task::<Http>("server", takes(1_500)).acquire::<Cache>(skips());
     let report = stage.stop::<(Http, Cache)>().await;
     let seconds = |resource: &str, stage: &str| {
@@ -176,12 +176,13 @@ async fn what_is_in_flight_and_what_is_cut_off_are_counted_by_kind() {
     stage.task::<Http>("server", hangs()).task::<Http>("accept", takes(10));
     let now = book.clone();
     let in_flight = "lifecycle_in_flight{resource=Http,kind=tasks}";
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(ms(1)).await;
-        assert_eq!(now.value(in_flight), Some(2.0));
-        app.shutdown("the test is over");
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(ms(1)).await;
+            assert_eq!(now.value(in_flight), Some(2.0));
+            app.shutdown("the test is over");
+        })
+        .await;
     assert_eq!(report.exit_code, 124);
     assert_eq!(book.value(in_flight), Some(0.0));
     assert_eq!(book.value("lifecycle_resource_cut_off{resource=Http,kind=tasks}"), Some(1.0));
@@ -291,8 +292,8 @@ async fn a_recorder_that_panics_does_no_harm() {
     stage.task::<Http>("server", takes(100));
     let report = stage.stop::<(Http, Telemetry)>().await;
     assert!(report.is_clean(), "{report}");
-    stage.log.assert_order("released Http", "released Db");
-    stage.log.assert_order("released Db", "released Telemetry");
+    stage.log.assert_in_order(["released Http", "released Db"]);
+    stage.log.assert_in_order(["released Db", "released Telemetry"]);
 }
 
 /// Each is an error of the acquisition, which says what to do.

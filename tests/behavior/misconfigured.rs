@@ -6,7 +6,7 @@ use std::fmt;
 use lifecycle::{Acquire, App, Misconfigured, Outcome, Report, Resource, Result, Signal, resource};
 use tokio::time::sleep;
 
-use crate::stage::{Stage, failures, hangs, live, scripted, secs, takes};
+use crate::stage::{Stage, failures, hangs, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -199,12 +199,13 @@ async fn it_wins_over_a_cut_off() {
 async fn it_wins_over_an_insisting_signal() {
     let stage = Stage::new();
     stage.task::<Db>("pool", takes(5_000));
-    let report = live(stage.start::<Db>().await, async |app| {
-        app.fail(mistake());
-        sleep(secs(1)).await;
-        app.deliver(Signal::Interrupt);
-    })
-    .await;
+    let report = stage
+        .run::<Db>(async |app| {
+            app.fail(mistake());
+            sleep(secs(1)).await;
+            app.deliver(Signal::Interrupt);
+        })
+        .await;
     assert_eq!(report.exit_code, 78, "{report}");
 }
 

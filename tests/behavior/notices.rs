@@ -6,7 +6,7 @@ use std::time::Duration;
 use lifecycle::{Acquire, Reason, Release, Resource, Result, Signal, Stopping, resource};
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Log, Stage, fails, failures, live, ms, scripted, secs, takes};
+use crate::stage::{Notes, Stage, fails, failures, ms, notes, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -22,7 +22,7 @@ where
 {
     let stage = Stage::new();
     stage.setup(move |cx: &Acquire<Http>| {
-        let log = Log::of_this_test();
+        let log = notes();
         cx.spawn("server", move |stopping| {
             let task = task(stopping);
             async move {
@@ -31,13 +31,14 @@ where
             }
         });
     });
-    let report = live(stage.start::<Http>().await, async |app| {
-        stage.log.clear();
-        sleep(secs(10)).await;
-        app.shutdown("the test is over");
-    })
-    .await;
-    assert_eq!(stage.log.timed()[..2], ["10000 told", "10000 releasing Http"]);
+    let report = stage
+        .run::<Http>(async |app| {
+            stage.log.clear();
+            sleep(secs(10)).await;
+            app.shutdown("the test is over");
+        })
+        .await;
+    assert_eq!(stage.log.timed_lines()[..2], ["10000 told", "10000 releasing Http"]);
     assert!(report.is_clean());
 }
 
@@ -101,15 +102,15 @@ async fn a_notice_bounds_work() {
 async fn the_context_gives_the_notice_of_its_resource() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(1_000)).setup(|cx: &Acquire<Db>| {
-        let (log, stopping) = (Log::of_this_test(), cx.stopping());
+        let (log, stopping) = (notes(), cx.stopping());
         cx.spawn("pool", async move |_| {
             stopping.await;
             log.add("Db was told");
         });
     });
     let _ = stage.stop::<Http>().await;
-    stage.log.assert_order("released Http", "Db was told");
-    stage.log.assert_order("Db was told", "releasing Db");
+    stage.log.assert_in_order(["released Http", "Db was told"]);
+    stage.log.assert_in_order(["Db was told", "releasing Db"]);
 }
 
 /// R3, D3: `draining` is the earlier notice, the same for all.
@@ -117,7 +118,7 @@ async fn the_context_gives_the_notice_of_its_resource() {
 async fn draining_comes_at_once_and_stopping_at_the_turn() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(100)).setup(|cx: &Acquire<Db>| {
-        let log = Log::of_this_test();
+        let log = notes();
         let draining = cx.draining();
         cx.spawn("pool", async move |stopping| {
             draining.await;
@@ -132,7 +133,7 @@ async fn draining_comes_at_once_and_stopping_at_the_turn() {
     app.shutdown("the test is over");
     let _report = app.run().await;
     assert_eq!(
-        stage.log.timed()[..6],
+        stage.log.timed_lines()[..6],
         [
             "0 Db drains",
             "3000 stopping server",
@@ -146,11 +147,11 @@ async fn draining_comes_at_once_and_stopping_at_the_turn() {
 
 /// Says in its release what it is told.
 #[resource]
-struct Told(Log);
+struct Told(Notes);
 
 impl Resource for Told {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Self(Log::of_this_test()))
+        Ok(Self(notes()))
     }
 
     async fn release(&self, cx: &Release) -> Result {
@@ -182,11 +183,12 @@ async fn every_signal_ends_the_application_cleanly_and_is_the_reason() {
         (Signal::Hangup, "SIGHUP received"),
     ] {
         let stage = Stage::new();
-        let report = live(stage.start::<Told>().await, async |app| {
-            sleep(ms(1)).await;
-            app.deliver(signal);
-        })
-        .await;
+        let report = stage
+            .run::<Told>(async |app| {
+                sleep(ms(1)).await;
+                app.deliver(signal);
+            })
+            .await;
         assert_eq!(stage.log.lines(), [reason]);
         assert_eq!(report.reason, Reason::Signal(signal));
         assert_eq!(report.exit_code, 0);

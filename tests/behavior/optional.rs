@@ -3,7 +3,7 @@
 use lifecycle::{Acquire, App, Outcome, Phase, Reason, resource};
 
 use crate::capture;
-use crate::stage::{Act, Stage, fails, failures, hangs, live, panics, scripted, secs, skips, takes};
+use crate::stage::{Fault, Stage, fails, failures, hangs, live, ms, panics, scripted, secs, skips, takes};
 use tokio::time::sleep;
 
 scripted! {
@@ -27,7 +27,7 @@ scripted! {
 }
 
 /// Starts `Http`, whose optional `Cache` does `act`.
-async fn start_with_cache(stage: &Stage, act: Act) -> App {
+async fn start_with_cache(stage: &Stage, act: Fault) -> App {
     stage.acquire::<Cache>(act).task::<Http>("server", takes(0));
     let log = stage.log.clone();
     stage.setup(move |cx: &Acquire<Http>| {
@@ -37,7 +37,7 @@ async fn start_with_cache(stage: &Stage, act: Act) -> App {
     stage.start::<Http>().await
 }
 
-async fn check_tolerated(act: Act, expected: Outcome) {
+async fn check_tolerated(act: Fault, expected: Outcome) {
     let stage = Stage::new();
     let app = start_with_cache(&stage, act).await;
     assert!(stage.log.has("Http has no cache"));
@@ -57,7 +57,7 @@ async fn check_tolerated(act: Act, expected: Outcome) {
 /// S6.
 #[tokio::test(start_paused = true)]
 async fn an_optional_resource_may_fail() {
-    check_tolerated(fails("no cache").after(10), Outcome::Failed).await;
+    check_tolerated(fails("no cache").after(ms(10)), Outcome::Failed).await;
 }
 
 /// S6.
@@ -82,8 +82,8 @@ async fn an_optional_resource_that_is_there_is_handed_to_its_dependents() {
     app.shutdown("the test is over");
     let report = app.run().await;
     assert!(report.is_clean());
-    stage.log.assert_order("released Http", "releasing Cache");
-    stage.log.assert_order("released Cache", "releasing Db");
+    stage.log.assert_in_order(["released Http", "releasing Cache"]);
+    stage.log.assert_in_order(["released Cache", "releasing Db"]);
 }
 
 /// S6: switched off by configuration is no failure.
@@ -150,12 +150,13 @@ async fn a_task_of_an_optional_resource_may_fail_later() {
             Err("lost connection")
         });
     });
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(2)).await;
-        assert_eq!(app.phase(), Phase::Running);
-        app.shutdown("the test is over");
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(2)).await;
+            assert_eq!(app.phase(), Phase::Running);
+            app.shutdown("the test is over");
+        })
+        .await;
     assert_eq!(failures(&report), ["task `refresh` of `Cache` failed"]);
     assert!(report.failures[0].is_tolerated());
     assert_eq!(report.reason, Reason::Requested("the test is over".to_owned()));
@@ -183,7 +184,7 @@ async fn tasks_of_an_optional_resource_that_failed_stop_at_once() {
     let _ = live(app, async |app| {
         sleep(secs(1)).await;
         assert_eq!(app.phase(), Phase::Running);
-        let timed = stage.log.timed();
+        let timed = stage.log.timed_lines();
         assert!(timed.contains(&"100 ended refresh".to_owned()), "{timed:?}");
         app.shutdown("the test is over");
     })
@@ -216,7 +217,7 @@ async fn an_optional_resource_that_is_late_for_the_whole_start_is_left_behind() 
     stage.acquire::<Patient>(hangs());
     let app = stage.start::<(Patient, Db)>().await;
     assert!(app.get::<Patient>().is_none());
-    assert_eq!(stage.log.timed().last().unwrap(), "60000 cancelled Patient");
+    assert_eq!(stage.log.timed_lines().last().unwrap(), "60000 cancelled Patient");
     app.shutdown("the test is over");
     let report = app.run().await;
     assert!(report.to_string().contains("startup_timeout is 1 min 0 s"), "{report}");
@@ -228,16 +229,17 @@ async fn an_optional_resource_that_is_late_for_the_whole_start_is_left_behind() 
 async fn foundations_are_acquired_first_and_released_last() {
     let stage = Stage::new();
     stage.acquire::<Telemetry>(takes(10)).acquire::<Settings>(takes(10));
-    let report = live(stage.start::<(Http, Strict, Settings)>().await, async |app| {
-        stage.log.assert_order("acquired Telemetry", "acquiring Settings");
-        stage.log.assert_order("acquired Settings", "acquiring Db");
-        stage.log.assert_order("acquired Settings", "acquiring Strict");
-        app.shutdown("the test is over");
-    })
-    .await;
-    stage.log.assert_order("released Db", "releasing Settings");
-    stage.log.assert_order("released Strict", "releasing Settings");
-    stage.log.assert_order("released Settings", "releasing Telemetry");
+    let report = stage
+        .run::<(Http, Strict, Settings)>(async |app| {
+            stage.log.assert_in_order(["acquired Telemetry", "acquiring Settings"]);
+            stage.log.assert_in_order(["acquired Settings", "acquiring Db"]);
+            stage.log.assert_in_order(["acquired Settings", "acquiring Strict"]);
+            app.shutdown("the test is over");
+        })
+        .await;
+    stage.log.assert_in_order(["released Db", "releasing Settings"]);
+    stage.log.assert_in_order(["released Strict", "releasing Settings"]);
+    stage.log.assert_in_order(["released Settings", "releasing Telemetry"]);
     assert!(report.resource("Telemetry").unwrap().foundation);
     assert!(report.is_clean());
 }
@@ -261,7 +263,7 @@ scripted! {
 }
 
 /// Starts `Reader`, whose skippable `Mirror` does `act`.
-fn with_mirror(stage: &Stage, act: Act) {
+fn with_mirror(stage: &Stage, act: Fault) {
     stage.acquire::<Mirror>(act).task::<Reader>("reading", takes(0));
     let log = stage.log.clone();
     stage.setup(move |cx: &Acquire<Reader>| {
@@ -274,7 +276,7 @@ fn with_mirror(stage: &Stage, act: Act) {
 #[tokio::test(start_paused = true)]
 async fn a_skippable_resource_may_be_switched_off() {
     let stage = Stage::new();
-    with_mirror(&stage, skips().after(10));
+    with_mirror(&stage, skips().after(ms(10)));
     let app = stage.start::<Reader>().await;
     assert!(stage.log.has("Reader has no mirror"));
     assert!(app.get::<Mirror>().is_none());
@@ -296,11 +298,11 @@ async fn a_skippable_resource_that_is_there_is_handed_to_its_dependents() {
     assert!(app.get::<Mirror>().is_some());
     app.shutdown("the test is over");
     assert!(app.run().await.is_clean());
-    stage.log.assert_order("released Mirror", "releasing Db");
+    stage.log.assert_in_order(["released Mirror", "releasing Db"]);
 }
 
 /// S6: only `Skip` is tolerated.
-async fn check_fatal(act: Act, outcome: Outcome) {
+async fn check_fatal(act: Fault, outcome: Outcome) {
     let stage = Stage::new();
     with_mirror(&stage, act);
     let report = stage.builder::<Reader>().startup_timeout(secs(5)).start().await.unwrap_err();
@@ -315,7 +317,7 @@ async fn check_fatal(act: Act, outcome: Outcome) {
 /// S6.
 #[tokio::test(start_paused = true)]
 async fn a_skippable_resource_may_not_fail() {
-    check_fatal(fails("no route to host").after(10), Outcome::Failed).await;
+    check_fatal(fails("no route to host").after(ms(10)), Outcome::Failed).await;
 }
 
 /// S6.
@@ -353,11 +355,12 @@ async fn tasks_of_a_skippable_resource_that_is_switched_off_stop_at_once() {
     let stage = Stage::new();
     with_mirror(&stage, skips());
     stage.task::<Mirror>("sync", takes(100));
-    let _ = live(stage.start::<Reader>().await, async |app| {
-        sleep(secs(1)).await;
-        let timed = stage.log.timed();
-        assert!(timed.contains(&"100 ended sync".to_owned()), "{timed:?}");
-        app.shutdown("the test is over");
-    })
-    .await;
+    let _ = stage
+        .run::<Reader>(async |app| {
+            sleep(secs(1)).await;
+            let timed = stage.log.timed_lines();
+            assert!(timed.contains(&"100 ended sync".to_owned()), "{timed:?}");
+            app.shutdown("the test is over");
+        })
+        .await;
 }

@@ -4,7 +4,7 @@ use lifecycle::{Acquire, Outcome, Reason, Signal, resource};
 use tokio::time::{Instant, sleep};
 
 use crate::capture;
-use crate::stage::{Stage, fails, failures, hangs, later, live, ms, panics, scripted, secs, takes};
+use crate::stage::{Stage, fails, failures, hangs, ms, panics, scripted, secs, takes};
 
 scripted! {
     #[resource(reserve = "100ms")]
@@ -53,8 +53,8 @@ async fn a_signal_during_the_start_does_not_leak_what_was_acquired() {
     stage.acquire::<Service>(hangs());
     stage.setup(|cx: &Acquire<Service>| cx.app().deliver(Signal::Terminate));
     let _ = stage.failed_start::<Service>().await;
-    stage.log.assert_order("cancelled Service", "releasing Queue");
-    stage.log.assert_order("released Queue", "releasing Db");
+    stage.log.assert_in_order(["cancelled Service", "releasing Queue"]);
+    stage.log.assert_in_order(["released Queue", "releasing Db"]);
     assert!(stage.log.has("released Db"));
 }
 
@@ -90,7 +90,7 @@ async fn a_clean_stop_exits_0_and_an_unclean_one_does_not() {
 async fn trouble_in_one_resource_does_not_skip_the_clean_up_of_the_others() {
     for trouble in [fails("disk full"), panics("bug")] {
         let stage = Stage::new();
-        stage.task::<Queue>("consumer", trouble).release::<Service>(trouble);
+        stage.task::<Queue>("consumer", trouble.clone()).release::<Service>(trouble);
         let _ = stage.stop::<Service>().await;
         assert!(stage.log.has("released Queue"));
         assert!(stage.log.has("released Db"));
@@ -102,12 +102,13 @@ async fn trouble_in_one_resource_does_not_skip_the_clean_up_of_the_others() {
 async fn a_sigint_after_a_sigterm_is_not_ignored() {
     let stage = Stage::new();
     stage.task::<Service>("server", takes(20_000));
-    let report = live(stage.start::<Service>().await, async |app| {
-        app.deliver(Signal::Terminate);
-        sleep(secs(1)).await;
-        app.deliver(Signal::Interrupt);
-    })
-    .await;
+    let report = stage
+        .run::<Service>(async |app| {
+            app.deliver(Signal::Terminate);
+            sleep(secs(1)).await;
+            app.deliver(Signal::Interrupt);
+        })
+        .await;
     assert_eq!(report.stop_took, Some(secs(1)));
 }
 
@@ -174,8 +175,8 @@ async fn the_database_is_not_closed_under_its_users() {
     let stage = Stage::new();
     stage.task::<Service>("server", takes(500)).task::<Queue>("consumer", takes(500));
     let _ = stage.stop::<Service>().await;
-    stage.log.assert_order("ended server", "stopping consumer");
-    stage.log.assert_order("ended consumer", "releasing Db");
+    stage.log.assert_in_order(["ended server", "stopping consumer"]);
+    stage.log.assert_in_order(["ended consumer", "releasing Db"]);
 }
 
 /// influxdb_iox, vector: the process exits 0 after a failure.
@@ -210,10 +211,9 @@ async fn whoever_looks_at_the_log_sees_what_is_waited_for() {
 async fn a_ctrl_c_that_arrives_twice_is_one() {
     let stage = Stage::new();
     stage.task::<Service>("server", takes(300));
+    stage.at(5, |app| app.deliver(Signal::Interrupt));
     let app = stage.start::<Service>().await;
     app.deliver(Signal::Interrupt);
-    let again = app.clone();
-    later(5, move || again.deliver(Signal::Interrupt));
     let report = app.run().await;
     assert!(stage.log.has("ended server"));
     assert_eq!(report.exit_code, 0);

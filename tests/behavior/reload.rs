@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::future::pending;
 
 use lifecycle::{
     Acquire, App, Builder, Failure, Hangup, Operation, Reason, Reload, ReloadReason, Resource, Result,
@@ -11,41 +10,29 @@ use lifecycle::{
 use tokio::time::{Instant, sleep};
 
 use crate::capture;
-use crate::stage::{Log, Stage, live, ms, secs};
-
-/// What one call of a hook does. Without one, it takes no time and succeeds.
-enum Act {
-    Takes(u64),
-    Fails,
-    Panics,
-    Hangs,
-}
+use crate::stage::{Fault, Stage, fails, hangs, live, ms, notes, panics, secs, takes};
 
 thread_local! {
-    static ACTS: RefCell<HashMap<&'static str, VecDeque<Act>>> = RefCell::default();
+    static ACTS: RefCell<HashMap<&'static str, VecDeque<Fault>>> = RefCell::default();
 }
 
 /// What the next calls of a hook do, one after the other.
-fn next(name: &'static str, acts: impl IntoIterator<Item = Act>) {
+fn next(name: &'static str, acts: impl IntoIterator<Item = Fault>) {
     ACTS.with_borrow_mut(|all| all.entry(name).or_default().extend(acts));
 }
 
 async fn play(name: &'static str, cx: &Reload) -> Result {
-    let log = Log::of_this_test();
+    let log = notes();
     let words = match cx.reason() {
         ReloadReason::Hangup => "SIGHUP",
         ReloadReason::Requested => "request",
         reason => panic!("there is no {reason}"),
     };
     log.add(format!("reloading {name}: {words}"));
-    let _gone = log.on_drop(&format!("over {name}"));
-    match ACTS.with_borrow_mut(|all| all.entry(name).or_default().pop_front()) {
-        Some(Act::Takes(millis)) => sleep(ms(millis)).await,
-        Some(Act::Fails) => return Err(format!("{name} is broken").into()),
-        Some(Act::Panics) => panic!("{name} panics"),
-        Some(Act::Hangs) => pending().await,
-        None => {}
-    }
+    let _gone = log.on_drop(format!("over {name}"));
+    // What nothing is planned for takes no time and succeeds.
+    let fault = ACTS.with_borrow_mut(|all| all.entry(name).or_default().pop_front());
+    fault.unwrap_or(takes(0)).happen().await?;
     log.add(format!("reloaded {name}"));
     Ok(())
 }
@@ -57,7 +44,7 @@ macro_rules! reloading {
 
         impl Resource for $name {
             async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
-                Log::of_this_test().add(concat!("acquired ", stringify!($name)));
+                notes().add(concat!("acquired ", stringify!($name)));
                 cx.spawn("live", |stopping| stopping);
                 Ok(Self)
             }
@@ -109,7 +96,7 @@ fn stage() -> Stage {
 
 async fn start(builder: Builder) -> App {
     let app = builder.start().await.unwrap_or_else(|report| panic!("it did not start:\n{report}"));
-    Log::of_this_test().clear();
+    notes().clear();
     app
 }
 
@@ -121,7 +108,7 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn resources_reload_one_after_the_other_and_dependencies_first() {
     let stage = stage();
-    next("Settings", [Act::Takes(100)]);
+    next("Settings", [takes(100)]);
     let app = start(stage.builder::<(Tls, Filter)>()).await;
     app.deliver(Signal::Hangup);
     sleep(secs(1)).await;
@@ -133,7 +120,7 @@ async fn resources_reload_one_after_the_other_and_dependencies_first() {
     for three in lines.chunks(3) {
         assert!(three[0].starts_with("reloading") && three[2].starts_with("over"), "{lines:?}");
     }
-    stage.log.assert_order("reloaded Pool", "reloading Tls: SIGHUP");
+    stage.log.assert_in_order(["reloaded Pool", "reloading Tls: SIGHUP"]);
     assert_eq!(capture::messages_with("reloading: "), ["reloading: SIGHUP received"]);
     assert_eq!(capture::messages_with("reloaded Settings"), ["reloaded Settings in 100 ms"]);
     assert_eq!(capture::messages_with("reloaded 4"), ["reloaded 4 resources in 100 ms"]);
@@ -147,8 +134,8 @@ async fn resources_reload_one_after_the_other_and_dependencies_first() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_keeps_the_others_reloading_and_ends_nothing() {
     let stage = stage();
-    next("Settings", [Act::Fails]);
-    next("Pool", [Act::Panics]);
+    next("Settings", [fails("Settings is broken")]);
+    next("Pool", [panics("Pool panics")]);
     let app = start(stage.builder::<Tls>()).await;
     let error = app.reload().await.unwrap_err();
     let failed: Vec<&str> = error.failures().iter().map(Failure::resource).collect();
@@ -178,13 +165,13 @@ async fn a_failure_keeps_the_others_reloading_and_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_hook_is_dropped_when_its_acquire_timeout_is_over() {
     let stage = stage();
-    next("Settings", [Act::Hangs]);
+    next("Settings", [hangs()]);
     let app = start(stage.builder::<Pool>()).await;
     let began = Instant::now();
     let error = app.reload().await.unwrap_err();
     assert_eq!(began.elapsed(), secs(5));
     assert_eq!(error.failures()[0].cause(), "timed out: acquire_timeout is 5.0 s");
-    stage.log.assert_order("over Settings", "reloaded Pool");
+    stage.log.assert_in_order(["over Settings", "reloaded Pool"]);
     app.shutdown("the test is over");
     assert_eq!(app.run().await.exit_code, 0);
 }
@@ -210,7 +197,7 @@ async fn a_request_behind_a_hook_that_hangs_is_tried_once_that_was_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn without_an_acquire_timeout_a_hook_has_the_startup_timeout() {
     let stage = stage();
-    next("Pool", [Act::Hangs]);
+    next("Pool", [hangs()]);
     let app = start(stage.builder::<Pool>().startup_timeout(secs(7))).await;
     let began = Instant::now();
     let error = app.reload().await.unwrap_err();
@@ -223,7 +210,7 @@ async fn without_an_acquire_timeout_a_hook_has_the_startup_timeout() {
 #[tokio::test(start_paused = true)]
 async fn any_number_of_requests_during_a_reload_make_one_more() {
     let stage = stage();
-    next("Settings", [Act::Takes(1_000)]);
+    next("Settings", [takes(1_000)]);
     let app = start(stage.builder::<Settings>()).await;
     let first = app.reload();
     settle().await;
@@ -248,7 +235,7 @@ async fn a_request_during_the_start_is_answered_once_everything_is_acquired() {
     let builder = stage.builder::<Http>();
     let app = builder.resources::<Asking>().start().await.unwrap();
     app.reload().await.unwrap();
-    stage.log.assert_order("acquired Settings", "reloading Settings: SIGHUP");
+    stage.log.assert_in_order(["acquired Settings", "reloading Settings: SIGHUP"]);
     let lines = stage.log.lines();
     assert_eq!(lines.iter().filter(|line| *line == "reloading Settings: SIGHUP").count(), 1, "{lines:?}");
     assert_eq!(
@@ -275,7 +262,7 @@ impl Resource for Asking {
 #[tokio::test(start_paused = true)]
 async fn a_stop_wins_over_a_reload() {
     let stage = stage();
-    next("Settings", [Act::Hangs]);
+    next("Settings", [hangs()]);
     let app = start(stage.builder::<Pool>().drain_delay(secs(3))).await;
     let (first, second) = (app.reload(), app.reload());
     settle().await;
@@ -372,7 +359,7 @@ impl Supplied for Level {
 #[tokio::test(start_paused = true)]
 async fn what_is_supplied_reloads_too() {
     let stage = stage();
-    next("Level", [Act::Takes(10), Act::Hangs]);
+    next("Level", [takes(10), hangs()]);
     let app = start(stage.builder::<Level>().supply(Level).supply(Settings)).await;
     app.reload().await.unwrap();
     assert!(stage.log.has("reloaded Level") && stage.log.has("reloaded Settings"));
@@ -425,7 +412,7 @@ async fn an_application_ends_although_it_reloads() {
     }
 
     let stage = stage();
-    next("Short", [Act::Hangs]);
+    next("Short", [hangs()]);
     let report = stage.builder::<Short>().run(async |app: App| drop(app.reload())).await;
     assert_eq!((report.reason, report.exit_code), (Reason::Finished, 0));
     assert_eq!(stage.log.lines(), ["reloading Short: request", "over Short"]);
@@ -436,7 +423,7 @@ async fn the_report_does_not_grow_with_the_number_of_reloads() {
     let stage = stage();
     let app = start(stage.builder::<Settings>()).await;
     for round in 0..5_000 {
-        next("Settings", (round % 2 == 0).then_some(Act::Fails));
+        next("Settings", (round % 2 == 0).then(|| fails("Settings is broken")));
         app.deliver(Signal::Hangup);
         let outcome = app.reload().await;
         stage.log.clear();

@@ -5,7 +5,7 @@ use std::process::Termination;
 use lifecycle::{Acquire, Failure, Outcome, Phase, Reason, Report, resource};
 use tokio::time::sleep;
 
-use crate::stage::{Stage, fails, failures, hangs, live, ms, panics, scripted, secs, skips, takes};
+use crate::stage::{Stage, fails, failures, hangs, ms, panics, scripted, secs, skips, takes};
 
 scripted! {
     #[resource]
@@ -34,11 +34,12 @@ async fn a_report_tells_everything() {
             cx.tasks().spawn(sleep(secs(3_600)));
         }
     });
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(60)).await;
-        app.shutdown("deployment");
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(60)).await;
+            app.shutdown("deployment");
+        })
+        .await;
     assert_eq!(report.reason, Reason::Requested("deployment".to_owned()));
     assert_eq!(report.shutdown_timeout, secs(25));
     assert_eq!(report.stop_took, Some(ms(22_550)));
@@ -68,12 +69,13 @@ async fn the_text_of_a_stop() {
     let stage = Stage::new();
     stage.acquire::<Db>(takes(120)).acquire::<Cache>(fails("connection refused"));
     stage.task::<Http>("server", hangs()).release::<Db>(takes(30)).release::<Config>(takes(1));
-    stage.release::<Http>(takes(5)).release::<Jobs>(panics("queue is poisoned").after(20));
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(60)).await;
-        app.shutdown("deployment");
-    })
-    .await;
+    stage.release::<Http>(takes(5)).release::<Jobs>(panics("queue is poisoned").after(ms(20)));
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(60)).await;
+            app.shutdown("deployment");
+        })
+        .await;
     assert_eq!(
         report.to_string(),
         "\
@@ -123,7 +125,7 @@ lifecycle: the application did not start: `Http` could not be acquired
 #[tokio::test(start_paused = true)]
 async fn the_text_of_a_failed_start_tells_what_was_tolerated() {
     let stage = Stage::new();
-    stage.acquire::<Cache>(fails("no cache").after(20)).acquire::<Http>(fails("address already in use"));
+    stage.acquire::<Cache>(fails("no cache").after(ms(20))).acquire::<Http>(fails("address already in use"));
     stage.release::<Db>(hangs()).release::<Jobs>(takes(3_000));
     let report = stage.failed_start::<Http>().await;
     // Of 25 s, 1 s is for Config, and 100 ms for the `abort` of Db.
@@ -183,9 +185,9 @@ async fn nothing_is_dropped_when_much_fails() {
     let stage = Stage::new();
     stage.acquire::<Cache>(fails("no cache"));
     stage
-        .task::<Gateway>("proxy", fails("first").after(10))
-        .task::<Gateway>("stats", panics("second").after(20));
-    stage.release::<Gateway>(fails("third")).abort::<Gateway>(panics("fourth"));
+        .task::<Gateway>("proxy", fails("first").after(ms(10)))
+        .task::<Gateway>("stats", panics("second").after(ms(20)));
+    stage.release::<Gateway>(fails("third")).abort_panics::<Gateway>("fourth");
     stage.release::<Http>(panics("fifth")).release::<Jobs>(fails("sixth"));
     stage.release::<Db>(hangs()).release::<Config>(fails("seventh"));
     let report = stage.stop::<Gateway>().await;
@@ -232,11 +234,11 @@ async fn a_report_ends_the_process_with_its_code() {
     use std::process::ExitCode;
 
     let stage = Stage::new();
-    assert_eq!(stage.stop::<Http>().await.report(), ExitCode::SUCCESS);
+    assert_eq!(stage.stop::<Http>().await.into_report().report(), ExitCode::SUCCESS);
     stage.release::<Db>(fails("disk full"));
-    assert_eq!(stage.stop::<Http>().await.report(), ExitCode::from(1));
+    assert_eq!(stage.stop::<Http>().await.into_report().report(), ExitCode::from(1));
     stage.release::<Db>(hangs());
-    assert_eq!(stage.stop::<Http>().await.report(), ExitCode::from(124));
+    assert_eq!(stage.stop::<Http>().await.into_report().report(), ExitCode::from(124));
 }
 
 /// E1: of several, the later in the list wins: 1, 124, 128+n.
@@ -245,12 +247,13 @@ async fn the_gravest_code_wins() {
     let stage = Stage::new();
     stage.release::<Http>(fails("disk full")).release::<Db>(hangs());
     assert_eq!(stage.stop::<Http>().await.exit_code, 124, "a failure and a cut");
-    let report = live(stage.start::<Http>().await, async |app| {
-        app.deliver(lifecycle::Signal::Terminate);
-        sleep(secs(1)).await;
-        app.deliver(lifecycle::Signal::Interrupt);
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            app.deliver(lifecycle::Signal::Terminate);
+            sleep(secs(1)).await;
+            app.deliver(lifecycle::Signal::Interrupt);
+        })
+        .await;
     assert_eq!(report.exit_code, 130, "a failure, a cut and a hurry");
 }
 

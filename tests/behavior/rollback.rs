@@ -9,7 +9,7 @@ use lifecycle::{Acquire, Operation, Outcome, Reason, Report, Resource, Result, S
 use tokio::time::{Instant, sleep};
 
 use crate::capture;
-use crate::stage::{Act, Stage, fails, failures, hangs, later, ms, panics, scripted, secs, takes};
+use crate::stage::{Fault, Stage, fails, failures, hangs, ms, panics, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -29,7 +29,7 @@ fn outcome(report: &Report, name: &str) -> Outcome {
 }
 
 /// `Jobs` fails while `Cache` is being acquired.
-async fn check(act: Act, expected: Outcome, cause: &str) {
+async fn check(act: Fault, expected: Outcome, cause: &str) {
     let stage = Stage::new();
     stage.acquire::<Db>(takes(10)).acquire::<Jobs>(act).acquire::<Cache>(hangs());
     let report = stage.failed_start::<Http>().await;
@@ -56,7 +56,7 @@ async fn check(act: Act, expected: Outcome, cause: &str) {
 /// S4.
 #[tokio::test(start_paused = true)]
 async fn an_error_rolls_back_what_was_acquired() {
-    check(fails("no queue").after(100), Outcome::Failed, "cause:         no queue\n").await;
+    check(fails("no queue").after(ms(100)), Outcome::Failed, "cause:         no queue\n").await;
 }
 
 /// S4.
@@ -68,8 +68,12 @@ async fn an_error_before_the_first_await_rolls_back_too() {
 /// S4.
 #[tokio::test(start_paused = true)]
 async fn a_panic_rolls_back_what_was_acquired() {
-    check(panics("out of bounds").after(100), Outcome::Panicked, "cause:         panicked: out of bounds\n")
-        .await;
+    check(
+        panics("out of bounds").after(ms(100)),
+        Outcome::Panicked,
+        "cause:         panicked: out of bounds\n",
+    )
+    .await;
 }
 
 /// S4, S3.
@@ -89,9 +93,9 @@ async fn the_roll_back_releases_in_reverse() {
     }
     stage.acquire::<Http>(fails("port taken"));
     let report = stage.failed_start::<Http>().await;
-    stage.log.assert_order("released Jobs", "releasing Db");
-    stage.log.assert_order("released Db", "releasing Config");
-    stage.log.assert_order("released Cache", "releasing Config");
+    stage.log.assert_in_order(["released Jobs", "releasing Db"]);
+    stage.log.assert_in_order(["released Db", "releasing Config"]);
+    stage.log.assert_in_order(["released Cache", "releasing Config"]);
     assert!(!stage.log.has("releasing Http"));
     assert_eq!(report.stop_took, Some(ms(30)));
 }
@@ -115,9 +119,9 @@ async fn a_start_that_timed_out_is_rolled_back_under_a_fresh_deadline() {
 async fn tasks_of_a_cancelled_acquisition_end_before_what_it_needed_is_released() {
     let stage = Stage::new();
     stage.acquire::<Jobs>(hangs()).task::<Jobs>("worker", takes(300));
-    stage.acquire::<Cache>(fails("no cache").after(50));
+    stage.acquire::<Cache>(fails("no cache").after(ms(50)));
     let report = stage.failed_start::<Http>().await;
-    let lines = stage.log.timed();
+    let lines = stage.log.timed_lines();
     let failed_at = lines.iter().position(|line| line == "50 cancelled Jobs").unwrap();
     assert_eq!(
         lines[failed_at..],
@@ -141,7 +145,7 @@ async fn tasks_of_a_failed_acquisition_end_before_what_it_needed_is_released() {
     let stage = Stage::new();
     stage.acquire::<Jobs>(fails("no queue")).task::<Jobs>("worker", takes(300));
     let report = stage.failed_start::<Jobs>().await;
-    stage.log.assert_order("ended worker", "releasing Db");
+    stage.log.assert_in_order(["ended worker", "releasing Db"]);
     assert_eq!(report.stop_took, Some(ms(300)));
     assert_eq!(report.exit_code, 1);
 }
@@ -153,7 +157,7 @@ async fn a_hung_task_of_a_cancelled_acquisition_is_aborted_in_time_for_what_it_n
     stage.acquire::<Jobs>(fails("no queue")).task::<Jobs>("worker", hangs());
     stage.release::<Db>(takes(999));
     let report = stage.failed_start::<Jobs>().await;
-    stage.log.assert_order("dropped worker", "releasing Db");
+    stage.log.assert_in_order(["dropped worker", "releasing Db"]);
     assert_eq!(outcome(&report, "Db"), Outcome::Clean);
     assert_eq!(outcome(&report, "Config"), Outcome::Clean);
     assert_eq!(report.resource("Jobs").unwrap().aborted_tasks, ["worker"]);
@@ -188,7 +192,7 @@ async fn a_second_failure_during_the_roll_back_is_listed_and_does_not_stop_it() 
 #[tokio::test(start_paused = true)]
 async fn acquisitions_that_fail_at_the_same_moment_are_both_told_or_cancelled() {
     let stage = Stage::new();
-    stage.acquire::<Db>(fails("no database").after(50)).acquire::<Cache>(fails("no cache").after(50));
+    stage.acquire::<Db>(fails("no database").after(ms(50))).acquire::<Cache>(fails("no cache").after(ms(50)));
     let report = stage.failed_start::<Http>().await;
     for name in ["Db", "Cache"] {
         let is_told = report.failures.iter().any(|failure| failure.resource() == name);
@@ -259,9 +263,9 @@ impl Resource for HalfWay {
 #[tokio::test(start_paused = true)]
 async fn an_acquisition_is_dropped_before_what_it_needed_is_released() {
     let stage = Stage::new();
-    stage.acquire::<Cache>(fails("no cache").after(50));
+    stage.acquire::<Cache>(fails("no cache").after(ms(50)));
     let report = stage.failed_start::<(HalfWay, Cache)>().await;
-    stage.log.assert_order("dropped the use of Db", "releasing Db");
+    stage.log.assert_in_order(["dropped the use of Db", "releasing Db"]);
     assert_eq!(outcome(&report, "HalfWay"), Outcome::Cancelled);
 }
 
@@ -270,15 +274,12 @@ async fn an_acquisition_is_dropped_before_what_it_needed_is_released() {
 async fn a_signal_during_the_start_rolls_back_and_is_no_failure() {
     let stage = Stage::new();
     stage.acquire::<Jobs>(hangs());
-    stage.setup(|cx: &Acquire<Db>| {
-        let app = cx.app();
-        later(500, move || app.deliver(Signal::Terminate));
-    });
+    stage.at(500, |app| app.deliver(Signal::Terminate));
     let body_ran = AtomicBool::new(false);
     let body = async |_: lifecycle::App| body_ran.store(true, Ordering::SeqCst);
     let report = stage.builder::<Jobs>().drain_delay(secs(5)).run(body).await;
     assert!(!body_ran.load(Ordering::SeqCst));
-    let lines = stage.log.timed();
+    let lines = stage.log.timed_lines();
     assert_eq!(
         lines[lines.len() - 5..],
         [
@@ -300,10 +301,7 @@ async fn a_signal_during_the_start_rolls_back_and_is_no_failure() {
 async fn a_signal_during_an_embedded_start_ends_it_with_a_report() {
     let stage = Stage::new();
     stage.acquire::<Cache>(hangs());
-    stage.setup(|cx: &Acquire<Config>| {
-        let app = cx.app();
-        later(500, move || app.deliver(Signal::Interrupt));
-    });
+    stage.at(500, |app| app.deliver(Signal::Interrupt));
     let report = stage.failed_start::<Http>().await;
     assert_eq!(report.reason, Reason::Signal(Signal::Interrupt));
     assert_eq!(outcome(&report, "Cache"), Outcome::Cancelled);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::capture;
-use crate::stage::{Log, Stage, failures, live, ms, scripted, secs, takes};
+use crate::stage::{Notes, Stage, failures, live, ms, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -33,7 +33,7 @@ async fn start(stage: &Stage) -> (App, Spawner, Tasks) {
 }
 
 /// A worker that says when it is told, and takes its time to end.
-fn spawn_worker(spawner: &Spawner, log: &Log, name: &'static str, millis: u64) {
+fn spawn_worker(spawner: &Spawner, log: &Notes, name: &'static str, millis: u64) {
     let log = log.clone();
     spawner.spawn(name, async move |stopping| {
         stopping.await;
@@ -61,7 +61,7 @@ async fn a_task_that_is_started_later_is_told_at_its_turn_and_waited_for() {
     })
     .await;
     for line in ["ended second", "third was told"] {
-        stage.log.assert_order(line, "releasing Pool");
+        stage.log.assert_in_order([line, "releasing Pool"]);
     }
     let pool = report.resource("Pool").unwrap();
     assert_eq!((pool.in_flight, pool.drain), (3, Some(ms(300))));
@@ -97,7 +97,7 @@ async fn a_background_task_that_is_started_later_is_dropped_at_its_turn() {
         app.shutdown("the test is over");
     })
     .await;
-    stage.log.assert_order("dropped the renewal", "ended first");
+    stage.log.assert_in_order(["dropped the renewal", "ended first"]);
     assert!(report.is_clean(), "{report}");
 }
 
@@ -117,7 +117,7 @@ async fn a_task_that_is_started_during_its_turn_is_waited_for() {
         });
     })
     .await;
-    let lines = stage.log.timed();
+    let lines = stage.log.timed_lines();
     assert!(lines.contains(&"50 dropped the renewal".to_owned()), "{lines:?}");
     assert_eq!(lines[3..6], ["100 ended first", "1050 ended second", "1050 releasing Pool"]);
     assert!(report.is_clean(), "{report}");

@@ -1,20 +1,19 @@
-//! The stage of a test: resources that do what their script says, and a record of what they did.
+//! Named resources on top of the test kit, which do what a test says, and note what they do in the log of its
+//! [`World`]. The notes are what a test asserts: what the library says that it did proves nothing about it.
 //!
 //! A test runs on one thread, so that what is local to the thread is local to the test.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::pending;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lifecycle::{Acquire, App, Release, Report, Resources, Result, Skip, Stopping};
-use tokio::task::yield_now;
-use tokio::time::{Instant, advance, sleep};
+use lifecycle::testing::{Ended, World};
+pub(crate) use lifecycle::testing::{Fault, NoteOnDrop, Notes};
+use lifecycle::{Acquire, App, Builder, Report, Resources, Result, Stopping};
 
 use crate::capture;
 
@@ -26,151 +25,34 @@ pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// What was done, in order.
-#[derive(Clone)]
-pub(crate) struct Log(Arc<Record>);
-
-struct Record {
-    began: Instant,
-    lines: Mutex<Vec<(Duration, String)>>,
+pub(crate) fn takes(millis: u64) -> Fault {
+    Fault::Slow(ms(millis))
 }
 
-impl Log {
-    fn new() -> Self {
-        Self(Arc::new(Record { began: Instant::now(), lines: Mutex::default() }))
-    }
-
-    /// The log of the test that runs on this thread.
-    pub(crate) fn of_this_test() -> Self {
-        CAST.with_borrow(|cast| cast.as_ref().expect("there is a stage").0.clone())
-    }
-
-    pub(crate) fn add(&self, line: impl Into<String>) {
-        let Record { began, lines } = &*self.0;
-        lines.lock().unwrap().push((began.elapsed(), line.into()));
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lines.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
-    }
-
-    /// Each line behind the time at which it was added, in milliseconds of the virtual clock.
-    pub(crate) fn timed(&self) -> Vec<String> {
-        let lines = self.0.lines.lock().unwrap();
-        lines.iter().map(|(at, line)| format!("{} {line}", at.as_millis())).collect()
-    }
-
-    /// Adds the line when what it returns is dropped.
-    #[must_use]
-    pub(crate) fn on_drop(&self, line: &str) -> Witness {
-        Witness { log: self.clone(), line: Some(line.to_owned()) }
-    }
-
-    /// Forgets what was done so far, so that a test of the stop need not repeat the start.
-    pub(crate) fn clear(&self) {
-        self.0.lines.lock().unwrap().clear();
-    }
-
-    pub(crate) fn has(&self, line: &str) -> bool {
-        self.lines().iter().any(|there| there == line)
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_order(&self, first: &str, second: &str) {
-        let lines = self.lines();
-        let place = |line: &str| lines.iter().position(|there| there == line);
-        let (Some(before), Some(after)) = (place(first), place(second)) else {
-            panic!("{first:?} or {second:?} is missing in {lines:?}");
-        };
-        assert!(before < after, "{first:?} comes behind {second:?} in {lines:?}");
-    }
+pub(crate) fn fails(why: &str) -> Fault {
+    Fault::error(why)
 }
 
-/// What a hook or a task does: it takes its time, and then comes to an end.
-#[derive(Clone, Copy)]
-pub(crate) struct Act {
-    takes: Duration,
-    end: End,
+pub(crate) fn panics(why: &str) -> Fault {
+    Fault::panic(why)
 }
 
-#[derive(Clone, Copy)]
-enum End {
-    Done,
-    Fails(&'static str),
-    Panics(&'static str),
-    Skips,
-    Never,
+pub(crate) fn skips() -> Fault {
+    Fault::Skip
 }
 
-pub(crate) fn takes(millis: u64) -> Act {
-    Act { takes: ms(millis), end: End::Done }
+pub(crate) fn hangs() -> Fault {
+    Fault::Hang
 }
 
-pub(crate) fn fails(why: &'static str) -> Act {
-    Act { takes: Duration::ZERO, end: End::Fails(why) }
+/// The failures of a report, without their causes.
+pub(crate) fn failures(report: &Report) -> Vec<String> {
+    report.failures.iter().map(ToString::to_string).collect()
 }
 
-pub(crate) fn panics(why: &'static str) -> Act {
-    Act { takes: Duration::ZERO, end: End::Panics(why) }
-}
-
-pub(crate) fn skips() -> Act {
-    Act { takes: Duration::ZERO, end: End::Skips }
-}
-
-pub(crate) fn hangs() -> Act {
-    Act { takes: Duration::ZERO, end: End::Never }
-}
-
-impl Act {
-    /// The same, so much later.
-    pub(crate) fn after(self, millis: u64) -> Self {
-        Self { takes: ms(millis), ..self }
-    }
-
-    /// Without so much as a yield when it takes no time.
-    async fn wait(self) {
-        if !self.takes.is_zero() {
-            sleep(self.takes).await;
-        }
-        if matches!(self.end, End::Never) {
-            pending::<()>().await;
-        }
-    }
-
-    fn end(self) -> Result {
-        match self.end {
-            End::Done => Ok(()),
-            End::Fails(why) => Err(why.into()),
-            End::Panics(why) => panic!("{why}"),
-            End::Skips => Err(Skip.into()),
-            End::Never => unreachable!("it never ends"),
-        }
-    }
-
-    /// Logs how it went: done, or dropped before.
-    async fn play(self, log: &Log, done: String, dropped: String) -> Result {
-        let mut witness = Witness { log: log.clone(), line: Some(dropped) };
-        self.wait().await;
-        witness.line = None;
-        self.end()?;
-        log.add(done);
-        Ok(())
-    }
-}
-
-/// Logs its line when it is dropped.
-pub(crate) struct Witness {
-    log: Log,
-    line: Option<String>,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if let Some(line) = self.line.take() {
-            self.log.add(line);
-        }
-    }
+/// The notes of the test that runs on this thread.
+pub(crate) fn notes() -> Notes {
+    CAST.with_borrow(|cast| cast.as_ref().expect("there is a stage").0.clone())
 }
 
 /// What happens first in the acquisition of `R`.
@@ -182,11 +64,11 @@ type Hold = Arc<Mutex<Receiver<()>>>;
 /// What one resource does.
 #[derive(Clone)]
 struct Role {
-    acquire: Act,
-    release: Act,
-    abort: Act,
+    acquire: Fault,
+    release: Fault,
+    abort_panics: Option<&'static str>,
     abort_hold: Option<Hold>,
-    tasks: Vec<(&'static str, Act)>,
+    tasks: Vec<(&'static str, Fault)>,
     /// A [`Setup`] of the resource.
     setup: Option<Rc<dyn Any>>,
 }
@@ -196,7 +78,7 @@ impl Default for Role {
         Self {
             acquire: takes(0),
             release: takes(0),
-            abort: takes(0),
+            abort_panics: None,
             abort_hold: None,
             tasks: Vec::new(),
             setup: None,
@@ -205,20 +87,23 @@ impl Default for Role {
 }
 
 thread_local! {
-    static CAST: RefCell<Option<(Log, HashMap<TypeId, Role>)>> = const { RefCell::new(None) };
+    static CAST: RefCell<Option<(Notes, HashMap<TypeId, Role>)>> = const { RefCell::new(None) };
 }
 
-/// The stage of one test. Whoever is not told otherwise is acquired and released at once.
+/// The world of one test, and what the resources in it do. They are acquired and released at once unless it says
+/// otherwise.
 pub(crate) struct Stage {
-    pub(crate) log: Log,
+    pub(crate) world: World,
+    pub(crate) log: Notes,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
         capture::begin();
-        let log = Log::new();
+        let world = World::new();
+        let log = world.notes();
         CAST.set(Some((log.clone(), HashMap::new())));
-        Self { log }
+        Self { world, log }
     }
 
     fn role<R: 'static>(&self, change: impl FnOnce(&mut Role)) -> &Self {
@@ -229,16 +114,16 @@ impl Stage {
         self
     }
 
-    pub(crate) fn acquire<R: 'static>(&self, act: Act) -> &Self {
-        self.role::<R>(|role| role.acquire = act)
+    pub(crate) fn acquire<R: 'static>(&self, fault: Fault) -> &Self {
+        self.role::<R>(|role| role.acquire = fault)
     }
 
-    pub(crate) fn release<R: 'static>(&self, act: Act) -> &Self {
-        self.role::<R>(|role| role.release = act)
+    pub(crate) fn release<R: 'static>(&self, fault: Fault) -> &Self {
+        self.role::<R>(|role| role.release = fault)
     }
 
-    pub(crate) fn abort<R: 'static>(&self, act: Act) -> &Self {
-        self.role::<R>(|role| role.abort = act)
+    pub(crate) fn abort_panics<R: 'static>(&self, words: &'static str) -> &Self {
+        self.role::<R>(|role| role.abort_panics = Some(words))
     }
 
     /// Makes the `abort` of `R` block until the sender is used or dropped. Its thread holds the virtual clock.
@@ -248,9 +133,9 @@ impl Stage {
         end
     }
 
-    /// A supervised task that waits for its notice, and then does `act`.
-    pub(crate) fn task<R: 'static>(&self, name: &'static str, act: Act) -> &Self {
-        self.role::<R>(|role| role.tasks.push((name, act)))
+    /// A supervised task that waits for its notice, and ends with `fault`.
+    pub(crate) fn task<R: 'static>(&self, name: &'static str, fault: Fault) -> &Self {
+        self.role::<R>(|role| role.tasks.push((name, fault)))
     }
 
     /// Something to do first in the acquisition of `R`.
@@ -259,9 +144,15 @@ impl Stage {
         self.role::<R>(|role| role.setup = Some(Rc::new(setup)))
     }
 
-    /// An application of `R` and what it needs. Nothing in it depends on the machine that the test runs on.
-    pub(crate) fn builder<R: Resources>(&self) -> lifecycle::Builder {
-        App::builder().resources::<R>().virtual_time().shutdown_timeout(secs(25)).drain_delay(Duration::ZERO)
+    /// Something to do so long after the start of the application: see [`World::at`].
+    pub(crate) fn at(&self, millis: u64, action: impl FnOnce(&App) + Send + 'static) -> &Self {
+        let _ = self.world.clone().at(ms(millis), action);
+        self
+    }
+
+    /// An application of `R` and what it needs, in the world of this test.
+    pub(crate) fn builder<R: Resources>(&self) -> Builder {
+        self.world.around(App::builder().resources::<R>().shutdown_timeout(secs(25)))
     }
 
     #[track_caller]
@@ -272,18 +163,21 @@ impl Stage {
 
     /// The report of a start that fails.
     pub(crate) async fn failed_start<R: Resources>(&self) -> Report {
-        match self.builder::<R>().start().await {
-            Ok(_) => panic!("it started"),
-            Err(report) => report,
-        }
+        self.builder::<R>().start().await.expect_err("it does not start")
+    }
+
+    /// Runs `R`, and a script beside it: see [`World::run`].
+    pub(crate) async fn run<R: Resources>(&self, script: impl AsyncFnOnce(App)) -> Ended {
+        self.world.clone().run(self.builder::<R>(), script).await
     }
 
     /// Starts `R`, and asks it to stop at once.
-    pub(crate) async fn stop<R: Resources>(&self) -> Report {
-        let app = self.start::<R>().await;
-        self.log.clear();
-        app.shutdown("the test is over");
-        app.run().await
+    pub(crate) async fn stop<R: Resources>(&self) -> Ended {
+        self.run::<R>(async |app| {
+            self.log.clear();
+            app.shutdown("the test is over");
+        })
+        .await
     }
 }
 
@@ -293,62 +187,28 @@ impl Drop for Stage {
     }
 }
 
-/// Runs `script` beside an application until its end.
+/// The end of an application that was started without a body, and a script beside it.
 pub(crate) async fn live(app: App, script: impl AsyncFnOnce(&App)) -> Report {
-    let end = tokio::spawn(app.clone().run());
-    script(&app).await;
-    end.await.unwrap()
+    tokio::join!(app.clone().run(), script(&app)).0
 }
 
-/// Waits for an end while a blocking thread holds the virtual clock, which therefore has to be moved by hand.
-pub(crate) async fn live_by_hand(app: App) -> Report {
-    let end = tokio::spawn(app.run());
-    while !end.is_finished() {
-        advance_by_hand(10).await;
-    }
-    end.await.unwrap()
-}
-
-/// Moves the virtual clock while a blocking thread holds it, and lets everybody see it.
-pub(crate) async fn advance_by_hand(millis: u64) {
-    advance(ms(millis)).await;
-    // Time reaches the engine, its commands reach the tasks, and these reach the engine.
-    for _ in 0..20 {
-        yield_now().await;
-    }
-}
-
-/// Waits for another thread while the virtual clock stands still, but not for ever.
-#[track_caller]
-pub(crate) fn until(is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
-    let caller = Location::caller();
-    let began = std::time::Instant::now();
-    async move {
-        while !is_so() {
-            assert!(began.elapsed() < secs(10), "what is waited for at {caller} does not come");
-            yield_now().await;
-        }
-    }
-}
-
-/// Does `what` after `millis`, whatever happens meanwhile.
-pub(crate) fn later(millis: u64, what: impl FnOnce() + Send + 'static) {
-    tokio::spawn(async move {
-        sleep(ms(millis)).await;
-        what();
-    });
-}
-
-/// The failures of a report as the text that an operator sees.
-pub(crate) fn failures(report: &Report) -> Vec<String> {
-    report.failures.iter().map(ToString::to_string).collect()
+/// Does what it is told to. Notes how it went: done, or dropped before.
+async fn play(fault: Fault, notes: &Notes, done: String, dropped: String) -> Result {
+    let dropped = notes.on_drop(dropped);
+    let result = fault.happen().await;
+    dropped.dismiss();
+    result?;
+    notes.add(done);
+    Ok(())
 }
 
 /// A resource on the stage.
 pub(crate) struct Actor {
     name: &'static str,
-    log: Log,
-    role: (Act, Act, Act),
+    notes: Notes,
+    acquire: Fault,
+    release: Fault,
+    abort_panics: Option<&'static str>,
     abort_hold: Option<Hold>,
 }
 
@@ -358,60 +218,61 @@ impl Actor {
         name: &'static str,
         spawn: impl Fn(&'static str, Task),
     ) -> Self {
-        let (log, role) = CAST.with_borrow(|cast| {
-            let (log, roles) = cast.as_ref().expect("a scripted resource needs a stage");
-            (log.clone(), roles.get(&TypeId::of::<R>()).cloned().unwrap_or_default())
+        let (notes, role) = CAST.with_borrow(|cast| {
+            let (notes, roles) = cast.as_ref().expect("a scripted resource needs a stage");
+            (notes.clone(), roles.get(&TypeId::of::<R>()).cloned().unwrap_or_default())
         });
-        log.add(format!("acquiring {name}"));
-        let Role { acquire, release, abort, abort_hold, tasks, setup } = role;
+        notes.add(format!("acquiring {name}"));
+        let Role { acquire, release, abort_panics, abort_hold, tasks, setup } = role;
         if let Some(setup) = setup.as_ref().and_then(|setup| setup.downcast_ref::<Setup<R>>()) {
             setup(cx);
         }
-        for (name, act) in tasks {
-            spawn(name, Task { name, act, log: log.clone() });
+        for (name, fault) in tasks {
+            spawn(name, Task { name, fault, notes: notes.clone() });
         }
-        Self { name, log, role: (acquire, release, abort), abort_hold }
+        Self { name, notes, acquire, release, abort_panics, abort_hold }
     }
 
-    pub(crate) fn log(&self) -> Log {
-        self.log.clone()
+    pub(crate) fn log(&self) -> Notes {
+        self.notes.clone()
     }
 
     pub(crate) async fn acquire(&self) -> Result {
-        let Self { name, log, role: (act, ..), .. } = self;
-        act.play(log, format!("acquired {name}"), format!("cancelled {name}")).await
+        let Self { name, notes, acquire, .. } = self;
+        play(acquire.clone(), notes, format!("acquired {name}"), format!("cancelled {name}")).await
     }
 
-    pub(crate) async fn release(&self, _: &Release) -> Result {
-        let Self { name, log, role: (_, act, _), .. } = self;
-        log.add(format!("releasing {name}"));
-        act.play(log, format!("released {name}"), format!("cut {name}")).await
+    pub(crate) async fn release(&self) -> Result {
+        let Self { name, notes, release, .. } = self;
+        notes.add(format!("releasing {name}"));
+        play(release.clone(), notes, format!("released {name}"), format!("cut {name}")).await
     }
 
     pub(crate) fn abort(&self) {
-        self.log.add(format!("aborted {}", self.name));
+        self.notes.add(format!("aborted {}", self.name));
         if let Some(hold) = &self.abort_hold {
             let _ = hold.lock().unwrap().recv();
-            self.log.add(format!("abort of {} has returned", self.name));
+            self.notes.add(format!("abort of {} has returned", self.name));
         }
-        let (.., act) = self.role;
-        let _ = act.end();
+        if let Some(words) = self.abort_panics {
+            panic!("{words}");
+        }
     }
 }
 
 /// A supervised task on the stage.
 pub(crate) struct Task {
     name: &'static str,
-    act: Act,
-    log: Log,
+    fault: Fault,
+    notes: Notes,
 }
 
 impl Task {
     pub(crate) async fn play(self, stopping: Stopping) -> Result {
-        let Self { name, act, log } = self;
+        let Self { name, fault, notes } = self;
         stopping.await;
-        log.add(format!("stopping {name}"));
-        act.play(&log, format!("ended {name}"), format!("dropped {name}")).await
+        notes.add(format!("stopping {name}"));
+        play(fault, &notes, format!("ended {name}"), format!("dropped {name}")).await
     }
 }
 
@@ -429,8 +290,8 @@ macro_rules! scripted {
                 Ok(Self(actor))
             }
 
-            async fn release(&self, cx: &lifecycle::Release) -> lifecycle::Result {
-                self.0.release(cx).await
+            async fn release(&self, _: &lifecycle::Release) -> lifecycle::Result {
+                self.0.release().await
             }
 
             fn abort(&self) {

@@ -3,7 +3,7 @@
 use lifecycle::{Outcome, Phase, Reason, resource};
 use tokio::time::Instant;
 
-use crate::stage::{Stage, failures, hangs, later, ms, scripted, secs, takes};
+use crate::stage::{Stage, failures, hangs, ms, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -67,7 +67,7 @@ async fn a_resource_is_acquired_once_everything_it_comes_after_is_there() {
     stage.acquire::<Root>(takes(10)).acquire::<Left>(takes(100)).acquire::<Right>(takes(20));
     stage.acquire::<Top>(takes(30));
     let _app = stage.start::<Top>().await;
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     assert_eq!(timed[..2], ["0 acquiring Root", "10 acquired Root"]);
     for line in ["10 acquiring Left", "10 acquiring Right"] {
         assert!(timed[2..4].contains(&line.to_owned()), "{timed:?}");
@@ -85,7 +85,7 @@ async fn a_slow_resource_does_not_hold_up_a_path_beside_it() {
     stage.acquire::<Red>(takes(10)).acquire::<Blue>(takes(100));
     let _app = stage.start::<(AfterRed, Blue)>().await;
     assert_eq!(
-        stage.log.timed(),
+        stage.log.timed_lines(),
         [
             "0 acquiring Red",
             "0 acquiring Blue",
@@ -185,17 +185,14 @@ async fn without_a_startup_timeout_a_start_may_take_hours() {
 async fn a_request_during_the_start_is_no_failure() {
     let stage = Stage::new();
     stage.acquire::<Green>(hangs());
-    stage.setup(|cx: &lifecycle::Acquire<Red>| {
-        let app = cx.app();
-        later(50, move || app.shutdown("changed my mind"));
-    });
+    stage.at(50, |app| app.shutdown("changed my mind"));
     let report = stage.failed_start::<(Red, Green)>().await;
     assert_eq!(report.reason, Reason::Requested("changed my mind".to_owned()));
     assert_eq!(report.failures.len(), 0);
     assert_eq!(report.exit_code, 0);
     assert_eq!(report.resource("Green").unwrap().outcome, Outcome::Cancelled);
     assert_eq!(
-        stage.log.timed()[2..],
+        stage.log.timed_lines()[2..],
         ["0 acquiring Green", "50 cancelled Green", "50 releasing Red", "50 released Red"]
     );
 }

@@ -6,7 +6,7 @@ use lifecycle::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{Log, Stage, fails, failures, hangs, later, panics, scripted, secs};
+use crate::stage::{Notes, Stage, fails, failures, hangs, ms, panics, scripted, secs};
 
 scripted! {
     #[resource(foundation)]
@@ -16,7 +16,7 @@ scripted! {
 }
 
 #[resource]
-struct Pool(Log);
+struct Pool(Notes);
 
 impl Resource for Pool {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
@@ -43,7 +43,7 @@ async fn failed_start(stage: &Stage) -> Report {
 
 #[track_caller]
 fn assert_released(stage: &Stage, report: &Report) {
-    stage.log.assert_order("released Pool", "dropped Pool");
+    stage.log.assert_in_order(["released Pool", "dropped Pool"]);
     let pool = report.resource("Pool").unwrap();
     assert_eq!(pool.outcome, Outcome::Clean);
     assert!(pool.release.is_some());
@@ -54,7 +54,7 @@ fn assert_released(stage: &Stage, report: &Report) {
 #[tokio::test(start_paused = true)]
 async fn what_is_supplied_is_released_when_a_foundation_fails() {
     let stage = Stage::new();
-    stage.acquire::<Config>(fails("no such file").after(100));
+    stage.acquire::<Config>(fails("no such file").after(ms(100)));
     let report = failed_start(&stage).await;
     assert_eq!(failures(&report), ["`Config` could not be acquired"]);
     assert_released(&stage, &report);
@@ -96,10 +96,7 @@ async fn what_is_supplied_is_released_when_a_foundation_times_out() {
 #[tokio::test(start_paused = true)]
 async fn what_is_supplied_is_released_when_a_signal_comes_before_the_foundations_are_there() {
     let stage = Stage::new();
-    stage.acquire::<Config>(hangs()).setup(|cx: &Acquire<Config>| {
-        let app = cx.app();
-        later(100, move || app.deliver(Signal::Terminate));
-    });
+    stage.acquire::<Config>(hangs()).at(100, |app| app.deliver(Signal::Terminate));
     let report = failed_start(&stage).await;
     assert_eq!(report.reason, Reason::Signal(Signal::Terminate));
     assert_released(&stage, &report);
@@ -122,18 +119,18 @@ async fn what_is_supplied_is_released_when_a_start_is_dropped_before_the_foundat
     let builder = stage.builder::<(Config, Http)>().supply(Pool(stage.log.clone()));
     assert!(timeout(secs(1), builder.start()).await.is_err());
     sleep(secs(1)).await;
-    stage.log.assert_order("released Pool", "dropped Pool");
-    stage.log.assert_order("dropped Pool", "stopped");
+    stage.log.assert_in_order(["released Pool", "dropped Pool"]);
+    stage.log.assert_in_order(["dropped Pool", "stopped"]);
 }
 
 /// S4: it has its turn before what is beneath it, and the foundations come last.
 #[tokio::test(start_paused = true)]
 async fn what_is_supplied_is_released_before_the_foundations() {
     let stage = Stage::new();
-    stage.acquire::<Settings>(fails("no such file").after(100));
+    stage.acquire::<Settings>(fails("no such file").after(ms(100)));
     let builder = stage.builder::<(Config, Settings, Http)>().supply(Pool(stage.log.clone()));
     let report = builder.start().await.expect_err("it does not start");
-    stage.log.assert_order("released Pool", "releasing Config");
+    stage.log.assert_in_order(["released Pool", "releasing Config"]);
     assert_released(&stage, &report);
 }
 
@@ -150,13 +147,13 @@ async fn what_is_supplied_is_released_once_and_then_dropped() {
     let report = builder.run(async |_: App| {}).await;
     let lines = stage.log.lines();
     assert_eq!(lines.iter().filter(|line| line.ends_with(" Pool")).count(), 2, "{lines:?}");
-    stage.log.assert_order("released Pool", "dropped Pool");
+    stage.log.assert_in_order(["released Pool", "dropped Pool"]);
     assert!(report.is_clean(), "{report}");
 }
 
 /// It is never acquired.
 #[resource(supplied)]
-pub(crate) struct Arguments(pub(crate) Log);
+pub(crate) struct Arguments(pub(crate) Notes);
 
 impl Supplied for Arguments {
     async fn release(&self, _: &Release) -> Result {
@@ -189,9 +186,9 @@ async fn what_is_only_ever_supplied_needs_no_acquire() {
     stage.setup(move |cx: &Acquire<Reader>| cx.get::<Arguments>().0.add("Reader has its arguments"));
     let builder = stage.builder::<Reader>().supply(Arguments(log)).supply(Clock);
     let report = builder.run(async |_: App| {}).await;
-    stage.log.assert_order("Reader has its arguments", "released Reader");
-    stage.log.assert_order("released Reader", "released Arguments");
-    stage.log.assert_order("released Arguments", "aborted Arguments");
+    stage.log.assert_in_order(["Reader has its arguments", "released Reader"]);
+    stage.log.assert_in_order(["released Reader", "released Arguments"]);
+    stage.log.assert_in_order(["released Arguments", "aborted Arguments"]);
     assert_eq!(failures(&report), ["`Arguments` could not be released"]);
     assert_eq!(report.resource("Clock").unwrap().outcome, Outcome::Clean);
 }

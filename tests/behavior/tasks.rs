@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::capture;
-use crate::stage::{Log, Stage, fails, failures, hangs, live, ms, panics, scripted, secs, takes};
+use crate::stage::{Notes, Stage, fails, failures, hangs, live, ms, notes, panics, scripted, secs, takes};
 
 scripted! {
     #[resource]
@@ -30,7 +30,7 @@ async fn a_task_is_told_at_its_turn_and_waited_for() {
     stage.task::<Http>("server", takes(300)).task::<Db>("pool", takes(20));
     let report = stage.stop::<Http>().await;
     assert_eq!(
-        stage.log.timed(),
+        stage.log.timed_lines(),
         [
             "0 stopping server",
             "300 ended server",
@@ -94,7 +94,7 @@ async fn check_failure_after(begin: impl FnOnce(), setup: impl Fn(&Acquire<Http>
         "{report}"
     );
     assert_eq!(report.exit_code, 1);
-    stage.log.assert_order("released Http", "stopping pool");
+    stage.log.assert_in_order(["released Http", "stopping pool"]);
     assert!(stage.log.has("released Db"));
 }
 
@@ -195,7 +195,7 @@ async fn the_error_of_a_task_keeps_its_type() {
 /// R1: a loop without an end, whose type is `!`, needs no `Ok(())` behind it.
 #[tokio::test(start_paused = true)]
 async fn a_task_may_be_an_endless_loop() {
-    async fn forever(log: Log) -> ! {
+    async fn forever(log: Notes) -> ! {
         loop {
             sleep(secs(2)).await;
             log.add("accepted");
@@ -203,7 +203,7 @@ async fn a_task_may_be_an_endless_loop() {
     }
     let stage = Stage::new();
     stage.setup(|cx: &Acquire<Http>| {
-        let log = Log::of_this_test();
+        let log = notes();
         cx.background("refresh", {
             let log = log.clone();
             async move {
@@ -222,13 +222,14 @@ async fn a_task_may_be_an_endless_loop() {
             }
         });
     });
-    let report = live(stage.start::<Http>().await, async |app| {
-        stage.log.clear();
-        sleep(ms(3_500)).await;
-        app.shutdown("the test is over");
-    })
-    .await;
-    assert_eq!(stage.log.timed()[..3], ["1500 refreshed", "2000 accepted", "3000 refreshed"]);
+    let report = stage
+        .run::<Http>(async |app| {
+            stage.log.clear();
+            sleep(ms(3_500)).await;
+            app.shutdown("the test is over");
+        })
+        .await;
+    assert_eq!(stage.log.timed_lines()[..3], ["1500 refreshed", "2000 accepted", "3000 refreshed"]);
     assert!(!stage.log.has("4500 refreshed"));
     assert_eq!(report.resource("Http").unwrap().aborted_tasks, ["accept"], "it does not look at its notice");
     assert_eq!(report.resource("Db").unwrap().aborted_tasks, ["pool"]);
@@ -240,7 +241,7 @@ async fn a_task_may_be_an_endless_loop() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_fails_after_its_notice_is_reported() {
     let stage = Stage::new();
-    stage.task::<Http>("server", fails("could not flush").after(10));
+    stage.task::<Http>("server", fails("could not flush").after(ms(10)));
     let report = stage.stop::<Http>().await;
     assert_eq!(report.reason, Reason::Requested("the test is over".to_owned()));
     assert_eq!(failures(&report), ["task `server` of `Http` failed"]);
@@ -254,8 +255,8 @@ async fn a_task_that_fails_after_its_notice_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn all_tasks_that_fail_are_listed() {
     let stage = Stage::new();
-    stage.task::<Http>("first", fails("one").after(10));
-    stage.task::<Http>("second", panics("two").after(20));
+    stage.task::<Http>("first", fails("one").after(ms(10)));
+    stage.task::<Http>("second", panics("two").after(ms(20)));
     stage.task::<Db>("third", fails("three"));
     let report = stage.stop::<Http>().await;
     assert_eq!(
@@ -290,11 +291,12 @@ async fn a_supervised_task_that_ends_before_its_notice_is_told_in_one_line() {
         cx.spawn("serving", |stopping| stopping);
         cx.background("warm-up", sleep(secs(1)));
     });
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(60)).await;
-        app.deliver(Signal::Terminate);
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(60)).await;
+            app.deliver(Signal::Terminate);
+        })
+        .await;
     assert_eq!(report.exit_code, 0);
     let told = capture::only("has ended");
     assert_eq!((told.message.as_str(), told.level.as_str()), ("task `import` of `Http` has ended", "INFO"));
@@ -325,7 +327,7 @@ async fn with_nothing_supervised_the_application_ends_with_main() {
 async fn a_background_task_keeps_nothing_alive_and_is_dropped_at_its_turn() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(100)).setup(|cx: &Acquire<Db>| {
-        let log = Log::of_this_test();
+        let log = notes();
         cx.background("refresh", async move {
             let _witness = log.on_drop("dropped refresh");
             pending::<()>().await;
@@ -363,12 +365,13 @@ async fn an_application_with_background_tasks_alone_ends_with_main() {
 async fn the_end_of_a_background_task_is_no_event() {
     let stage = Stage::new();
     stage.setup(|cx: &Acquire<Db>| cx.background("warm-up", sleep(secs(1)))).task::<Db>("pool", takes(0));
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(2)).await;
-        assert_eq!(app.phase(), Phase::Running);
-        app.shutdown("the test is over");
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(2)).await;
+            assert_eq!(app.phase(), Phase::Running);
+            app.shutdown("the test is over");
+        })
+        .await;
     assert!(report.is_clean());
 }
 
@@ -422,7 +425,7 @@ async fn tasks_are_counted_and_waited_for() {
     })
     .await;
     assert_eq!(
-        stage.log.timed()[..4],
+        stage.log.timed_lines()[..4],
         ["100 done after 100 ms", "200 done after 200 ms", "300 done after 300 ms", "300 releasing Http"]
     );
     let http = report.resource("Http").unwrap();
@@ -505,7 +508,7 @@ async fn a_guard_is_waited_for() {
         drop(guard);
     })
     .await;
-    assert_eq!(stage.log.timed()[0], "2000 releasing Http");
+    assert_eq!(stage.log.timed_lines()[0], "2000 releasing Http");
 }
 
 /// R2: what is in flight may bring more, and is waited for with it.
@@ -526,7 +529,7 @@ async fn work_under_way_may_bring_more_work() {
     });
     app.shutdown("the test is over");
     let report = app.run().await;
-    assert_eq!(stage.log.timed()[..2], ["2000 the second is done", "2000 releasing Http"]);
+    assert_eq!(stage.log.timed_lines()[..2], ["2000 the second is done", "2000 releasing Http"]);
     assert!(report.is_clean());
 }
 
@@ -584,12 +587,13 @@ async fn an_application_whose_tasks_have_ended_ends_when_it_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn an_application_without_tasks_lives_until_it_is_asked() {
     let stage = Stage::new();
-    let report = live(stage.start::<Http>().await, async |app| {
-        sleep(secs(86_400)).await;
-        assert_eq!(app.phase(), Phase::Running);
-        app.shutdown("the day is over");
-    })
-    .await;
+    let report = stage
+        .run::<Http>(async |app| {
+            sleep(secs(86_400)).await;
+            assert_eq!(app.phase(), Phase::Running);
+            app.shutdown("the day is over");
+        })
+        .await;
     assert_eq!(report.reason, Reason::Requested("the day is over".to_owned()));
 }
 
@@ -604,7 +608,7 @@ async fn a_hung_supervised_task_is_named() {
     assert_eq!(http.stuck_tasks, [""; 0]);
     assert_eq!((http.in_flight, http.cut), (2, 1));
     assert_eq!(http.outcome, Outcome::Aborted);
-    stage.log.assert_order("dropped server", "releasing Http");
+    stage.log.assert_in_order(["dropped server", "releasing Http"]);
     assert_eq!(report.resource("Db").unwrap().outcome, Outcome::Clean);
     assert_eq!(report.exit_code, 124);
 }

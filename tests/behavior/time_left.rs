@@ -5,7 +5,7 @@ use std::time::Duration;
 use lifecycle::{Acquire, App, Release, Resource, Result, Signal, Stopping, resource};
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Log, Stage, live, ms, scripted, secs};
+use crate::stage::{Stage, live, ms, notes, scripted, secs};
 
 scripted! {
     #[resource]
@@ -75,16 +75,16 @@ async fn a_notice_says_when_tasks_are_aborted_once_it_has_fired() {
 async fn tasks_are_aborted_when_no_time_is_left() {
     let stage = Stage::new();
     stage.setup(|cx: &Acquire<Jobs>| {
-        let log = Log::of_this_test();
+        let log = notes();
         cx.spawn("job", async move |stopping: Stopping| {
             stopping.clone().await;
             let left = stopping.time_left().unwrap();
-            let _dropped = log.on_drop(&format!("dropped, {} ms after the notice", left.as_millis()));
+            let _dropped = log.on_drop(format!("dropped, {} ms after the notice", left.as_millis()));
             sleep(secs(1_000)).await;
         });
     });
     let _report = stage.stop::<Jobs>().await;
-    let lines = stage.log.timed();
+    let lines = stage.log.timed_lines();
     assert!(lines.contains(&"22500 dropped, 22500 ms after the notice".to_owned()), "{lines:?}");
 }
 
@@ -161,7 +161,7 @@ struct Broken;
 
 impl Resource for Broken {
     async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
-        let log = Log::of_this_test();
+        let log = notes();
         cx.spawn("helper", async move |stopping: Stopping| {
             stopping.clone().await;
             log.add(format!("{:?} left", stopping.time_left().unwrap()));

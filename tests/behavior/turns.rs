@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use lifecycle::{Acquire, App, Operation, Outcome, Phase, Release, Resource, Result, resource};
 use tokio::time::sleep;
 
+use crate::by_hand::{advance_by_hand, live_by_hand, until};
 use crate::capture;
 use crate::stage::{
-    Act, Log, Stage, Witness, advance_by_hand, fails, failures, hangs, live_by_hand, ms, panics, scripted,
-    secs, takes, until,
+    Fault, NoteOnDrop, Stage, fails, failures, hangs, ms, notes, panics, scripted, secs, takes,
 };
 
 scripted! {
@@ -38,7 +38,7 @@ async fn a_chain_is_released_in_reverse() {
     stage.task::<Jobs>("worker", takes(10));
     let report = stage.stop::<Http>().await;
     assert_eq!(
-        stage.log.timed(),
+        stage.log.timed_lines(),
         [
             "0 releasing Http",
             "10 released Http",
@@ -61,7 +61,7 @@ async fn a_diamond_is_released_along_its_critical_path() {
     stage.release::<Top>(takes(30)).release::<Left>(takes(100)).release::<Right>(takes(20));
     stage.release::<Root>(takes(10));
     let report = stage.stop::<Top>().await;
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     assert_eq!(timed[..2], ["0 releasing Top", "30 released Top"]);
     for line in ["30 releasing Left", "30 releasing Right"] {
         assert!(timed[2..4].contains(&line.to_owned()), "{timed:?}");
@@ -89,11 +89,11 @@ async fn a_slow_path_does_not_hold_up_another() {
     let stage = Stage::new();
     stage.task::<Http>("server", takes(5_000));
     let _ = stage.stop::<(Http, Top)>().await;
-    stage.log.assert_order("released Root", "ended server");
+    stage.log.assert_in_order(["released Root", "ended server"]);
 }
 
 /// What went wrong at `place` is reported, aborts that resource alone, and costs nobody else their turn.
-async fn check(place: fn(&Stage, Act), act: Act, expected: Outcome, failing: &str) {
+async fn check(place: fn(&Stage, Fault), act: Fault, expected: Outcome, failing: &str) {
     let stage = Stage::new();
     place(&stage, act);
     let report = stage.stop::<Http>().await;
@@ -114,9 +114,9 @@ async fn check(place: fn(&Stage, Act), act: Act, expected: Outcome, failing: &st
 /// D7.
 #[tokio::test(start_paused = true)]
 async fn a_release_that_fails_is_aborted_and_the_others_are_released() {
-    for act in [fails("disk full"), fails("disk full").after(100)] {
-        check(|stage, act| _ = stage.release::<Http>(act), act, Outcome::Failed, "Http").await;
-        check(|stage, act| _ = stage.release::<Jobs>(act), act, Outcome::Failed, "Jobs").await;
+    for act in [fails("disk full"), fails("disk full").after(ms(100))] {
+        check(|stage, act| _ = stage.release::<Http>(act), act.clone(), Outcome::Failed, "Http").await;
+        check(|stage, act| _ = stage.release::<Jobs>(act), act.clone(), Outcome::Failed, "Jobs").await;
         check(|stage, act| _ = stage.release::<Db>(act), act, Outcome::Failed, "Db").await;
     }
 }
@@ -124,9 +124,9 @@ async fn a_release_that_fails_is_aborted_and_the_others_are_released() {
 /// D7.
 #[tokio::test(start_paused = true)]
 async fn a_release_that_panics_is_aborted_and_the_others_are_released() {
-    for act in [panics("poisoned"), panics("poisoned").after(100)] {
-        check(|stage, act| _ = stage.release::<Http>(act), act, Outcome::Panicked, "Http").await;
-        check(|stage, act| _ = stage.release::<Jobs>(act), act, Outcome::Panicked, "Jobs").await;
+    for act in [panics("poisoned"), panics("poisoned").after(ms(100))] {
+        check(|stage, act| _ = stage.release::<Http>(act), act.clone(), Outcome::Panicked, "Http").await;
+        check(|stage, act| _ = stage.release::<Jobs>(act), act.clone(), Outcome::Panicked, "Jobs").await;
         check(|stage, act| _ = stage.release::<Db>(act), act, Outcome::Panicked, "Db").await;
     }
 }
@@ -156,7 +156,7 @@ async fn a_task_that_hangs_is_aborted_and_everything_is_released() {
             assert!(stage.log.has(&format!("released {resource}")));
             assert!(!stage.log.has(&format!("aborted {resource}")));
         }
-        stage.log.assert_order("dropped hung", &format!("releasing {name}"));
+        stage.log.assert_in_order(["dropped hung", &format!("releasing {name}")]);
         assert_eq!(report.resource(name).unwrap().outcome, Outcome::Aborted);
         assert_eq!(report.exit_code, 124);
     }
@@ -166,7 +166,7 @@ async fn a_task_that_hangs_is_aborted_and_everything_is_released() {
 #[tokio::test(start_paused = true)]
 async fn an_abort_that_panics_is_reported_and_the_others_are_released() {
     let stage = Stage::new();
-    stage.release::<Jobs>(fails("queue not empty")).abort::<Jobs>(panics("still not"));
+    stage.release::<Jobs>(fails("queue not empty")).abort_panics::<Jobs>("still not");
     let report = stage.stop::<Http>().await;
     assert_eq!(failures(&report), ["`Jobs` could not be released", "`abort` of `Jobs` failed"]);
     assert_eq!(*report.failures[1].operation(), Operation::Abort);
@@ -181,7 +181,7 @@ async fn when_everything_fails_everything_is_told() {
     let stage = Stage::new();
     stage.task::<Http>("server", panics("bug"));
     stage.release::<Http>(fails("one")).release::<Jobs>(panics("two")).release::<Db>(hangs());
-    stage.abort::<Http>(panics("three"));
+    stage.abort_panics::<Http>("three");
     let report = stage.stop::<Http>().await;
     assert_eq!(
         failures(&report),
@@ -224,7 +224,7 @@ async fn an_abort_has_returned_before_what_is_beneath_begins_and_before_run_retu
     sleep(ms(22_900)).await;
     until(|| stage.log.has("aborted Http")).await;
     advance_by_hand(99).await;
-    assert_eq!(stage.log.timed(), ["0 releasing Http", "22900 cut Http", "22900 aborted Http"]);
+    assert_eq!(stage.log.timed_lines(), ["0 releasing Http", "22900 cut Http", "22900 aborted Http"]);
     http.send(()).unwrap();
     until(|| stage.log.has("releasing Db")).await;
 
@@ -236,7 +236,7 @@ async fn an_abort_has_returned_before_what_is_beneath_begins_and_before_run_retu
     db.send(()).unwrap();
     let report = end.await.unwrap();
     assert_eq!(
-        stage.log.timed(),
+        stage.log.timed_lines(),
         [
             "0 releasing Http",
             "22900 cut Http",
@@ -264,11 +264,11 @@ async fn nobody_is_aborted_who_was_never_there() {
 
 /// Logs the end of its life.
 #[resource(after = Db)]
-struct Mortal(#[expect(dead_code, reason = "it is there to be dropped")] Witness);
+struct Mortal(#[expect(dead_code, reason = "it is there to be dropped")] NoteOnDrop);
 
 impl Resource for Mortal {
     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
-        Ok(Self(Log::of_this_test().on_drop("dropped Mortal")))
+        Ok(Self(notes().on_drop("dropped Mortal")))
     }
 }
 
@@ -281,7 +281,7 @@ async fn a_released_resource_is_dropped_within_its_turn() {
     app.shutdown("the test is over");
     let report = app.clone().run().await;
     assert!(report.is_clean());
-    stage.log.assert_order("dropped Mortal", "releasing Db");
+    stage.log.assert_in_order(["dropped Mortal", "releasing Db"]);
     assert!(app.try_get::<Mortal>().is_none());
 }
 
@@ -403,7 +403,7 @@ async fn an_acquisition_that_panics_when_it_is_dropped_is_rolled_back() {
     }
 
     let stage = Stage::new();
-    stage.acquire::<Root>(fails("no root").after(10));
+    stage.acquire::<Root>(fails("no root").after(ms(10)));
     let report = stage.failed_start::<(Explosive, Root)>().await;
     assert!(stage.log.has("released Db"));
     assert_eq!(report.stop_took, Some(ms(0)));
@@ -420,7 +420,7 @@ async fn an_abort_that_blocks_does_not_keep_the_others_from_their_turns() {
     app.shutdown("the test is over");
     let report = live_by_hand(app).await;
     assert!(stage.log.has("aborted Jobs"));
-    let timed = stage.log.timed();
+    let timed = stage.log.timed_lines();
     assert_eq!(timed[timed.len() - 2..], ["24000 releasing Db", "24000 released Db"]);
     assert_eq!(report.resource("Jobs").unwrap().outcome, Outcome::Failed);
     assert_eq!(report.stop_took, Some(secs(24)));

@@ -4,8 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lifecycle::testing::{Event, Fault, Hook, World, block_on};
-use lifecycle::{Acquire, App, Builder, Outcome, Phase, Reason, Release, Resource, Result, Signal, resource};
+use lifecycle::testing::{Event, Fault, Hook, Notes, World, block_on};
+use lifecycle::{
+    Acquire, App, Builder, Outcome, Phase, Reason, Release, Resource, Result, Signal, Supplied, resource,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -239,6 +241,105 @@ async fn a_failed_assertion_shows_the_difference() {
     assert!(order.starts_with("\"acquired db\" did not happen after \"aborting db\":\n"), "{order}");
     let outcome = words_of(|| ended.assert_outcome::<Db>(Outcome::Clean));
     assert!(outcome.starts_with("db ended as \"failed\", and should have as \"clean\"\n"), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_may_come_later_or_be_a_skip() {
+    #[resource(skippable)]
+    struct Cache;
+
+    impl Resource for Cache {
+        async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    let ended = World::new()
+        .fault::<Cache>(Hook::Acquire, Fault::Skip)
+        .fault::<Db>(Hook::Release, Fault::error("disk full").after(secs(2)).after(secs(1)))
+        .run(newsletter().resources::<Cache>(), async |_| {})
+        .await;
+    ended.assert_outcome::<Cache>(Outcome::Skipped);
+    ended.assert_failures(["`db` could not be released: disk full"]);
+    assert_eq!(ended.stop_took, Some(ms(3_010)));
+}
+
+/// Notes what it does within its release, and what becomes of that.
+#[resource]
+struct Buffer(Notes, Fault);
+
+impl Resource for Buffer {
+    async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+        Err("a test supplies it".into())
+    }
+
+    async fn release(&self, _: &Release) -> Result {
+        let Self(notes, fault) = self;
+        notes.add("writing");
+        let gone = notes.on_drop("gone");
+        fault.clone().happen().await?;
+        gone.dismiss();
+        notes.add("written");
+        Ok(())
+    }
+}
+
+fn buffer(world: &World, fault: Fault) -> Builder {
+    App::builder().resources::<Buffer>().supply(Buffer(world.notes(), fault))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_test_notes_is_in_the_log_between_the_lines_of_the_library() {
+    let world = World::new();
+    let notes = world.notes();
+    notes.add("before the start");
+    let app = buffer(&world, Fault::Slow(secs(2)));
+    let ended = world
+        .when(Event::noted("writing"), |app| app.deliver(Signal::Terminate))
+        .run(app, async |_| sleep(secs(1)).await)
+        .await;
+    ended.assert_clean();
+    ended.assert_in_order([
+        Event::noted("before the start"),
+        Event::phase(Phase::Running),
+        Event::releasing::<Buffer>(),
+        Event::noted("writing"),
+        Event::noted("written"),
+        Event::released::<Buffer>(),
+    ]);
+    assert_eq!(notes.timed_lines(), ["0 before the start", "1000 writing", "3000 written"]);
+    notes.assert_in_order(["before the start", "written"]);
+    let order = words_of(|| notes.assert_in_order(["written", "writing"]));
+    assert_eq!(
+        order,
+        "the notes are not in order (- expected, + noted):\n  - written\n  + before the start\n    writing\n  + written\n"
+    );
+    notes.clear();
+    assert_eq!(notes.lines(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cut_off_is_noted_when_it_is_dropped() {
+    let world = World::new();
+    let ended = world.clone().run(buffer(&world, Fault::Hang), async |_| {}).await;
+    ended.assert_outcome::<Buffer>(Outcome::TimedOut);
+    assert!(world.notes().has("gone") && !world.notes().has("written"), "{:?}", ended.log());
+}
+
+/// As a program does that embeds it: without a body, and without a script.
+#[tokio::test(start_paused = true)]
+async fn a_test_may_start_an_application_by_itself() {
+    let world = World::new().at(secs(7), |app| app.deliver(Signal::Terminate));
+    let app = world.around(newsletter()).start().await.unwrap();
+    assert_eq!(app.phase(), Phase::Running);
+    let ended = world.ended(app.run().await);
+    ended.assert_clean();
+    assert_eq!(ended.began(Phase::Draining), Some(secs(7)));
+    ended.assert_released_before::<Newsletter, Db>();
+    let unmet = World::new().fault::<Mail>(Hook::Acquire, Fault::Hang);
+    let report = unmet.around(newsletter()).run(async |app: App| app.shutdown("enough")).await;
+    let words = words_of(|| drop(unmet.ended(report)));
+    assert!(words.contains("a fault in `acquire` of Mail: it was not called"), "{words}");
 }
 
 /// A test that does not do what it says would pass for ever.

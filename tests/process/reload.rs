@@ -382,7 +382,7 @@ fn payments_reloads_its_log_filter_its_settings_and_its_certificate() {
 /// Each of the clients makes a new handshake for every tenth request.
 #[test]
 fn payments_loses_no_request_while_it_reloads() {
-    const RELOADS: usize = 100;
+    const RELOADS: usize = 1_000;
     let _machine = machine::shared();
     let certified = Certified::new();
     let payments = Payments::start(&certified);
@@ -412,5 +412,5 @@ fn payments_loses_no_request_while_it_reloads() {
     payments.process.signal(Signal::TERM);
     let exit = payments.process.wait_for_exit();
     assert_eq!(exit.code(), Some(0));
-    exit.assert_in_order(&["reloads: 100, of which 50 failed"]);
+    exit.assert_in_order(&["reloads: 1000, of which 500 failed"]);
 }

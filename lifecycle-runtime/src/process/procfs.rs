@@ -33,19 +33,27 @@ pub(crate) fn has_thread(name: &str) -> bool {
     threads.flatten().any(is_called)
 }
 
-/// Whether a thread of this process other than the calling one runs, would run if it could, or waits for a disk. `false`
+/// The calling thread, where the system tells.
+#[cfg(feature = "testing")]
+pub(crate) fn own_thread() -> Option<u32> {
+    let link = fs::read_link("/proc/thread-self").ok()?;
+    link.file_name()?.to_str()?.parse().ok()
+}
+
+/// Whether one of the threads of this process that are `meant` runs, would run if it could, or waits for a disk. `false`
 /// where the system does not tell.
 #[cfg(feature = "testing")]
-pub(crate) fn others_are_at_work() -> bool {
-    let Ok(own) = fs::read_link("/proc/thread-self") else { return false };
+pub(crate) fn is_at_work(meant: impl Fn(u32) -> bool) -> bool {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };
+    let is_meant = |thread: &fs::DirEntry| {
+        thread.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(&meant)
+    };
     let is_at_work = |thread: &fs::DirEntry| {
         let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
         // The state stands behind the name, which is in brackets and may have some itself.
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['R', 'D']))
     };
-    let is_other = |thread: &fs::DirEntry| own.file_name() != Some(&thread.file_name());
-    threads.flatten().filter(is_other).any(|thread| is_at_work(&thread))
+    threads.flatten().filter(is_meant).any(|thread| is_at_work(&thread))
 }
 
 /// Bit n-1 of a mask, which is in hexadecimal.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
+use super::threads::{self, Owner};
 use crate::driver::lock;
-use crate::process::procfs;
 
 /// How often it is looked whether anything happens.
 const LOOK: Duration = Duration::from_micros(500);
@@ -36,7 +36,7 @@ const REST: Duration = Duration::from_secs(1);
 /// As under `#[tokio::test(start_paused = true)]`, waiting takes no time: when everything waits, the clock moves to the
 /// next timer. But a paused clock of tokio also moves while the answer of another thread, a socket or a database is
 /// on its way, and every time-out fires at once. This one moves only when nothing has happened for about a millisecond, and (on
-/// Linux, for 30 ms at most) no other thread of the process is at work, so that real servers, files and pools can take part in the test.
+/// Linux, for 30 ms at most) no thread that the test may have started is at work, so that real servers, files and pools can take part in the test.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,10 +73,9 @@ pub(super) enum Pace {
 }
 
 pub(super) fn block_on_with<F: Future>(pace: Pace, future: F) -> F::Output {
-    let clock = Arc::new(Clock::default());
-    // Several clocks at a time would take one another's threads for those of their applications.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = (pace == Pace::Waits).then(|| lock(&ONE));
+    let clock = Arc::new(Clock::new());
+    let owner = clock.owner;
+    owner.take();
     // The clock holds the runtime's handle, which holds these.
     let (parks, unparks) = (Arc::downgrade(&clock), Arc::downgrade(&clock));
     let runtime = Builder::new_current_thread()
@@ -92,6 +91,8 @@ pub(super) fn block_on_with<F: Future>(pace: Pace, future: F) -> F::Output {
                 clock.unparks();
             }
         })
+        .on_thread_start(move || owner.take())
+        .on_thread_stop(threads::leave)
         .build()
         .unwrap_or_else(|error| panic!("the runtime of a test cannot be made: {error}"));
     if pace == Pace::Waits {
@@ -130,11 +131,13 @@ impl Drop for Runtime {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(REST);
         }
+        threads::leave();
     }
 }
 
-#[derive(Default)]
 struct Clock {
+    /// Whose threads are waited for.
+    owner: Owner,
     runtime: OnceLock<Handle>,
     state: Mutex<State>,
     looks: Condvar,
@@ -157,6 +160,16 @@ struct State {
 }
 
 impl Clock {
+    fn new() -> Self {
+        Self {
+            owner: Owner::new(),
+            runtime: OnceLock::new(),
+            state: Mutex::default(),
+            looks: Condvar::new(),
+            is_stuck: Notify::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -198,6 +211,7 @@ impl Clock {
 
     /// Lets the clock go whenever nothing happens.
     fn watch(&self) {
+        threads::WATCH.take();
         let (mut state, mut seen, mut calm) = (self.state(), 0, 0);
         let mut last_activity = Instant::now();
         while !state.is_over {
@@ -209,15 +223,17 @@ impl Clock {
             calm += 1;
             if calm >= CALM && state.hold.is_some() {
                 drop(state);
-                let is_waited_for = calm < LONG_CALM && procfs::others_are_at_work();
+                let is_waited_for = calm < LONG_CALM && self.owner.is_at_work();
                 state = self.state();
                 if !is_waited_for && state.activity == seen {
                     state.hold = None;
                 }
             }
-            if last_activity.elapsed() > STUCK && !procfs::others_are_at_work() {
+            if last_activity.elapsed() > STUCK && !self.owner.is_at_work() {
                 self.is_stuck.notify_one();
             }
         }
+        drop(state);
+        threads::leave();
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::event::{Event, Kind};
 use super::fault::{Fault, Hook};
 use super::point::{Crash, Place, Point, WORDS};
 use crate::driver::kit::{Act, Gate, Kit, Work};
-use crate::driver::{Driver, Seat, lock};
+use crate::driver::{BoxFuture, Driver, Seat, lock};
 use crate::engine::command::Command;
 use crate::engine::event::{Event as Input, TaskEnd, TaskId};
 use crate::handles::app::App;
@@ -47,6 +47,10 @@ struct State {
     due: Vec<Action>,
     tasks: HashMap<TaskId, String>,
     stop: Stop,
+    /// The application, once it has started, and when that was.
+    started: Option<(Weak<Driver>, Instant)>,
+    /// From where on in the log notes are read.
+    notes_from: usize,
 }
 
 /// A fault that is to happen.
@@ -91,6 +95,32 @@ impl Director {
 
     pub(super) fn log(&self) -> Log {
         self.state().log.clone()
+    }
+
+    /// Adds a line of the test's own to the log. Before the start, it is that of the first moment.
+    pub(super) fn note(&self, line: String) {
+        let started = self.state().started.clone();
+        let at = started.as_ref().map_or(Duration::ZERO, |(_, origin)| origin.elapsed());
+        self.add_to_log(at, Event(Kind::Noted(line)));
+        if let Some(driver) = started.and_then(|(driver, _)| driver.upgrade()) {
+            self.do_what_is_due(&driver);
+        }
+    }
+
+    pub(super) fn notes(&self) -> Vec<(Duration, String)> {
+        let state = self.state();
+        let notes = state.log[state.notes_from..].iter();
+        notes
+            .filter_map(|(at, Event(kind))| match kind {
+                Kind::Noted(line) => Some((*at, line.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn clear_notes(&self) {
+        let mut state = self.state();
+        state.notes_from = state.log.len();
     }
 
     /// Every hook and task that has begun, and how many awaits it came to that were not ready.
@@ -142,6 +172,7 @@ impl Director {
 
     fn begin(&self, driver: &Arc<Driver>) {
         let mut state = self.state();
+        state.started.get_or_insert_with(|| (Arc::downgrade(driver), driver.origin()));
         for (number, moment) in state.moments.iter_mut().enumerate() {
             let Some(action) = moment.action.take() else { continue };
             let (director, driver, at) = (self.clone(), Arc::clone(driver), driver.origin() + moment.at);
@@ -153,12 +184,16 @@ impl Director {
         }
     }
 
-    fn add_to_log(&self, driver: &Arc<Driver>, event: Event) {
+    fn happened(&self, driver: &Arc<Driver>, kind: Kind) {
+        self.add_to_log(driver.origin().elapsed(), Event(kind));
+    }
+
+    fn add_to_log(&self, at: Duration, event: Event) {
         let mut state = self.state();
         let State { log, events, due, .. } = &mut *state;
         let planned = events.iter_mut().filter(|(planned, _)| *planned == event);
         due.extend(planned.filter_map(|(_, action)| action.take()));
-        log.push((driver.origin().elapsed(), event));
+        log.push((at, event));
     }
 
     fn do_what_is_due(&self, driver: &Arc<Driver>) {
@@ -187,7 +222,7 @@ impl Director {
         *is_reached = true;
         drop(state);
         self.reached.notify_one();
-        self.add_to_log(&seat.driver, Event(Kind::Stopped(point.to_string())));
+        self.happened(&seat.driver, Kind::Stopped(point.to_string()));
         match point.by {
             Crash::Signal => {
                 seat.send(Input::Signal(Signal::Terminate));
@@ -235,7 +270,7 @@ impl Kit for Director {
             Input::Shutdown(reason) => Kind::Shutdown(reason.clone()),
             _ => return,
         };
-        self.add_to_log(driver, Event(kind));
+        self.happened(driver, kind);
     }
 
     fn act(&self, driver: &Arc<Driver>) {
@@ -254,7 +289,7 @@ impl Kit for Director {
             Command::Abort(id) if *id != main => Kind::Aborting(name(*id)),
             _ => return,
         };
-        self.add_to_log(driver, Event(kind));
+        self.happened(driver, kind);
         self.do_what_is_due(driver);
     }
 
@@ -264,7 +299,7 @@ impl Kit for Director {
         let planned = state.faults.iter_mut().find(|it| it.resource == resource && it.hook.is(work));
         let before = planned.map(|planned| {
             planned.has_happened = true;
-            planned.fault.clone().happen()
+            Box::pin(planned.fault.clone().happen()) as BoxFuture<_>
         });
         let places = &mut state.stop.places;
         let place = Place::next(resource, work, places);

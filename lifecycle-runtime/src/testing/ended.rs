@@ -1,6 +1,6 @@
 //! What became of an application, and what a test expects of it.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::ops::Deref;
 
 use super::difference::difference;
@@ -25,6 +25,13 @@ impl Deref for Ended {
 
     fn deref(&self) -> &Report {
         &self.report
+    }
+}
+
+/// Displays the report.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
     }
 }
 

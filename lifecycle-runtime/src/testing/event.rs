@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Aborted(Name),
     Signal(Signal),
     Shutdown(String),
+    /// A line of the test's own.
+    Noted(String),
     /// A crash point.
     Stopped(String),
 }
@@ -83,6 +85,12 @@ impl Event {
         Self(Kind::Aborting(name::<R>()))
     }
 
+    /// The code of the test adds this line to the log, with [`Notes`](super::Notes).
+    #[must_use]
+    pub fn noted(line: impl Into<String>) -> Self {
+        Self(Kind::Noted(line.into()))
+    }
+
     /// The application enters a phase.
     #[must_use]
     pub fn phase(phase: Phase) -> Self {
@@ -116,6 +124,7 @@ impl fmt::Display for Event {
             Kind::Aborted(name) => write!(f, "aborted {name}"),
             Kind::Signal(signal) => write!(f, "{signal}"),
             Kind::Shutdown(reason) => write!(f, "shutdown: {reason}"),
+            Kind::Noted(line) => f.write_str(line),
             Kind::Stopped(point) => write!(f, "-- {point}"),
         }
     }

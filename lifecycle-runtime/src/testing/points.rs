@@ -2,6 +2,10 @@
 
 use std::env;
 use std::fmt::Write;
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::clock::{Pace, block_on_with};
 use super::director::{Director, Waits};
@@ -19,6 +23,9 @@ const MOST_AWAITS: usize = 64;
 /// How many runs more without a crash, and how many attempts at a point, where runs differ.
 const UNDISTURBED: usize = 3;
 const ATTEMPTS: usize = 3;
+
+/// How many runs are under way for each core, where several are: most of the time, a run waits.
+const AT_A_TIME: usize = 2;
 
 /// How many failures are shown in full.
 const SHOWN: usize = 3;
@@ -56,6 +63,8 @@ pub struct Points {
 ///
 /// After each run the rules of the library are checked, too: everything that was acquired was released or aborted, in
 /// order and in time, the failure is in the report, and the exit code is right.
+///
+/// One point is tried after another: [`for_every_point_in_parallel`] tries several at a time.
 ///
 /// The requests of a server are not points of their own; what a handler spawns with `cx.tasks()` is. Work on other
 /// threads has no awaits.
@@ -114,32 +123,101 @@ pub struct Points {
 ///
 /// If `test` panics without being disturbed, or if no hook or task ever waits.
 pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
-    let (places, pace) = undisturbed(&test);
-    let capped = places.iter().filter(|(_, awaits)| *awaits > MOST_AWAITS);
-    let capped = capped.map(|(place, awaits)| format!("{place}: the first {MOST_AWAITS} of {awaits} awaits"));
-    let mut points = Points { tried: Vec::new(), unreached: Vec::new(), capped: capped.collect() };
-    let planned = places
-        .iter()
-        .flat_map(|(place, awaits)| (1..=(*awaits).min(MOST_AWAITS)).flat_map(|at| place.points(at)));
-    let planned = selected(planned.collect(), env::var(VARIABLE).ok().as_deref());
-    let mut failing = Vec::new();
-    for point in planned {
-        let (director, result) = crash(&test, &point, pace);
-        if let Err(panic) = result {
-            failing.push((point.clone(), panic.what_happened(&director)));
+    let plan = Plan::of(&test);
+    let tried = plan.points.iter().map(|point| plan.crash(&test, point)).collect();
+    plan.outcome(tried)
+}
+
+/// As [`for_every_point`], and tries several points at a time. A test with real servers, files or databases waits for them
+/// most of the time, and is done in a fraction of it.
+///
+/// The runs must not disturb one another: what an application takes outside of the process (a port, a directory, a
+/// database) has to be another one in each run, and so has what is static in the process.
+///
+/// # Panics
+///
+/// As [`for_every_point`].
+pub fn for_every_point_in_parallel(test: impl AsyncFn(World) + Sync) -> Points {
+    let plan = Plan::of(&test);
+    let next = AtomicUsize::new(0);
+    let tried: Vec<OnceLock<Tried>> = plan.points.iter().map(|_| OnceLock::new()).collect();
+    let try_one_after_another = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(point) = plan.points.get(number) else { break };
+            let _ = tried[number].set(plan.crash(&test, point));
         }
-        let reached = if director.is_point_reached() { &mut points.tried } else { &mut points.unreached };
-        reached.push(point);
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..cores * AT_A_TIME {
+            scope.spawn(try_one_after_another);
+        }
+    });
+    plan.outcome(tried.into_iter().filter_map(OnceLock::into_inner).collect())
+}
+
+/// What is to be tried.
+struct Plan {
+    points: Vec<Point>,
+    pace: Pace,
+    capped: Vec<String>,
+}
+
+/// What became of it at one point.
+struct Tried {
+    is_reached: bool,
+    failure: Option<String>,
+}
+
+impl Plan {
+    #[track_caller]
+    fn of(test: &impl AsyncFn(World)) -> Self {
+        let (places, pace) = undisturbed(test);
+        let capped = places.iter().filter(|(_, awaits)| *awaits > MOST_AWAITS);
+        let capped =
+            capped.map(|(place, awaits)| format!("{place}: the first {MOST_AWAITS} of {awaits} awaits"));
+        let points = places
+            .iter()
+            .flat_map(|(place, awaits)| (1..=(*awaits).min(MOST_AWAITS)).flat_map(|at| place.points(at)));
+        let points = selected(points.collect(), env::var(VARIABLE).ok().as_deref());
+        Self { points, pace, capped: capped.collect() }
     }
-    if !failing.is_empty() {
-        panic!("{}", told(&failing, &points));
+
+    /// Runs the test with a crash: again, if that has not come to its point.
+    fn crash(&self, test: &impl AsyncFn(World), point: &Point) -> Tried {
+        let mut attempts = if self.pace == Pace::Waits { ATTEMPTS } else { 1 };
+        loop {
+            let director = Director::default();
+            director.stop_at(point.clone());
+            let failure = run(test, &director, self.pace).err().map(|panic| panic.what_happened(&director));
+            let is_reached = director.is_point_reached();
+            attempts -= 1;
+            if failure.is_some() || is_reached || attempts == 0 {
+                return Tried { is_reached, failure };
+            }
+        }
     }
-    let missed = points.unreached.len();
-    assert!(
-        !points.tried.is_empty(),
-        "none of the {missed} crash points was reached: the test differs from run to run"
-    );
-    points
+
+    #[track_caller]
+    fn outcome(self, tried: Vec<Tried>) -> Points {
+        let mut points = Points { tried: Vec::new(), unreached: Vec::new(), capped: self.capped };
+        let mut failing = Vec::new();
+        for (point, Tried { is_reached, failure }) in self.points.into_iter().zip(tried) {
+            failing.extend(failure.map(|failure| (point.clone(), failure)));
+            let reached = if is_reached { &mut points.tried } else { &mut points.unreached };
+            reached.push(point);
+        }
+        if !failing.is_empty() {
+            panic!("{}", told(&failing, &points));
+        }
+        let missed = points.unreached.len();
+        assert!(
+            !points.tried.is_empty(),
+            "none of the {missed} crash points was reached: the test differs from run to run"
+        );
+        points
+    }
 }
 
 /// The points that are to be tried.
@@ -183,20 +261,6 @@ fn undisturbed(test: &impl AsyncFn(World)) -> (Waits, Pace) {
         }
     }
     (places, Pace::Waits)
-}
-
-/// Runs the test with a crash: again, if that has not come to its point.
-fn crash(test: &impl AsyncFn(World), point: &Point, pace: Pace) -> (Director, Result<(), Panic>) {
-    let mut attempts = if pace == Pace::Waits { ATTEMPTS } else { 1 };
-    loop {
-        let director = Director::default();
-        director.stop_at(point.clone());
-        let result = run(test, &director, pace);
-        attempts -= 1;
-        if result.is_err() || director.is_point_reached() || attempts == 0 {
-            return (director, result);
-        }
-    }
 }
 
 fn run(test: &impl AsyncFn(World), director: &Director, pace: Pace) -> Result<(), Panic> {

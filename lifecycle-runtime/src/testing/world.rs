@@ -1,6 +1,7 @@
 //! What surrounds an application in a test.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -10,10 +11,12 @@ use super::director::Director;
 use super::ended::{Ended, text};
 use super::event::{Event, name};
 use super::fault::{Fault, Hook};
+use super::notes::Notes;
 use super::rules;
 use crate::declare::declared::Declared;
 use crate::handles::app::App;
 use crate::launch::builder::Builder;
+use crate::model::report::Report;
 
 /// How much virtual time a script has, once its application has ended.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
@@ -65,7 +68,9 @@ const IN_VAIN: Duration = Duration::from_secs(10);
 ///     ended.assert_released_before::<Jobs, Db>();
 /// }
 /// ```
-#[derive(Debug, Default)]
+///
+/// A clone is a handle of the same world. One application runs in a world.
+#[derive(Clone, Debug, Default)]
 #[must_use = "a world does nothing until an application runs in it"]
 pub struct World {
     director: Director,
@@ -103,6 +108,59 @@ impl World {
         self
     }
 
+    /// What the code of the test notes in the log of the application, between the lines of the library.
+    pub fn notes(&self) -> Notes {
+        Notes(self.director.clone())
+    }
+
+    /// Puts an application into this world, for a test that starts it and waits for its end by itself, as a program does
+    /// that [embeds](crate::adoption) it. Where the script of a test is all that there is, use [`run`](Self::run).
+    ///
+    /// ```
+    /// use lifecycle::testing::{Fault, Hook, World};
+    /// use lifecycle::{Acquire, App, Resource, Result, resource};
+    ///
+    /// #[resource]
+    /// struct Db;
+    ///
+    /// impl Resource for Db {
+    ///     async fn acquire(_: &Acquire<Self>) -> Result<Self> {
+    ///         Ok(Db)
+    ///     }
+    /// }
+    ///
+    /// # lifecycle::testing::block_on(the_program_says_why_it_does_not_start());
+    /// // #[tokio::test(start_paused = true)]
+    /// async fn the_program_says_why_it_does_not_start() {
+    ///     let world = World::new().fault::<Db>(Hook::Acquire, Fault::error("no route"));
+    ///     let report = world.around(App::builder().resources::<Db>()).start().await.unwrap_err();
+    ///     let ended = world.ended(report);
+    ///     ended.assert_failures(["`Db` could not be acquired: no route"]);
+    ///     assert!(ended.log().contains(&"acquire of Db failed".to_owned()));
+    /// }
+    /// ```
+    pub fn around(&self, builder: Builder) -> Builder {
+        builder.watched_by(Arc::new(self.director.clone()))
+    }
+
+    /// What became of the application that was put into this world with [`around`](Self::around).
+    ///
+    /// # Panics
+    ///
+    /// If a fault, a moment or an event of this world did not come about: the test would not test what it says.
+    #[track_caller]
+    pub fn ended(&self, report: Report) -> Ended {
+        let log = self.director.log();
+        let unmet = self.director.unmet();
+        assert!(
+            unmet.is_empty(),
+            "planned, and did not come about:\n  {}\n{}",
+            unmet.join("\n  "),
+            text(&log)
+        );
+        Ended { report, log }
+    }
+
     /// Runs an application, and a script beside it, until the application has ended.
     ///
     /// The script begins when everything is acquired. When it ends, the application is asked to stop. If the
@@ -118,9 +176,8 @@ impl World {
     /// * If the script panics.
     /// * If the clock cannot be paused: outside a runtime, or on one with several threads.
     pub async fn run(self, builder: Builder, script: impl AsyncFnOnce(App)) -> Ended {
-        let Self { director, is_for_points } = self;
         let (ready, is_ready) = oneshot::channel();
-        let life = builder.watched_by(std::sync::Arc::new(director.clone())).run(async move |app: App| {
+        let life = self.around(builder).run(async move |app: App| {
             let _ = ready.send(app.clone());
             app.stopping().await;
         });
@@ -130,7 +187,7 @@ impl World {
                 biased;
                 () = script(app.clone()) => app.shutdown("the script of the test has ended"),
                 // It may wait in vain for what was stopped.
-                () = waits_in_vain(&director) => app.shutdown("the script of the test waits in vain"),
+                () = waits_in_vain(&self.director) => app.shutdown("the script of the test waits in vain"),
             }
         };
         let (mut life, mut script) = (pin!(life), pin!(script));
@@ -139,26 +196,20 @@ impl World {
             () = &mut script => (life.await, true),
             report = &mut life => (report, timeout(LAST_CHANCE, script).await.is_ok()),
         };
-        let log = director.log();
-        if is_for_points {
+        if self.is_for_points {
+            let (log, director) = (self.director.log(), &self.director);
             let point = director.point().filter(|_| director.is_point_reached());
             let broken = rules::broken(&report, &log, point.as_ref());
             assert!(broken.is_empty(), "rules of the library are broken:\n  {}", broken.join("\n  "));
-        } else {
-            let unmet = director.unmet();
-            assert!(
-                unmet.is_empty(),
-                "planned, and did not come about:\n  {}\n{}",
-                unmet.join("\n  "),
-                text(&log)
-            );
-            assert!(
-                has_ended,
-                "the application has ended, and the script still waits for something\n{}",
-                text(&log)
-            );
+            return Ended { report, log };
         }
-        Ended { report, log }
+        let ended = self.ended(report);
+        assert!(
+            has_ended,
+            "the application has ended, and the script still waits for something\n{}",
+            text(&ended.log)
+        );
+        ended
     }
 }
 
