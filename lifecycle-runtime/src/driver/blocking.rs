@@ -38,7 +38,9 @@ impl Seat {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let Some(task) = TaskWitness::start(self, &name, TaskKind::Background) else { return pending().await };
+        let Some(task) = TaskWitness::start(self, &name, TaskKind::Background) else {
+            return pending().await;
+        };
         let (sender, receiver) = channel();
         let job = Job { f, sender, task };
         self.driver.runtime().spawn_blocking(move || job.run());

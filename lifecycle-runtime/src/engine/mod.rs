@@ -64,13 +64,13 @@ use self::shutdown::Shutdown;
 use self::slot::{Slot, State};
 use self::tasks::Task;
 use self::timers::{Timer, Timers};
-use crate::model::{Name, TaskName};
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::units::Units;
+use crate::model::{Name, TaskName};
 
 /// Progress is told this often (rules S3 and D11).
 const PROGRESS: Duration = Duration::from_secs(5);
