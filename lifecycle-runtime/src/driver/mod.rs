@@ -97,7 +97,7 @@ pub(crate) use self::token::Token;
 pub(crate) use self::token::Waiter;
 #[cfg(feature = "http")]
 pub(crate) use self::unit::KnownUnit;
-pub(crate) use self::unit::Unit;
+pub(crate) use self::unit::{Unit, UnitEntrance};
 use self::untold::Untold;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
