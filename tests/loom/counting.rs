@@ -38,9 +38,9 @@ impl Resource {
         }
     }
 
-    /// A unit enters if it can. Says whether it did.
+    /// A unit enters by the way of a handle, if it can. Says whether it did.
     fn enter_and_leave(&self, number: usize) -> bool {
-        let Some(unit) = self.enter() else { return false };
+        let Some(unit) = self.counter.entrance(|| HOME).clone().enter() else { return false };
         self.work_and_leave(unit, number);
         true
     }

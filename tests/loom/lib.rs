@@ -6,11 +6,16 @@ mod counting;
 mod queueing;
 mod shard;
 mod standard;
+mod telling;
 
 #[path = "../../lifecycle-runtime/src/driver/counter.rs"]
 mod counter;
+#[path = "../../lifecycle-runtime/src/driver/places.rs"]
+mod places;
 #[path = "../../lifecycle-runtime/src/driver/queue.rs"]
 mod queue;
+#[path = "../../lifecycle-runtime/src/driver/untold.rs"]
+mod untold;
 
 /// What the included files take from the rest of the library.
 mod process {
@@ -21,7 +26,24 @@ mod process {
     }
 }
 
+mod model {
+    pub(crate) type TaskName = std::sync::Arc<str>;
+
+    pub(crate) mod graph {
+        pub(crate) type Id = usize;
+    }
+}
+
 mod engine {
+    pub(crate) mod event {
+        pub(crate) type TaskId = u64;
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum TaskKind {
+            Supervised,
+        }
+    }
+
     pub(crate) mod notice {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Cut {

@@ -50,6 +50,17 @@ impl Audience {
         self.subscriber.is_some() || has_subscriber()
     }
 
+    /// Whether anybody may hear that a task has ended well, which is said as information. Asks nothing of the user's: it
+    /// knows how much the subscribers of this process want to hear at the most.
+    #[inline]
+    pub(super) fn may_hear_of_tasks(&self) -> bool {
+        let subscriber = LevelFilter::current() >= LevelFilter::INFO;
+        let logger = log::max_level() >= log::LevelFilter::Info;
+        // Where each application has a subscriber of its own, or a logger takes what none does, nobody reads stderr.
+        let stderr = self.has_stderr && self.subscriber.is_none() && !has_logger();
+        subscriber || logger || stderr
+    }
+
     /// Runs `f` so that what it says is heard: by the subscriber of the thread on which the application was made, or
     /// by one that was installed since.
     pub(super) fn listen(&self, f: impl FnOnce()) {

@@ -14,7 +14,7 @@ use crate::model::failure::BoxError;
 
 impl Seat {
     /// Runs `f` on a blocking thread, as a supervised task. It cannot be aborted.
-    pub(crate) fn spawn_blocking<F>(&self, name: String, f: F)
+    pub(crate) fn spawn_blocking<F>(&self, name: &str, f: F)
     where
         F: FnOnce() -> Result<(), BoxError> + Send + 'static,
     {
@@ -38,7 +38,9 @@ impl Seat {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let Some(task) = TaskWitness::start(self, name, TaskKind::Background) else { return pending().await };
+        let Some(task) = TaskWitness::start(self, &name, TaskKind::Background) else {
+            return pending().await;
+        };
         let (sender, receiver) = channel();
         let job = Job { f, sender, task };
         self.driver.runtime().spawn_blocking(move || job.run());

@@ -42,7 +42,11 @@ use crate::process::lock;
 /// Most resources have no units. Without one it is empty; when the turn begins before the first, it is closed: `None`.
 /// `T` is handed to whoever closes it.
 #[derive(Debug)]
-pub(crate) struct Counter<T>(OnceLock<Option<Box<Shards<T>>>>);
+pub(crate) struct Counter<T>(OnceLock<Option<Arc<Shards<T>>>>);
+
+/// The way into a counter, for those that enter often: it does without a look at the resource.
+#[derive(Debug)]
+pub(crate) struct Entrance<T>(Option<Arc<Shards<T>>>);
 
 #[derive(Debug)]
 struct Shards<T> {
@@ -120,12 +124,17 @@ impl<T> Counter<T> {
     /// Counts one unit more, unless the counter is closed. `home` is what closing it hands out.
     #[inline]
     pub(crate) fn enter(&self, home: impl FnOnce() -> T) -> Option<Place<T>> {
-        let shards = self.0.get_or_init(|| Some(Box::new(Shards::new(home())))).as_ref()?;
-        let mine = mine();
-        match shards.shards[mine].get().and_then(Weak::upgrade) {
-            Some(shard) => Some(Place(shard)),
-            None => shards.enter_otherwise(mine),
-        }
+        self.shards(home).as_ref()?.enter()
+    }
+
+    /// The way in. `home` is what closing the counter hands out.
+    pub(crate) fn entrance(&self, home: impl FnOnce() -> T) -> Entrance<T> {
+        Entrance(self.shards(home).clone())
+    }
+
+    #[inline]
+    fn shards(&self, home: impl FnOnce() -> T) -> &Option<Arc<Shards<T>>> {
+        self.0.get_or_init(|| Some(Arc::new(Shards::new(home()))))
     }
 
     /// Begins the turn. Returns how many units are in flight; if there are none, the counter is closed.
@@ -155,6 +164,20 @@ impl<T> Counter<T> {
     }
 }
 
+impl<T> Entrance<T> {
+    /// See [`Counter::enter`].
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Place<T>> {
+        self.0.as_ref()?.enter()
+    }
+}
+
+impl<T> Clone for Entrance<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T> Shards<T> {
     fn new(home: T) -> Self {
         let apart = Arc::new(Apart::default());
@@ -164,6 +187,15 @@ impl<T> Shards<T> {
             whole: Arc::downgrade(&whole),
             apart,
             open: Mutex::new(Some(Open { whole, shards: Vec::new() })),
+        }
+    }
+
+    #[inline]
+    fn enter(&self) -> Option<Place<T>> {
+        let mine = mine();
+        match self.shards[mine].get().and_then(Weak::upgrade) {
+            Some(shard) => Some(Place(shard)),
+            None => self.enter_otherwise(mine),
         }
     }
 

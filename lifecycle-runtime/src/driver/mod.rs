@@ -34,6 +34,7 @@ mod metrics;
 mod milestones;
 #[cfg(feature = "probe")]
 mod pages;
+mod places;
 mod queue;
 mod recent;
 mod reload;
@@ -45,8 +46,11 @@ mod spans;
 mod speaker;
 mod standby;
 mod task;
+#[cfg(test)]
+mod tests;
 mod token;
 mod unit;
+mod untold;
 
 use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
@@ -94,10 +98,11 @@ pub(crate) use self::token::Token;
 pub(crate) use self::token::Waiter;
 #[cfg(feature = "http")]
 pub(crate) use self::unit::KnownUnit;
-pub(crate) use self::unit::Unit;
+pub(crate) use self::unit::{Unit, UnitEntrance};
+use self::untold::Untold;
 use crate::engine::budget::LONGEST;
 use crate::engine::command::{Command, Output};
-use crate::engine::event::{Event, TaskId};
+use crate::engine::event::Event;
 use crate::engine::notice::{Cut, Killing, Notice};
 use crate::engine::reload::ReloadStatus;
 use crate::engine::settings::{Ending, Settings};
@@ -190,6 +195,7 @@ pub(crate) struct Driver {
     places: OnceLock<HashMap<TypeId, Id>>,
     cells: Cells,
     core: Mutex<Core>,
+    untold: Untold,
     errors: Errors,
     audience: Audience,
     runtime: Handle,
@@ -218,7 +224,6 @@ pub(crate) struct Driver {
     meter: Meter,
     /// For threads that say something.
     standby: Standby,
-    next_task: AtomicU64,
     body_listens: AtomicBool,
     #[cfg(feature = "testing")]
     kit: Option<Arc<dyn kit::Kit>>,
@@ -299,6 +304,7 @@ impl Driver {
             places: OnceLock::new(),
             cells: Cells(cells),
             core: Mutex::new(core),
+            untold: Untold::default(),
             errors: Errors::default(),
             audience: Audience::of_this_thread(has_stderr),
             runtime,
@@ -324,7 +330,6 @@ impl Driver {
             #[cfg(feature = "metrics")]
             meter: Meter::default(),
             standby: Standby::default(),
-            next_task: AtomicU64::new(0),
             body_listens: AtomicBool::new(false),
             #[cfg(feature = "testing")]
             kit,
@@ -387,8 +392,9 @@ impl Driver {
     /// Runs the engine. Returns whether this thread is to carry out commands, and to say what waits to be said.
     fn ask(&self, event: Event) -> (bool, bool) {
         let is_tick = matches!(event, Event::Tick);
-        let mut core = self.core();
+        let mut core = lock(&self.core);
         let Core { engine, commands, words, recent, is_heard, told_wake, looked, .. } = &mut *core;
+        let mut untold = self.untold.hand_over(|begun| begun.tell(engine));
         // What nobody will ever hear is not even put out.
         engine.set_audience(!*is_heard || recent.is_some() || self.audience.is_there());
         let now = self.origin.elapsed();
@@ -411,6 +417,12 @@ impl Driver {
         }
         mark(ends, words);
         engine.handle(now, event, &self.cells);
+        // Who keeps lines keeps that of the end of a task, too, and a kit hears of every event.
+        let is_overheard = recent.is_some();
+        #[cfg(feature = "testing")]
+        let is_overheard = is_overheard || self.has_kit();
+        untold.set_quiet(engine.lives_on() && !is_overheard);
+        drop(untold);
         while let Some(output) = engine.next_output() {
             #[cfg(feature = "metrics")]
             self.meter.note();
@@ -445,8 +457,11 @@ impl Driver {
         (core.commands.claim(), core.claim_words())
     }
 
+    /// The engine, which knows of every task that has begun.
     fn core(&self) -> MutexGuard<'_, Core> {
-        lock(&self.core)
+        let mut core = lock(&self.core);
+        drop(self.untold.hand_over(|begun| begun.tell(&mut core.engine)));
+        core
     }
 
     /// Carries out commands until there are none. The caller has claimed that.
@@ -562,11 +577,6 @@ impl Driver {
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
-    }
-
-    fn new_task(&self) -> TaskId {
-        // Only uniqueness matters, so any ordering is fine.
-        self.next_task.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {

@@ -13,7 +13,7 @@ use super::connections::Connected;
 use super::connections::Connections;
 use super::token::{RunUntil, Token};
 use super::unit::Home;
-use super::{Cell, Driver, Panic, Unit};
+use super::{Cell, Driver, Panic, Unit, UnitEntrance};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::Name;
@@ -38,7 +38,12 @@ impl Seat {
         self.cell().counter.enter(|| Home::of(self)).map(Unit::new)
     }
 
-    /// The same, but `None` also once tasks are aborted: nothing that begins then could be waited for.
+    /// The way to [`enter`](Self::enter) for those who do so often.
+    pub(crate) fn entrance(&self) -> UnitEntrance {
+        UnitEntrance::of(self)
+    }
+
+    /// As [`enter`](Self::enter), but `None` also once tasks are aborted: nothing that begins then could be waited for.
     pub(super) fn enter_in_time(&self) -> Option<Unit> {
         if self.cell().abort.is_raised() { None } else { self.enter() }
     }

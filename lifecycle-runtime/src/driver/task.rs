@@ -16,13 +16,15 @@ use super::counter::Standing;
 use super::kit::Work;
 use super::token::{RunUntil, Token};
 use super::unit::Unit;
-use crate::engine::event::{Event, TaskEnd, TaskId, TaskKind};
+use super::untold::{Begun, Number};
+use crate::engine::Engine;
+use crate::engine::event::{Event, Rest, TaskEnd, TaskKind};
 use crate::model::failure::{BoxError, Cause};
 
 /// One supervised or background task.
 pub(super) struct TaskWitness {
     seat: Seat,
-    task: TaskId,
+    number: Number,
     kind: TaskKind,
     /// `None` until it has ended by itself. Most end well, and many wait for their end: the cause is in a box.
     end: Option<Result<(), Box<Cause>>>,
@@ -31,14 +33,17 @@ pub(super) struct TaskWitness {
 
 impl TaskWitness {
     /// `None` if the task comes too late, which is warned of: it must not begin.
-    pub(super) fn start(seat: &Seat, name: String, kind: TaskKind) -> Option<Self> {
+    pub(super) fn start(seat: &Seat, name: &str, kind: TaskKind) -> Option<Self> {
         let Some(unit) = seat.enter_in_time() else {
             seat.warn_of_late_task();
             return None;
         };
-        let task = seat.driver.new_task();
-        seat.send(Event::TaskStarted { owner: seat.id, task, name, kind });
-        Some(Self { seat: seat.clone(), task, kind, end: None, unit })
+        let driver = &seat.driver;
+        let (number, begun) = driver.untold.begin(seat.id, name, kind, driver.audience.may_hear_of_tasks());
+        if let Some(Begun { owner, task, name, kind }) = begun {
+            seat.send(Event::TaskStarted { owner, task, name, kind });
+        }
+        Some(Self { seat: seat.clone(), number, kind, end: None, unit })
     }
 }
 
@@ -69,7 +74,21 @@ impl Drop for TaskWitness {
             Some(Err(cause)) => TaskEnd::Failed(*cause),
         };
         let rest = self.unit.leave();
-        self.seat.send(Event::TaskEnded { owner: self.seat.id, task: self.task, end, rest });
+        let Self { seat, number, .. } = self;
+        let driver = &seat.driver;
+        let changes_nothing = matches!((&end, rest), (TaskEnd::Done, Rest::Unknown));
+        if changes_nothing && !driver.audience.may_hear_of_tasks() && driver.untold.forget(number) {
+            return;
+        }
+        seat.send(Event::TaskEnded { owner: seat.id, task: number.task, end, rest });
+    }
+}
+
+impl Begun {
+    /// Tells the engine on the way to something else.
+    pub(super) fn tell(self, engine: &mut Engine) {
+        let Self { owner, task, name, kind } = self;
+        engine.task_started(owner, task, name, kind);
     }
 }
 
@@ -122,7 +141,7 @@ impl<F: Future, W: AsRef<Token> + Witness<Result<F::Output, Panic>>> Future for 
 
 impl Seat {
     /// Spawns a supervised task, which is dropped at the resource's cut-off.
-    pub(crate) fn spawn_supervised<F>(&self, name: String, future: F)
+    pub(crate) fn spawn_supervised<F>(&self, name: &str, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -130,7 +149,7 @@ impl Seat {
     }
 
     /// Spawns a background task, which is dropped at the resource's turn.
-    pub(crate) fn spawn_background<F>(&self, name: String, future: F)
+    pub(crate) fn spawn_background<F>(&self, name: &str, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -138,14 +157,14 @@ impl Seat {
         self.spawn_task(name, TaskKind::Background, future);
     }
 
-    fn spawn_task<F>(&self, name: String, kind: TaskKind, future: F)
+    fn spawn_task<F>(&self, name: &str, kind: TaskKind, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         #[cfg(feature = "testing")]
         if self.driver.has_kit() {
-            let Some(witness) = TaskWitness::start(self, name.clone(), kind) else { return };
-            let future = self.driver.gated(self.id, Work::Task(&name), Box::pin(future));
+            let Some(witness) = TaskWitness::start(self, name, kind) else { return };
+            let future = self.driver.gated(self.id, Work::Task(name), Box::pin(future));
             self.driver.runtime().spawn(Task::new(future, witness));
             return;
         }
@@ -176,7 +195,7 @@ impl Seat {
     /// Spawns the task of a server, which ends with its notice, at once. It need not be dropped, and when somebody
     /// insists it is not work that was cut off.
     #[cfg(feature = "http")]
-    pub(crate) fn spawn_server<F>(&self, name: String, future: F)
+    pub(crate) fn spawn_server<F>(&self, name: &str, future: F)
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {

@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::catch::catch;
+use super::places::{Place, Places};
 use crate::process::lock;
 
 /// Such a flag.
@@ -22,25 +22,9 @@ pub(crate) struct Token {
     /// Set under the lock: a waiter either finds it set, or has left its waker by then. Release and acquire: what was
     /// done before the flag was raised is seen by those that find it so.
     is_raised: AtomicBool,
-    waiters: Mutex<Waiters>,
+    /// The wakers of those that wait. None is cloned, dropped or woken under the lock: they are the user's.
+    waiters: Mutex<Places<Waker>>,
 }
-
-/// The wakers of those that wait. None is cloned, dropped or woken under the lock: they are the user's.
-#[derive(Default)]
-struct Waiters {
-    places: Vec<Entry>,
-    /// The free place that is taken next.
-    free: Option<Place>,
-}
-
-/// As large as a waker: see the test.
-enum Entry {
-    Waiting(Waker),
-    Free { next: Option<Place> },
-}
-
-/// The number of a place, which begins at 1.
-type Place = NonZeroU32;
 
 /// One that waits for a token, which it does not hold. [`leave`](Self::leave) gives up its place.
 #[derive(Debug, Default)]
@@ -54,10 +38,8 @@ impl Token {
             self.is_raised.store(true, Ordering::Release);
             std::mem::take(&mut *waiters)
         };
-        for entry in waiters.places {
-            if let Entry::Waiting(waker) = entry {
-                let _ = catch(|| waker.wake());
-            }
+        for waker in waiters.into_things() {
+            let _ = catch(|| waker.wake());
         }
     }
 
@@ -92,29 +74,6 @@ impl fmt::Debug for Token {
     }
 }
 
-impl Waiters {
-    fn add(&mut self, waker: Waker) -> Place {
-        if let Some(place) = self.free {
-            if let Entry::Free { next } = std::mem::replace(self.entry(place), Entry::Waiting(waker)) {
-                self.free = next;
-            }
-            return place;
-        }
-        self.places.push(Entry::Waiting(waker));
-        let count = u32::try_from(self.places.len()).ok().and_then(Place::new);
-        count.expect("a list of so many wakers does not fit into memory")
-    }
-
-    fn remove(&mut self, place: Place) -> Entry {
-        let free = Entry::Free { next: self.free.replace(place) };
-        std::mem::replace(self.entry(place), free)
-    }
-
-    fn entry(&mut self, place: Place) -> &mut Entry {
-        &mut self.places[place.get() as usize - 1]
-    }
-}
-
 impl Waiter {
     /// Ready once the flag is raised. Each time it is pending, the waker of `cx` is woken then.
     pub(crate) fn poll(&mut self, token: &Token, cx: &Context<'_>) -> Poll<()> {
@@ -131,7 +90,7 @@ impl Waiter {
             return Poll::Ready(());
         }
         let before = match self.0 {
-            Some(place) => Some(std::mem::replace(waiters.entry(place), Entry::Waiting(waker))),
+            Some(place) => waiters.replace(place, waker),
             None => {
                 self.0 = Some(waiters.add(waker));
                 None
@@ -144,8 +103,8 @@ impl Waiter {
 
     fn will_wake(&self, token: &Token, waker: &Waker) -> bool {
         let Some(place) = self.0 else { return false };
-        let mut waiters = lock(&token.waiters);
-        !token.is_raised() && matches!(waiters.entry(place), Entry::Waiting(known) if known.will_wake(waker))
+        let waiters = lock(&token.waiters);
+        !token.is_raised() && waiters.get(place).is_some_and(|known| known.will_wake(waker))
     }
 
     /// Whether it has a place, or had one when the flag was raised.
@@ -157,7 +116,7 @@ impl Waiter {
     pub(crate) fn leave(&mut self, token: &Token) {
         let Some(place) = self.0.take() else { return };
         let mut waiters = lock(&token.waiters);
-        let before = (!token.is_raised()).then(|| waiters.remove(place));
+        let before = if token.is_raised() { None } else { waiters.remove(place) };
         drop(waiters);
         drop(before);
     }
@@ -329,7 +288,7 @@ mod tests {
         poll(&mut waiting[2], 2);
         poll(&mut waiting[0], 3);
         poll(&mut waiting[0], 3);
-        assert_eq!(lock(&token.waiters).places.len(), 2, "places are used again");
+        assert_eq!(lock(&token.waiters).len(), 2, "places are used again");
         token.raise();
         let woken = wakers.map(|woken| woken.0.load(Ordering::Relaxed));
         assert_eq!(woken, [false, false, true, true]);
@@ -359,8 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_no_larger_than_a_waker() {
-        assert_eq!(size_of::<Entry>(), size_of::<Waker>());
+    fn a_waiter_is_a_number() {
         assert_eq!(size_of::<Waiter>(), 4);
     }
 }

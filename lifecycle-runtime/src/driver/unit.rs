@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 use super::census::Census;
 #[cfg(feature = "http")]
 use super::census::Kinds;
-use super::counter::Place;
 #[cfg(feature = "http")]
 use super::counter::Standing;
+use super::counter::{Entrance, Place};
 use super::{Driver, Seat};
 use crate::engine::event::{Event, Rest};
 use crate::model::graph::Id;
@@ -20,6 +20,10 @@ pub(crate) struct Unit(
     /// `None` once it has left.
     Option<Place<Home>>,
 );
+
+/// The way to units of a resource: see [`Seat::entrance`].
+#[derive(Clone, Debug)]
+pub(crate) struct UnitEntrance(Entrance<Home>);
 
 /// Where the units of a resource belong. They do not hold the driver: the control thread does, until the end, and
 /// after that there is nobody to tell of anything.
@@ -70,6 +74,18 @@ impl Unit {
     #[cfg(feature = "http")]
     fn census(&self) -> Option<&Census> {
         Some(&self.0.as_ref()?.home().census)
+    }
+}
+
+impl UnitEntrance {
+    pub(super) fn of(seat: &Seat) -> Self {
+        Self(seat.cell().counter.entrance(|| Home::of(seat)))
+    }
+
+    /// See [`Seat::enter`].
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Unit> {
+        self.0.enter().map(Unit::new)
     }
 }
 

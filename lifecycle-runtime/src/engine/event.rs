@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::TaskName;
 use crate::model::failure::Cause;
 use crate::model::graph::Id;
 use crate::model::signal::Signal;
@@ -26,7 +27,7 @@ pub(crate) enum Event {
     /// The future of a cancelled acquisition is gone.
     AcquireDropped(Id),
     /// A task is about to be spawned for a resource.
-    TaskStarted { owner: Id, task: TaskId, name: String, kind: TaskKind },
+    TaskStarted { owner: Id, task: TaskId, name: TaskName, kind: TaskKind },
     /// A task is gone. It has left the count of what is in flight a moment before.
     TaskEnded { owner: Id, task: TaskId, end: TaskEnd, rest: Rest },
     /// The last unit that was in flight when the turn began, or came since, is gone, and none can come.

@@ -64,13 +64,13 @@ use self::shutdown::Shutdown;
 use self::slot::{Slot, State};
 use self::tasks::Task;
 use self::timers::{Timer, Timers};
-use crate::model::Name;
 use crate::model::failure::{Cause, Failure, Operation};
 use crate::model::graph::{Graph, Id};
 use crate::model::phase::{Phase, Reason};
 use crate::model::report::Outcome;
 use crate::model::signal::Signal;
 use crate::model::units::Units;
+use crate::model::{Name, TaskName};
 
 /// Progress is told this often (rules S3 and D11).
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -389,9 +389,19 @@ impl Engine {
         self.timers.set(Timer::Slot(id), limit);
     }
 
+    /// Whether something keeps the application running. A task that begins now, and ends well before the next event,
+    /// changes nothing.
+    pub(crate) fn lives_on(&self) -> bool {
+        self.phase == Phase::Running && self.has_spawned && self.has_something_to_live_for()
+    }
+
+    fn has_something_to_live_for(&self) -> bool {
+        self.body_is_alive || self.left.supervised > 0
+    }
+
     /// The application ends when nothing is left to do.
     fn advance_running(&mut self) -> bool {
-        if self.body_is_alive || self.left.supervised > 0 {
+        if self.has_something_to_live_for() {
             return false;
         }
         match self.settings.body {
@@ -405,7 +415,9 @@ impl Engine {
         true
     }
 
-    fn task_started(&mut self, owner: Id, task: TaskId, name: String, kind: TaskKind) {
+    /// As an event does, but without a look at anything else. It may come before an event at any time while the
+    /// application [lives on](Self::lives_on).
+    pub(crate) fn task_started(&mut self, owner: Id, task: TaskId, name: TaskName, kind: TaskKind) {
         if kind == TaskKind::Supervised {
             self.has_spawned = true;
             self.left.supervised += 1;

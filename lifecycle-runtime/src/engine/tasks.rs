@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 
 use super::event::{TaskId, TaskKind};
 use crate::model::TaskName;
@@ -11,8 +10,6 @@ use crate::model::TaskName;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tasks {
     tasks: HashMap<TaskId, Task, BuildHasherDefault<OfNumber>>,
-    /// The name of the task that was spawned last: many tasks of a resource have one name, and share it.
-    last_name: Option<TaskName>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,11 +19,7 @@ pub(super) struct Task {
 }
 
 impl Tasks {
-    pub(super) fn insert(&mut self, task: TaskId, name: String, kind: TaskKind) {
-        let name = match &self.last_name {
-            Some(last) if **last == *name => Arc::clone(last),
-            _ => Arc::clone(self.last_name.insert(name.into())),
-        };
+    pub(super) fn insert(&mut self, task: TaskId, name: TaskName, kind: TaskKind) {
         self.tasks.insert(task, Task { name, kind });
     }
 
@@ -84,7 +77,7 @@ mod tests {
         let mut tasks = Tasks::default();
         for id in 0..100 {
             let name = if id % 10 == 0 { "rare" } else { "often" };
-            tasks.insert(id, name.to_owned(), TaskKind::Supervised);
+            tasks.insert(id, name.into(), TaskKind::Supervised);
         }
         for id in (0..100).filter(|id| ![7, 20, 93].contains(id)) {
             assert!(tasks.remove(id).is_some() && tasks.remove(id).is_none());

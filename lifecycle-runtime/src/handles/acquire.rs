@@ -83,7 +83,7 @@ impl<R> Acquire<R> {
     /// # Cancel safety
     ///
     /// At the cut-off of the resource, or after its `drain_timeout`, the task is dropped at its next await.
-    pub fn spawn<F, Fut>(&self, name: impl Into<String>, task: F)
+    pub fn spawn<F, Fut>(&self, name: impl AsRef<str>, task: F)
     where
         F: FnOnce(Stopping) -> Fut,
         Fut: Future<Output: TaskOutput> + Send + 'static,
@@ -97,7 +97,7 @@ impl<R> Acquire<R> {
     /// [`wait`](Stopping::wait). If it has not ended by the cut-off, it is reported as stuck.
     ///
     /// For blocking work that `acquire` itself waits for, use [`run_blocking`](Self::run_blocking).
-    pub fn spawn_blocking<F, T>(&self, name: impl Into<String>, task: F)
+    pub fn spawn_blocking<F, T>(&self, name: impl AsRef<str>, task: F)
     where
         F: FnOnce(Stopping) -> T + Send + 'static,
         T: TaskOutput,
@@ -109,7 +109,7 @@ impl<R> Acquire<R> {
     ///
     /// It is dropped at the resource's turn, and the application does not stay alive for it. If it returns an error or
     /// panics before that, the application stops and exits with 1.
-    pub fn background<F>(&self, name: impl Into<String>, task: F)
+    pub fn background<F>(&self, name: impl AsRef<str>, task: F)
     where
         F: Future<Output: TaskOutput> + Send + 'static,
     {
@@ -158,12 +158,12 @@ impl<R> Acquire<R> {
     /// Dropping the future before its first poll means that `f` never begins. Dropping it later, in a `select!` too,
     /// means that `f` goes on if it has begun, and its turn waits for it as described above. What it returns is then
     /// dropped, an error included, on a thread for blocking code, before the turn ends.
-    pub async fn run_blocking<F, T>(&self, name: impl Into<String>, f: F) -> T
+    pub async fn run_blocking<F, T>(&self, name: impl AsRef<str>, f: F) -> T
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.seat.run_blocking(name.into(), f).await
+        self.seat.run_blocking(name.as_ref().to_owned(), f).await
     }
 
     /// A handle for tasks that may fail on their own, and for units of work that are not tasks (rule R2).

@@ -64,32 +64,32 @@ impl Spawner {
     /// # Cancel safety
     ///
     /// At the cut-off of the resource, or after its `drain_timeout`, the task is dropped at its next await.
-    pub fn spawn<F, Fut>(&self, name: impl Into<String>, task: F)
+    pub fn spawn<F, Fut>(&self, name: impl AsRef<str>, task: F)
     where
         F: FnOnce(Stopping) -> Fut,
         Fut: Future<Output: TaskOutput> + Send + 'static,
     {
         let task = task(self.stopping());
-        self.seat.spawn_supervised(name.into(), IntoResult::new(task));
+        self.seat.spawn_supervised(name.as_ref(), IntoResult::new(task));
     }
 
     /// Spawns a supervised task on a thread for blocking code: see
     /// [`Acquire::spawn_blocking`](crate::Acquire::spawn_blocking).
-    pub fn spawn_blocking<F, T>(&self, name: impl Into<String>, task: F)
+    pub fn spawn_blocking<F, T>(&self, name: impl AsRef<str>, task: F)
     where
         F: FnOnce(Stopping) -> T + Send + 'static,
         T: TaskOutput,
     {
         let stopping = self.stopping();
-        self.seat.spawn_blocking(name.into(), move || task(stopping).into_result());
+        self.seat.spawn_blocking(name.as_ref(), move || task(stopping).into_result());
     }
 
     /// Spawns a background task: see [`Acquire::background`](crate::Acquire::background).
-    pub fn background<F>(&self, name: impl Into<String>, task: F)
+    pub fn background<F>(&self, name: impl AsRef<str>, task: F)
     where
         F: Future<Output: TaskOutput> + Send + 'static,
     {
-        self.seat.spawn_background(name.into(), IntoResult::new(task));
+        self.seat.spawn_background(name.as_ref(), IntoResult::new(task));
     }
 
     /// The notice of the resource's turn (rule R3).

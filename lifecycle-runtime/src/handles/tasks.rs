@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::never::Never;
-use crate::driver::{Seat, Unit};
+use crate::driver::{Seat, Unit, UnitEntrance};
 use crate::model::failure::BoxError;
 use crate::model::units::Units;
 
@@ -108,11 +108,12 @@ impl<F: Future<Output: TaskOutput>> Future for IntoResult<F> {
 #[derive(Clone, Debug)]
 pub struct Tasks {
     pub(crate) seat: Seat,
+    entrance: UnitEntrance,
 }
 
 impl Tasks {
     pub(crate) fn new(seat: &Seat) -> Self {
-        Self { seat: seat.clone() }
+        Self { seat: seat.clone(), entrance: seat.entrance() }
     }
 
     /// Spawns `future`, and counts it until it is gone.
@@ -135,7 +136,7 @@ impl Tasks {
     #[must_use = "the unit is counted for as long as the guard lives"]
     #[inline]
     pub fn guard(&self) -> Option<Guard> {
-        self.seat.enter().map(|unit| Guard { _unit: unit })
+        self.entrance.enter().map(|unit| Guard { _unit: unit })
     }
 
     /// How many units are in flight: the tasks of this resource, including supervised ones, its guards, and its

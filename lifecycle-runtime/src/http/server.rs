@@ -306,7 +306,7 @@ impl HttpServer {
         seat.spawn(hear(stopping.clone(), Arc::clone(&server)));
         let bound = Bound { file: listener.file().and_then(SocketFile::at), listener };
         let accept = accept(bound, make, server, places, stopping);
-        seat.spawn_server("server".into(), accept);
+        seat.spawn_server("server", accept);
     }
 }
 

@@ -129,7 +129,7 @@ async fn acquire(seat: Seat) -> Result<Instance> {
     let spec = spec(seat.id);
     for (index, &Task { life, drain, .. }) in spec.tasks.iter().enumerate() {
         let notice = Stopping::of_turn(&seat);
-        seat.spawn_supervised(format!("t{index}"), act(life, drain, Some(notice)));
+        seat.spawn_supervised(&format!("t{index}"), act(life, drain, Some(notice)));
     }
     end(spec.acquire).await?;
     Ok(Arc::new(Simulated))

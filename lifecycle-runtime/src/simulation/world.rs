@@ -539,7 +539,7 @@ impl World<'_> {
         self.tasks.insert(task, (id, index));
         let name = format!("t{index}");
         self.tell(
-            Event::TaskStarted { owner: id, task, name, kind: TaskKind::Supervised },
+            Event::TaskStarted { owner: id, task, name: name.into(), kind: TaskKind::Supervised },
             Some(Seen::TaskStarted(id)),
         );
         if let Some((takes, end)) = self.scenario.resources[id].tasks[index].life {

@@ -249,7 +249,7 @@ impl Kit for Director {
                 return;
             }
             Input::TaskStarted { task, name, .. } => {
-                self.state().tasks.insert(*task, name.clone());
+                self.state().tasks.insert(*task, name.to_string());
                 return;
             }
             Input::Acquired(id) => Kind::Acquired(name(*id)),
