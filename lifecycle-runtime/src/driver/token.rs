@@ -61,6 +61,7 @@ impl Token {
         }
     }
 
+    #[inline]
     pub(crate) fn is_raised(&self) -> bool {
         self.is_raised.load(Ordering::Acquire)
     }
@@ -81,6 +82,7 @@ impl Token {
 }
 
 impl AsRef<Self> for Token {
+    #[inline]
     fn as_ref(&self) -> &Self {
         self
     }
@@ -149,6 +151,7 @@ impl Waiter {
     }
 
     /// Whether it has a place, or had one when the flag was raised.
+    #[inline]
     fn is_waiting(&self) -> bool {
         self.0.is_some()
     }
