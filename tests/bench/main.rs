@@ -20,6 +20,7 @@ mod peers;
 mod rounds;
 mod series;
 mod spawn;
+#[cfg(feature = "start_stop")]
 mod start_stop;
 mod table;
 
@@ -65,11 +66,13 @@ pub(crate) const PARTS: &[Part] = &[
     },
     #[cfg(unix)]
     Part { name: "resources", about: "the build of many resources", measure: build::measure_resources },
+    #[cfg(feature = "start_stop")]
     Part {
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",
         measure: start_stop::measure,
     },
+    #[cfg(feature = "start_stop")]
     Part {
         name: "start_stop_logged",
         about: "the same with a subscriber that writes every line and throws it away",

@@ -171,6 +171,7 @@ impl SeatToken {
     }
 
     #[cfg(feature = "http")]
+    #[inline]
     pub(crate) fn is_raised(&self) -> bool {
         self.as_ref().is_raised()
     }
@@ -193,6 +194,7 @@ impl SeatToken {
 }
 
 impl AsRef<Token> for SeatToken {
+    #[inline]
     fn as_ref(&self) -> &Token {
         let cell = || self.driver.cell(self.id as Id);
         match self.which {

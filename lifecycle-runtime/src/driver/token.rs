@@ -43,6 +43,7 @@ impl Token {
         }
     }
 
+    #[inline]
     pub(crate) fn is_raised(&self) -> bool {
         self.is_raised.load(Ordering::Acquire)
     }
@@ -63,6 +64,7 @@ impl Token {
 }
 
 impl AsRef<Self> for Token {
+    #[inline]
     fn as_ref(&self) -> &Self {
         self
     }
@@ -108,6 +110,7 @@ impl Waiter {
     }
 
     /// Whether it has a place, or had one when the flag was raised.
+    #[inline]
     fn is_waiting(&self) -> bool {
         self.0.is_some()
     }

@@ -14,12 +14,13 @@ use tower_service::Service;
 use tracing::debug;
 
 use super::TARGET;
-use super::exchange::{Exchanges, Notices};
+use super::exchange::Exchanges;
 use super::handshake::shake_hands;
 use super::ledger::{Connection, Look, Stage};
 use super::limits::{FIRST_BYTE, IDLE_GRACE, Limits};
 use super::listener::Listener;
 use super::make::Make;
+use super::notices::Notices;
 use super::places::Place;
 use super::protocols::{Conversation, Opening, Protocols, StreamExecutor};
 use super::request_body::RequestBody;
@@ -54,8 +55,11 @@ impl Server {
         M: Make<L>,
     {
         let Some(unit) = self.seat.enter() else { return };
-        let (server, connection, socket) =
-            (Arc::clone(self), Connection::new(unit), Socket::new(self.limits.write_timeout));
+        let (server, connection, socket) = (
+            Arc::clone(self),
+            Connection::new(unit, &self.notices, self.limits.max_connection_age),
+            Socket::new(self.limits.write_timeout),
+        );
         let abort = self.seat.abort();
         self.seat.spawn(async move {
             let serve = async {
@@ -104,13 +108,7 @@ impl Server {
             }
         };
         let stream = socket.open(io, connection);
-        let exchanges = Exchanges {
-            service,
-            peer,
-            connection: Arc::clone(connection),
-            old: self.limits.max_connection_age.and_then(retirement::end_of),
-            notices: Arc::clone(&self.notices),
-        };
+        let exchanges = Exchanges { service, peer, connection: Arc::clone(connection) };
         let patience = self.talk(stream, exchanges, connection, socket).await;
         // An upgraded connection lives on in its handler, and still belongs to this resource.
         socket.is_gone().await;
@@ -136,8 +134,8 @@ impl Server {
     {
         let executor = StreamExecutor { seat: self.seat.clone(), connection: Arc::clone(connection) };
         let leaving = self.seat.leaving();
-        let is_young = exchanges.old.is_none();
-        let mut retirement = pin!(retirement::is_due(&self.seat, exchanges.old));
+        let is_young = connection.old.is_none();
+        let mut retirement = pin!(retirement::is_due(&self.seat, connection.old));
         let (protocols, ping) = (&self.protocols, self.limits.keep_alive_ping);
         let mut http =
             pin!(Conversation::new(Opening { protocols, ping, streams: executor, stream, exchanges }));

@@ -117,22 +117,22 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let Self { ref connection, kind, is_streaming, stream } = *self;
         match stream {
-            None => end(&mut connection.lock(), kind, is_streaming),
+            None => end(connection, &mut connection.lock(), kind, is_streaming),
             Some(waits) => connection.step(|ledger| {
                 ledger.http2.change(waits, WaitsFor::Handler);
-                end(ledger, kind, is_streaming);
+                end(connection, ledger, kind, is_streaming);
             }),
         }
     }
 }
 
 /// A request has ended.
-fn end(ledger: &mut Ledger, kind: Kind, is_streaming: bool) {
+fn end(connection: &Connection, ledger: &mut Ledger, kind: Kind, is_streaming: bool) {
     ledger.active -= 1;
     ledger.streaming -= usize::from(is_streaming);
     ledger.streams -= usize::from(kind == Kind::Stream);
     match kind {
-        Kind::Request => ledger.hand_on(),
+        Kind::Request => connection.hand_on(ledger),
         Kind::Stream | Kind::Upgrade => ledger.endless -= 1,
     }
     // The last request counts as one until it is flushed, so that nothing changes yet.
@@ -166,10 +166,11 @@ pub(super) struct Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.connection.step(|ledger| {
+        let Self { ref connection, is_debt } = *self;
+        connection.step(|ledger| {
             ledger.http2.pieces -= 1;
-            if self.is_debt {
-                ledger.hand_on();
+            if is_debt {
+                connection.hand_on(ledger);
             }
         });
     }

@@ -5,53 +5,23 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
-use http::{Extensions, Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::Peer;
 use super::debts::Exchange;
 use super::ledger::Connection;
 use super::request_body::RequestBody;
-use super::response::{ResponseBody, close_after, has_known_end, is_endless};
+use super::response::{ResponseBody, close_after, is_endless, known_length};
 use super::upgrade::Upgrade;
-use crate::driver::{CatchPanic, Panic, Seat, SeatToken};
-use crate::handles::stopping::Stopping;
+use crate::driver::{CatchPanic, Panic, Seat};
 use crate::model::failure::BoxError;
-
-/// What every request of a server is given.
-#[derive(Debug)]
-pub(super) struct Notices {
-    pub(super) stopping: Stopping,
-    /// What the extensions of every request begin with: see [`extensions`].
-    pub(super) extensions: Extensions,
-    /// Clients are asked to leave.
-    pub(super) leaving: SeatToken,
-    pub(super) idle_body_timeout: Option<Duration>,
-    /// Handlers run to their end, in tasks of this resource.
-    pub(super) finisher: Option<Seat>,
-}
-
-/// Extensions with the notice, and with room for what a router adds: to copy a map is cheaper than to let it grow.
-pub(super) fn extensions(stopping: Stopping) -> Extensions {
-    let mut extensions = Extensions::new();
-    extensions.insert(stopping);
-    // A map has room for three things, or for seven.
-    extensions.insert(0_u8);
-    extensions.insert(0_u16);
-    extensions.insert(0_u32);
-    extensions.remove::<u8>();
-    extensions.remove::<u16>();
-    extensions.remove::<u32>();
-    extensions
-}
 
 /// The user's service, as hyper calls it for one connection.
 #[derive(Debug)]
@@ -59,9 +29,6 @@ pub(super) struct Exchanges<S, A> {
     pub(super) service: S,
     pub(super) peer: A,
     pub(super) connection: Arc<Connection>,
-    /// When the connection is old, and its client is asked to leave.
-    pub(super) old: Option<Instant>,
-    pub(super) notices: Arc<Notices>,
 }
 
 impl<S, A, B> hyper::service::Service<Request<Incoming>> for Exchanges<S, A>
@@ -73,149 +40,156 @@ where
 {
     type Response = Response<ResponseBody<B>>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = Responding<S, S::Future, B>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let exchange = Exchange::begin(&self.connection, request.body().size_hint().exact());
-        let notices = &self.notices;
+        let notices = &self.connection.notices;
+        let (mut parts, incoming) = request.into_parts();
+        let exchange = Exchange::begin(&self.connection, incoming.size_hint().exact());
         // hyper puts it there if the client asks for an upgrade.
-        let asks_for_upgrade = request.extensions().get::<OnUpgrade>().is_some();
+        let asks_for_upgrade = parts.extensions.get::<OnUpgrade>().is_some();
         let upgrade = asks_for_upgrade.then(Arc::<Upgrade>::default);
-        let mut request = request.map(|incoming| RequestBody::new(incoming, notices.idle_body_timeout));
-        let extensions = request.extensions_mut();
-        extensions.extend(notices.extensions.clone());
+        parts.extensions.extend(notices.extensions.clone());
         if let Some(upgrade) = &upgrade {
-            extensions.insert(notices.stopping.holding(Arc::clone(upgrade)));
+            parts.extensions.insert(notices.stopping.holding(Arc::clone(upgrade)));
         }
-        extensions.insert(Peer(self.peer.clone()));
-        let call = Call {
-            exchange: Some(exchange),
-            upgrade,
-            is_connect: request.method() == Method::CONNECT,
-            version: request.version(),
-            old: self.old,
-            notices: Arc::clone(notices),
-        };
+        parts.extensions.insert(Peer(self.peer.clone()));
+        let (is_connect, version) = (parts.method == Method::CONNECT, parts.version);
+        let call = Call { exchange, upgrade, is_connect, version };
+        let body = RequestBody::new(incoming, notices.idle_body_timeout);
+        let request = Request::from_parts(parts, body);
         let service = self.service.clone();
         match &notices.finisher {
             Some(seat) => {
-                let answer = Answer::waits(service, request);
-                Box::pin(finish(seat.clone(), Respond { answer, call }))
+                let responding = Responding::waits(service, request, call);
+                Responding::Elsewhere { finished: Box::pin(finish(seat.clone(), responding)) }
             }
             // It runs in a task of its own, and its panics are to end that.
-            None if call.version == Version::HTTP_2 => {
-                let answer = Answer::waits(service, request);
-                Box::pin(Respond { answer, call })
-            }
-            None => Box::pin(Respond { answer: Answer::begin(service, request), call }),
+            None if version == Version::HTTP_2 => Responding::waits(service, request, call),
+            None => Responding::begin(service, request, call),
         }
     }
 }
 
-/// What goes with one request.
-struct Call {
-    /// Until its response has begun.
-    exchange: Option<Exchange>,
+/// The same for HTTP/2, whose streams are tasks of their own: a task that holds its response in a box is moved for less
+/// when it is made.
+#[derive(Debug)]
+pub(super) struct Boxed<X>(pub(super) X);
+
+impl<X> hyper::service::Service<Request<Incoming>> for Boxed<X>
+where
+    X: hyper::service::Service<Request<Incoming>, Future: Send + 'static>,
+{
+    type Response = X::Response;
+    type Error = X::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<X::Response, X::Error>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        Box::pin(self.0.call(request))
+    }
+}
+
+/// What goes with one request, until its response has begun.
+pub(super) struct Call {
+    exchange: Exchange,
     upgrade: Option<Arc<Upgrade>>,
     is_connect: bool,
     version: Version,
-    old: Option<Instant>,
-    notices: Arc<Notices>,
 }
 
 pin_project! {
-    /// Calls the service, and looks at its response. An `async fn` would keep what it is given twice.
-    struct Respond<S, F> {
-        // Dropped before the exchange, so that the request is under way until all of it is gone.
-        #[pin]
-        answer: Answer<S, F>,
-        call: Call,
-    }
-}
-
-pin_project! {
-    #[project = ProjectedAnswer]
-    enum Answer<S, F> {
+    /// Calls the service, and looks at its response. An `async fn` would keep what it is given twice, and an enum in a
+    /// struct is moved once more while it is made: a request and a future are large.
+    #[project = ProjectedResponding]
+    pub(super) enum Responding<S, F, B> {
         // The service is not ready yet.
-        Waits { service: S, request: Option<Request<RequestBody>> },
-        Comes { #[pin] future: F },
-        Fails { error: Option<BoxError> },
+        Waits { service: S, request: Option<Request<RequestBody>>, call: Option<Call> },
+        Comes {
+            // Dropped before the exchange, so that the request is under way until all of it is gone.
+            #[pin]
+            future: F,
+            call: Option<Call>,
+        },
+        Fails { error: Option<BoxError>, call: Call },
+        // In a task of its own.
+        Elsewhere { finished: Pin<Box<dyn Future<Output = Answered<B>> + Send>> },
     }
 }
 
-impl<S: Service<Request<RequestBody>, Error: Into<BoxError>>> Answer<S, S::Future> {
-    fn waits(service: S, request: Request<RequestBody>) -> Self {
-        Self::Waits { service, request: Some(request) }
+type Answered<B> = Result<Response<ResponseBody<B>>, BoxError>;
+
+impl<S: Service<Request<RequestBody>, Error: Into<BoxError>>, B> Responding<S, S::Future, B> {
+    fn waits(service: S, request: Request<RequestBody>, call: Call) -> Self {
+        Self::Waits { service, request: Some(request), call: Some(call) }
     }
 
     /// Calls the service at once if it is ready: most are, and a request is moved less often. One that is not is asked
     /// again by the task, which is then woken.
-    fn begin(mut service: S, request: Request<RequestBody>) -> Self {
+    #[inline]
+    fn begin(mut service: S, request: Request<RequestBody>, call: Call) -> Self {
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Self::Comes { future: service.call(request) },
-            Poll::Ready(Err(error)) => Self::Fails { error: Some(error.into()) },
-            Poll::Pending => Self::waits(service, request),
+            Poll::Ready(Ok(())) => Self::Comes { future: service.call(request), call: Some(call) },
+            Poll::Ready(Err(error)) => Self::Fails { error: Some(error.into()), call },
+            Poll::Pending => Self::waits(service, request, call),
         }
     }
 }
 
-impl<S, B> Future for Respond<S, S::Future>
+impl<S, B> Future for Responding<S, S::Future, B>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body,
 {
-    type Output = Result<Response<ResponseBody<B>>, BoxError>;
+    type Output = Answered<B>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered<B>> {
         loop {
-            match this.answer.as_mut().project() {
-                ProjectedAnswer::Waits { service, request } => {
+            match self.as_mut().project() {
+                ProjectedResponding::Waits { service, request, call } => {
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
                     let request = request.take().expect("a future is not polled after it is ready");
-                    let future = service.call(request);
-                    this.answer.set(Answer::Comes { future });
+                    let (future, call) = (service.call(request), call.take());
+                    self.set(Self::Comes { future, call });
                 }
-                ProjectedAnswer::Comes { future } => {
+                ProjectedResponding::Comes { future, call } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    return Poll::Ready(Ok(this.call.answered_with(response)));
+                    let call = call.take().expect("a future is not polled after it is ready");
+                    return Poll::Ready(Ok(call.answered_with(response)));
                 }
-                ProjectedAnswer::Fails { error } => {
+                ProjectedResponding::Fails { error, call: _ } => {
                     return Poll::Ready(Err(error.take().expect("a future is not polled after it is ready")));
                 }
+                ProjectedResponding::Elsewhere { finished } => return finished.as_mut().poll(cx),
             }
         }
     }
 }
 
 impl Call {
-    fn answered_with<B: Body>(&mut self, mut response: Response<B>) -> Response<ResponseBody<B>> {
-        let mut exchange = self.exchange.take().expect("a request is answered once");
-        let is_upgrade = is_upgrade(self.is_connect, &response);
+    fn answered_with<B: Body>(self, mut response: Response<B>) -> Response<ResponseBody<B>> {
+        let Self { mut exchange, upgrade, is_connect, version } = self;
+        let is_upgrade = is_upgrade(is_connect, &response);
+        let length = known_length(&response);
         if is_upgrade {
             exchange.is_upgrade();
-            if let Some(upgrade) = &self.upgrade {
+            if let Some(upgrade) = &upgrade {
                 upgrade.happens(exchange.connection());
             }
-        } else if is_endless(&response) {
+        } else if is_endless(&response, length) {
             exchange.is_endless();
         }
-        if !is_upgrade && !has_known_end(&response) {
+        if !is_upgrade && length.is_none() {
             exchange.has_no_known_end();
         }
-        let is_old = self.old.is_some_and(|old| old <= Instant::now());
-        if !is_upgrade && (is_old || self.notices.leaving.is_raised()) {
-            close_after(self.version, &mut response);
+        if !is_upgrade && exchange.connection().is_to_leave() {
+            close_after(version, &mut response);
         }
         response.map(|body| ResponseBody::new(body, exchange))
     }
 }
 
 /// Runs a handler in a task of its own. It goes on to its end when its client has left, when hyper drops this future.
-async fn finish<B>(
-    seat: Seat,
-    respond: impl Future<Output = Result<Response<ResponseBody<B>>, BoxError>> + Send + 'static,
-) -> Result<Response<ResponseBody<B>>, BoxError>
+async fn finish<B>(seat: Seat, respond: impl Future<Output = Answered<B>> + Send + 'static) -> Answered<B>
 where
     B: Send + 'static,
 {

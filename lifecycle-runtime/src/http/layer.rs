@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::response::{close_after, is_endless};
+use super::response::{close_after, is_endless, known_length};
 use crate::driver::counter::Standing;
 use crate::driver::{KnownUnit, Seat, SeatToken};
 use crate::engine::event::Event;
@@ -75,7 +75,7 @@ impl<S> Layer<S> for InFlight {
     type Service = InFlightService<S>;
 
     fn layer(&self, service: S) -> InFlightService<S> {
-        InFlightService { service, leaving: self.seat.leaving(), seat: self.seat.clone() }
+        InFlightService { service, seat: self.seat.clone() }
     }
 }
 
@@ -84,7 +84,6 @@ impl<S> Layer<S> for InFlight {
 pub struct InFlightService<S> {
     service: S,
     seat: Seat,
-    leaving: SeatToken,
 }
 
 impl<S, Q, B> Service<Request<Q>> for InFlightService<S>
@@ -101,7 +100,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let (version, leaving) = (request.version(), self.leaving.clone());
+        let (version, leaving) = (request.version(), self.seat.leaving());
         let Some(unit) = self.seat.enter() else {
             return InFlightFuture { response: None, unit: None, version, leaving };
         };
@@ -147,7 +146,7 @@ where
         if is_leaving && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             close_after(*this.version, &mut response);
         }
-        if is_endless(&response) {
+        if is_endless(&response, known_length(&response)) {
             this.unit.iter_mut().for_each(excuse);
         }
         Poll::Ready(Ok(response.map(|body| InFlightBody { body: Some(body), unit: this.unit.take() })))

@@ -3,8 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Context;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::framing::Framing;
+use super::notices::Notices;
+use super::retirement;
 use super::streams::{Pace, Streams};
 use crate::driver::counter::Standing;
 use crate::driver::{KnownUnit, Panic, Unit, lock};
@@ -18,6 +23,11 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub(super) struct Connection {
     ledger: Mutex<Ledger>,
+    pub(super) notices: Arc<Notices>,
+    /// When it is old, and its client is asked to leave.
+    pub(super) old: Option<Instant>,
+    /// One of the debts is that something complete was not flushed yet. It changes under the lock.
+    owes_flush: AtomicBool,
     /// Its task is about to look: nobody need wake it. Just a hint, hence `Relaxed`: the lock decides who comes first.
     will_look: AtomicBool,
 }
@@ -82,13 +92,11 @@ pub(super) struct Ledger {
     pub(super) debts: usize,
     /// Responses that have begun and whose end is not known.
     pub(super) streaming: usize,
-    /// One of the debts is that something complete was not flushed yet.
-    owes_flush: bool,
     pub(super) http2: Streams,
 }
 
 impl Connection {
-    pub(super) fn new(unit: Unit) -> Arc<Self> {
+    pub(super) fn new(unit: Unit, notices: &Arc<Notices>, max_age: Option<Duration>) -> Arc<Self> {
         let mut ledger = Ledger {
             unit: unit.known_as(Units { idle: 1, ..Units::default() }),
             standing: Standing::Counts,
@@ -103,11 +111,16 @@ impl Connection {
             handlers: 0,
             debts: 0,
             streaming: 0,
-            owes_flush: false,
             http2: Streams::default(),
         };
         ledger.balance();
-        Arc::new(Self { ledger: Mutex::new(ledger), will_look: AtomicBool::new(false) })
+        Arc::new(Self {
+            ledger: Mutex::new(ledger),
+            notices: Arc::clone(notices),
+            old: max_age.and_then(retirement::end_of),
+            owes_flush: AtomicBool::new(false),
+            will_look: AtomicBool::new(false),
+        })
     }
 
     /// Its task goes on, and will look then: it need not be woken before.
@@ -127,6 +140,11 @@ impl Connection {
         Look { stage, requests, is_streaming: stage == Stage::Busy && streaming > 0, pace }
     }
 
+    /// Its client is asked to leave with the next response of HTTP/1.
+    pub(super) fn is_to_leave(&self) -> bool {
+        self.notices.leaving.is_raised() || self.old.is_some_and(|old| old <= Instant::now())
+    }
+
     /// How many requests it has had.
     pub(super) fn requests(&self) -> u64 {
         self.lock().requests
@@ -134,10 +152,7 @@ impl Connection {
 
     /// What it speaks, by its first bytes; `None` as long as these may still become the preface of HTTP/2.
     pub(super) fn protocol(&self) -> Option<Protocol> {
-        match self.lock().preface {
-            None => Some(Protocol::Http1),
-            Some(read) => (read == PREFACE.len()).then_some(Protocol::Http2),
-        }
+        self.lock().protocol()
     }
 
     /// Whether nothing is being answered, and everything was written out.
@@ -146,14 +161,12 @@ impl Connection {
         ledger.active == 0 && ledger.debts == 0
     }
 
-    /// These bytes came from the peer.
-    pub(super) fn has_read(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
+    /// These bytes came from the peer. Returns what it speaks, if that is known by now. With HTTP/2, it need not know of
+    /// more bytes.
+    pub(super) fn has_read(&self, bytes: &[u8]) -> Option<Protocol> {
         let mut ledger = self.lock();
         if ledger.stage == Stage::Http2 {
-            return;
+            return Some(Protocol::Http2);
         }
         let is_empty = ledger.framing.read(bytes);
         ledger.preface = ledger.preface.and_then(|read| {
@@ -168,13 +181,22 @@ impl Connection {
             (Stage::New | Stage::Head | Stage::Idle, _) => Stage::Head,
             (stage @ (Stage::Busy | Stage::Http2), _) => stage,
         };
+        ledger.protocol()
     }
 
-    /// Everything that was to be written was written.
+    /// Everything that was to be written was written. hyper flushes far more often than anything is owed: what is handed
+    /// on is handed on by the task that flushes it, or before that task is woken, so it is seen here without the lock.
+    #[inline]
     pub(super) fn has_flushed(&self) {
+        if self.owes_flush.load(Ordering::Relaxed) {
+            self.settle();
+        }
+    }
+
+    fn settle(&self) {
         let mut ledger = self.lock();
-        if ledger.owes_flush {
-            ledger.owes_flush = false;
+        if self.owes_flush.load(Ordering::Relaxed) {
+            self.owes_flush.store(false, Ordering::Relaxed);
             ledger.debts -= 1;
             // With other debts, it is what it was.
             if ledger.debts == 0 {
@@ -247,6 +269,14 @@ impl Connection {
         ledger.balance();
     }
 
+    /// Something was handed on, and has to be flushed. One flush is enough for all. It was a debt, and one is left.
+    pub(super) fn hand_on(&self, ledger: &mut Ledger) {
+        if self.owes_flush.load(Ordering::Relaxed) {
+            ledger.debts -= 1;
+        }
+        self.owes_flush.store(true, Ordering::Relaxed);
+    }
+
     /// Nobody panics while holding the lock, and what is behind it is whole between any two statements.
     pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
         lock(&self.ledger)
@@ -266,6 +296,13 @@ impl Ledger {
         }
     }
 
+    fn protocol(&self) -> Option<Protocol> {
+        match self.preface {
+            None => Some(Protocol::Http1),
+            Some(read) => (read == PREFACE.len()).then_some(Protocol::Http2),
+        }
+    }
+
     /// What the connection is, for people.
     fn units(&self) -> Units {
         // What is left of complete responses is not told apart by request.
@@ -273,12 +310,5 @@ impl Ledger {
         let upgraded = self.handlers.max(usize::from(self.is_upgraded));
         let is_idle = requests + self.streams + upgraded == 0;
         Units { requests, streams: self.streams, upgraded, idle: usize::from(is_idle), ..Units::default() }
-    }
-
-    /// Something was handed on, and has to be flushed. One flush is enough for all. It was a debt, and one is left.
-    pub(super) fn hand_on(&mut self) {
-        if std::mem::replace(&mut self.owes_flush, true) {
-            self.debts -= 1;
-        }
     }
 }

@@ -215,6 +215,7 @@ mod limits;
 mod listener;
 mod make;
 mod make_service;
+mod notices;
 mod patience;
 mod places;
 mod protocols;

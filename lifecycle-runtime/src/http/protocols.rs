@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper::service::HttpService;
+use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::exchange::Boxed;
 use super::ledger::{Connection, Protocol};
 use super::socket::Stream;
 use super::timer::TaskTimer;
@@ -66,7 +68,7 @@ impl fmt::Debug for Protocols {
 }
 
 type Http1<Io, X> = http1::UpgradeableConnection<TokioIo<Stream<Io>>, X>;
-type Http2<Io, X> = http2::Connection<TokioIo<Stream<Io>>, X, StreamExecutor>;
+type Http2<Io, X> = http2::Connection<TokioIo<Stream<Io>>, Boxed<X>, StreamExecutor>;
 type Served<O, Io, X> = Conversation<O, Http1<Io, X>, Http2<Io, X>>;
 
 pin_project! {
@@ -88,11 +90,11 @@ pub(super) struct Opening<'a, Io, X> {
     pub(super) exchanges: X,
 }
 
-impl<'a, Io, X> Served<Opening<'a, Io, X>, Io, X>
+impl<'a, Io, X, B> Served<Opening<'a, Io, X>, Io, X>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    X: HttpService<Incoming, ResBody: Send + 'static, Error: Into<BoxError>, Future: Send + 'static>,
-    X::ResBody: Body<Data: Send, Error: Into<BoxError>>,
+    X: Service<Request<Incoming>, Response = Response<B>, Error = BoxError, Future: Send + 'static>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn new(opening: Opening<'a, Io, X>) -> Self {
         Self::Unknown { opening: Some(opening) }
@@ -108,11 +110,11 @@ where
     }
 }
 
-impl<Io, X> Future for Served<Opening<'_, Io, X>, Io, X>
+impl<Io, X, B> Future for Served<Opening<'_, Io, X>, Io, X>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    X: HttpService<Incoming, ResBody: Send + 'static, Error: Into<BoxError>, Future: Send + 'static>,
-    X::ResBody: Body<Data: Send, Error: Into<BoxError>>,
+    X: Service<Request<Incoming>, Response = Response<B>, Error = BoxError, Future: Send + 'static>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<(), BoxError>;
 
@@ -135,11 +137,11 @@ where
     }
 }
 
-impl<Io, X> Opening<'_, Io, X>
+impl<Io, X, B> Opening<'_, Io, X>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    X: HttpService<Incoming, ResBody: Send + 'static, Error: Into<BoxError>, Future: Send + 'static>,
-    X::ResBody: Body<Data: Send, Error: Into<BoxError>>,
+    X: Service<Request<Incoming>, Response = Response<B>, Error = BoxError, Future: Send + 'static>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn begin<O>(self, protocol: Protocol) -> Served<O, Io, X> {
         let Self { protocols, ping, streams, stream, exchanges } = self;
@@ -150,7 +152,7 @@ where
                 Conversation::Http1 { connection }
             }
             Protocol::Http2 => {
-                let connection = protocols.http2(streams, ping).serve_connection(io, exchanges);
+                let connection = protocols.http2(streams, ping).serve_connection(io, Boxed(exchanges));
                 Conversation::Http2 { connection }
             }
         }

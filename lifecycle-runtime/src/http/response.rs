@@ -42,15 +42,15 @@ pub struct Endless;
 /// Whether a response says that it has no end. Such a response is not unfinished, however long it lasts (rule E1). That
 /// its length is unknown says nothing: so it is of every response that is compressed on the way. One whose length is known
 /// has an end, whatever its type.
-pub(super) fn is_endless<B: Body>(response: &Response<B>) -> bool {
+pub(super) fn is_endless<B: Body>(response: &Response<B>, known_length: Option<u64>) -> bool {
     let is_marked = || response.extensions().get::<Endless>().is_some();
-    let is_of_type = || !has_known_end(response) && is_of_an_endless_type(response.headers());
+    let is_of_type = || known_length.is_none() && is_of_an_endless_type(response.headers());
     !response.body().is_end_stream() && (is_marked() || is_of_type())
 }
 
-/// Whether the length of a response is known from its beginning.
-pub(super) fn has_known_end<B: Body>(response: &Response<B>) -> bool {
-    response.body().size_hint().exact().is_some()
+/// The length of the body of a response, if it is known from its beginning.
+pub(super) fn known_length<B: Body>(response: &Response<B>) -> Option<u64> {
+    response.body().size_hint().exact()
 }
 
 fn is_of_an_endless_type(headers: &HeaderMap) -> bool {
@@ -85,13 +85,15 @@ pin_project! {
         body: B,
         // The last piece takes it along.
         exchange: Option<Exchange>,
+        // The last frame was the last one: to ask the body again would cost a call.
+        is_at_end: bool,
     }
 }
 
 impl<B> ResponseBody<B> {
     pub(super) fn new(body: B, mut exchange: Exchange) -> Self {
         exchange.waits_for_client();
-        Self { body, exchange: Some(exchange) }
+        Self { body, exchange: Some(exchange), is_at_end: false }
     }
 
     /// Nobody waits for it any more.
@@ -116,12 +118,13 @@ impl<B: Body> Body for ResponseBody<B> {
             return Poll::Pending;
         };
         let is_last = this.body.is_end_stream();
+        *this.is_at_end = is_last;
         let chunk = |data| Chunk { data, piece: Exchange::hand_on(this.exchange, is_last) };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_at_end || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

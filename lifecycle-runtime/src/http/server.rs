@@ -12,12 +12,12 @@ use tracing::debug;
 
 use super::TARGET;
 use super::connection::Server;
-use super::exchange::{Notices, extensions};
 use super::heard::all_that_has_arrived;
 use super::ledger::Protocol;
 use super::limits::{Limits, default_max_connections, longest_queue};
 use super::listener::{Listener, is_of_one_connection};
 use super::make::{Make, Same};
+use super::notices::{Notices, extensions};
 use super::places::Places;
 use super::protocols::{Protocols, StreamExecutor};
 use super::request_body::RequestBody;

@@ -50,6 +50,8 @@ struct Open<Io> {
     /// What was read while hyper did not ask for it.
     ahead: Vec<u8>,
     connection: Arc<Connection>,
+    /// The connection need not know what else is read.
+    is_http2: bool,
     /// The write side is shut.
     is_shut: bool,
     /// The peer has ended.
@@ -71,7 +73,8 @@ impl<Io> Socket<Io> {
     {
         let is_write_vectored = io.is_write_vectored();
         let (ahead, connection) = (Vec::new(), Arc::clone(connection));
-        self.lock().open = Some(Open { io, ahead, connection, is_shut: false, has_ended: false });
+        self.lock().open =
+            Some(Open { io, ahead, connection, is_http2: false, is_shut: false, has_ended: false });
         Stream { socket: Arc::clone(self), is_write_vectored }
     }
 
@@ -153,13 +156,21 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     }
 }
 
+impl<Io> Open<Io> {
+    fn has_read(&mut self, bytes: &[u8]) {
+        if !self.is_http2 && !bytes.is_empty() {
+            self.is_http2 = self.connection.has_read(bytes) == Some(Protocol::Http2);
+        }
+    }
+}
+
 impl<Io: AsyncRead + Unpin> Open<Io> {
     /// Reads a piece, keeps it for later, and returns whether it was anything but the end.
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut bytes = [MaybeUninit::uninit(); 1024];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
-        self.connection.has_read(buffer.filled());
+        self.has_read(buffer.filled());
         self.ahead.extend_from_slice(buffer.filled());
         self.has_ended |= buffer.filled().is_empty();
         Poll::Ready(Ok(!buffer.filled().is_empty()))
@@ -248,7 +259,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Stream<Io> {
             }
             let before = buffer.filled().len();
             ready!(Pin::new(&mut open.io).poll_read(cx, buffer))?;
-            open.connection.has_read(&buffer.filled()[before..]);
+            open.has_read(&buffer.filled()[before..]);
             open.has_ended |= buffer.filled().len() == before && buffer.remaining() > 0;
             Poll::Ready(Ok(()))
         })
