@@ -4,11 +4,10 @@
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::frozen::{PULSE, was_frozen};
-use super::stderr;
+use super::{stderr, thread};
 use crate::model::exit_code::CUT_OFF;
 
 /// How long after the deadline the process is ended. By then, everything that could be done has been done.
@@ -40,7 +39,7 @@ struct Armed {
 impl Watchdog {
     pub(crate) fn start() -> io::Result<Self> {
         let (orders, received) = mpsc::channel();
-        thread::Builder::new().name("lifecycle-watchdog".to_owned()).spawn(move || watch(&received))?;
+        thread::start("lifecycle-watchdog", move || watch(&received))?;
         Ok(Self { orders })
     }
 
@@ -65,7 +64,7 @@ fn watch(orders: &Receiver<Order>) {
             Ok(Order::Retire) => return,
             Err(RecvTimeoutError::Timeout) => {}
             // Nobody can retire it any more.
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(pulse),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pulse),
         }
         let now = Instant::now();
         if was_frozen(now - armed.looked) {
