@@ -175,7 +175,7 @@ fn left_out(nodes: &[&'static Node], others: impl Iterator<Item = &'static Node>
 /// A name for each of `nodes` that no other has: the declared one, or else the path of the type, or that and its place.
 fn names(nodes: &[&'static Node]) -> Vec<Name> {
     let mut names: Vec<Name> = nodes.iter().map(|node| node.declaration.name).collect();
-    let has_equal = rename_equal(&mut names, |place| (nodes[place].type_name)());
+    let has_equal = rename_equal(&mut names, &|place| (nodes[place].type_name)());
     if !has_equal {
         return names;
     }
@@ -185,13 +185,13 @@ fn names(nodes: &[&'static Node]) -> Vec<Name> {
         let Declaration { file, line, .. } = nodes[place].declaration;
         format!("{} ({file}:{line})", (nodes[place].type_name)())
     };
-    rename_equal(&mut names, |place| with_place(place).leak());
-    rename_equal(&mut names, |place| format!("{} #{place}", with_place(place)).leak());
+    rename_equal(&mut names, &|place| with_place(place).leak());
+    rename_equal(&mut names, &|place| format!("{} #{place}", with_place(place)).leak());
     names
 }
 
 /// Gives another name to each that is not the only one of its name. Says whether there were any.
-fn rename_equal(names: &mut [Name], other: impl Fn(usize) -> Name) -> bool {
+fn rename_equal(names: &mut [Name], other: &dyn Fn(usize) -> Name) -> bool {
     let order = order_by(names.len(), &|one, other| names[one].cmp(names[other]));
     let of_one_name = order.chunk_by(|&one, &other| names[one] == names[other]);
     let renamed: Vec<usize> = of_one_name.filter(|equal| equal.len() > 1).flatten().copied().collect();

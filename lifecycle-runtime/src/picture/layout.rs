@@ -138,7 +138,7 @@ fn crossings(columns: &[Vec<usize>], items: &[Item]) -> usize {
 fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
     let mut middles = vec![0.0; items.len()];
     for column in columns {
-        settle(column, items, &mut middles, |_| None);
+        settle(column, items, &mut middles, &|_| None);
     }
     for sweep in 0..2 * SWEEPS {
         let is_forward = sweep % 2 == 0;
@@ -146,7 +146,7 @@ fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
             if is_forward { columns.iter().collect() } else { columns.iter().rev().collect() };
         for column in order {
             let seen = middles.clone();
-            settle(column, items, &mut middles, |id| {
+            settle(column, items, &mut middles, &|id| {
                 let Item { left, right, .. } = &items[id];
                 let neighbours = if is_forward { left } else { right };
                 let sum: f64 = neighbours.iter().map(|&neighbour| seen[neighbour]).sum();
@@ -159,7 +159,7 @@ fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
 
 /// Moves the items of a column to where they want to be, or stay, in their order and without overlap. Those that press
 /// against one another share the way.
-fn settle(column: &[usize], items: &[Item], middles: &mut [f64], wanted: impl Fn(usize) -> Option<f64>) {
+fn settle(column: &[usize], items: &[Item], middles: &mut [f64], wanted: &dyn Fn(usize) -> Option<f64>) {
     // Where each item would stand in a column that begins at 0.
     let mut stacked = Vec::new();
     let mut y = 0.0;

@@ -11,7 +11,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Writes `text`. An stderr that is closed is not an error.
 pub(crate) fn write(text: String) {
-    write_last(move |_| text);
+    write_last(Box::new(move |_| text));
 }
 
 /// Writes `text` on this thread, which may be blocked by that for ever. An stderr that is closed is not an error.
@@ -21,16 +21,16 @@ pub(crate) fn write_here(text: &str) {
 }
 
 /// Finds words. It may hand over the exit code of the process first.
-type Words = Box<dyn FnOnce(&dyn Fn(u8)) -> String + Send>;
+pub(crate) type Words = Box<dyn FnOnce(&dyn Fn(u8)) -> String + Send>;
 
 /// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. The exit code
 /// that `words` hand over is returned even if they then hang.
 ///
 /// If no thread is available, this one finds them, and writes as much as can be written without blocking.
-pub(crate) fn write_last(words: impl FnOnce(&dyn Fn(u8)) -> String + Send + 'static) -> Option<u8> {
+pub(crate) fn write_last(words: Words) -> Option<u8> {
     let (at_work, is_done) = thread::work();
     // A thread that is refused would take the words with it.
-    let words: Arc<Mutex<Option<Words>>> = Arc::new(Mutex::new(Some(Box::new(words))));
+    let words: Arc<Mutex<Option<Words>>> = Arc::new(Mutex::new(Some(words)));
     let code = Arc::new(Mutex::new(None));
     let speaker = {
         let (words, code) = (Arc::clone(&words), Arc::clone(&code));

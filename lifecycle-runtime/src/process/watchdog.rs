@@ -81,12 +81,12 @@ fn watch(orders: &Receiver<Order>) {
 /// Ends the process without exit handlers and destructors, which may be what it hangs in. The last words are found on
 /// a thread that may be left behind: finding them takes the engine's lock.
 fn end(words: LastWords) -> ! {
-    let code = stderr::write_last(|hand_over| match words() {
+    let code = stderr::write_last(Box::new(|hand_over| match words() {
         Some((text, code)) => {
             hand_over(code);
             text
         }
         None => "lifecycle: the process did not end by itself: ending it now\n".to_owned(),
-    });
+    }));
     signal_hook::low_level::exit(code.unwrap_or(CUT_OFF).into())
 }
