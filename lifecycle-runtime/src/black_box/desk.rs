@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak, mpsc};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -12,6 +11,7 @@ use super::moment::{Forced, Moment};
 use super::words;
 use crate::driver::{Driver, Keeper, lock};
 use crate::engine::notice::{Killing, Notice};
+use crate::process::thread::{self, AtWork};
 
 /// Where the records of one application go. Everything here may block.
 pub(super) trait Place: fmt::Debug + Send {
@@ -42,7 +42,7 @@ pub(super) enum Job {
 pub(super) enum Done {
     Nobody,
     Task(#[allow(dead_code, reason = "its drop is the message")] oneshot::Sender<()>),
-    Thread(#[allow(dead_code, reason = "its drop is the message")] mpsc::Sender<()>),
+    Thread(#[allow(dead_code, reason = "its drop is the message")] AtWork),
 }
 
 /// Room for one job. One that comes before the last was begun replaces it, so that nobody waits here.
@@ -110,7 +110,7 @@ impl Desk {
             driver: Arc::downgrade(driver),
             shared: Arc::clone(&self.shared),
         };
-        let started = thread::Builder::new().name("lifecycle-box".to_owned()).spawn(move || writer.work());
+        let started = thread::start("lifecycle-box", move || writer.work());
         if let Err(error) = started {
             self.shared.close(false);
             driver.say(self.trouble(format!("no thread could be started: {error}")));
@@ -140,7 +140,7 @@ impl Drop for Desk {
 }
 
 impl Keeper for Desk {
-    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>) {
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: AtWork) {
         let (now, standing) = driver.standing();
         let trouble = words::of_an_end(&driver.plain_report(), exit_code);
         let moment = Moment::new(now, standing, Some(Forced { why, trouble }));

@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use crate::driver::Driver;
 use crate::engine::event::Event;
+use crate::process;
 use crate::process::stderr::PATIENCE;
 
 /// Starts the thread.
 pub(super) fn start(driver: &Arc<Driver>) -> io::Result<()> {
     let driver = Arc::clone(driver);
-    thread::Builder::new().name("lifecycle-control".to_owned()).spawn(move || control(&driver))?;
-    Ok(())
+    process::thread::start("lifecycle-control", move || control(&driver))
 }
 
 fn control(driver: &Arc<Driver>) {

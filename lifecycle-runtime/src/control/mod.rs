@@ -12,9 +12,7 @@ mod waiting;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -22,15 +20,15 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use self::endpoint::Endpoints;
-use crate::driver::Driver;
+use crate::driver::{BoxFuture, Driver};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Ending;
 use crate::model::phase::Phase;
 use crate::model::signal::Taken;
-use crate::process::headroom;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr::PATIENCE;
+use crate::process::{headroom, lock, thread};
 
 /// Who handles the process's signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,33 +68,36 @@ impl Control {
 
     fn start_thread(handling: Handling) -> io::Result<Self> {
         let (application, arrives) = oneshot::channel();
-        let (ready, is_ready) = mpsc::sync_channel(1);
-        thread::Builder::new().name("lifecycle-control".to_owned()).spawn(move || {
-            match prepare(handling) {
-                Ok((runtime, mut signals)) => {
-                    let _ = ready.send(Ok(()));
-                    runtime.block_on(async move {
-                        match waiting::wait_for(arrives, &mut signals).await {
-                            Ok(Application::Lives(driver, endpoints)) => {
-                                let _heeding = signals.heed();
-                                control_life(driver, signals, endpoints).await;
-                            }
-                            Ok(Application::Ends(driver)) => {
-                                let _heeding = signals.heed();
-                                control_end(&driver, signals).await;
-                            }
-                            Err(never) => never.end(signals),
+        let never = || Err(io::Error::other("the control thread ended before it was ready"));
+        let is_prepared = Arc::new(Mutex::new(never()));
+        let result = Arc::clone(&is_prepared);
+        let (at_work, is_done) = thread::work();
+        thread::start("lifecycle-control", move || match prepare(handling) {
+            Ok((runtime, mut signals)) => {
+                *lock(&result) = Ok(());
+                drop(at_work);
+                let life: BoxFuture<()> = Box::pin(async move {
+                    match waiting::wait_for(arrives, &mut signals).await {
+                        Ok(Application::Lives(driver, endpoints)) => {
+                            let _heeding = signals.heed();
+                            control_life(driver, signals, endpoints).await;
                         }
-                    });
-                }
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                }
+                        Ok(Application::Ends(driver)) => {
+                            let _heeding = signals.heed();
+                            control_end(&driver, signals).await;
+                        }
+                        Err(never) => never.end(signals),
+                    }
+                });
+                runtime.block_on(life);
+            }
+            Err(error) => {
+                *lock(&result) = Err(error);
+                drop(at_work);
             }
         })?;
-        is_ready
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the control thread ended before it was ready")))?;
+        is_done.wait(Duration::MAX);
+        std::mem::replace(&mut *lock(&is_prepared), Ok(()))?;
         Ok(Self { application })
     }
 
@@ -157,10 +158,11 @@ pub(crate) fn control_time(driver: &Arc<Driver>) -> io::Result<()> {
 /// Controls an application from a task of its own runtime, whose clock a test may pause: there are no signals then.
 pub(crate) fn control_from_its_runtime(driver: &Arc<Driver>) {
     let driver = Arc::clone(driver);
-    tokio::spawn(async move {
+    let control: BoxFuture<()> = Box::pin(async move {
         control(&driver, &mut Signals::none()).await;
         driver.conclude();
     });
+    tokio::spawn(control);
 }
 
 /// Brings signals and time to the engine until the application has ended, and everything is said that can be.

@@ -56,8 +56,16 @@ pub trait Handle<R>: Sized {
 
 impl<R> Handle<R> for Arc<R> {
     fn new(instance: Option<Self>) -> Self {
-        instance.expect("a resource that is required is there before its dependents")
+        match instance {
+            Some(instance) => instance,
+            None => missing(),
+        }
     }
+}
+
+#[cold]
+fn missing() -> ! {
+    panic!("a resource that is required is there before its dependents")
 }
 
 impl<R> Handle<R> for Option<Arc<R>> {

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::declared::{Declared, DependsOn, Handle as _};
-use crate::driver::Instance;
+use crate::driver::{Dependencies, Instance};
 use crate::handles::acquire::Acquire;
 use crate::handles::app::App;
 
@@ -18,9 +18,7 @@ impl<R> Acquire<R> {
     where
         R: DependsOn<D>,
     {
-        let entry = self.dependencies.iter().find(|(id, _)| *id == TypeId::of::<D>());
-        let instance = entry.and_then(|(_, instance)| instance.clone());
-        D::Handle::new(instance.and_then(typed))
+        D::Handle::new(typed(dependency(&self.dependencies, TypeId::of::<D>())))
     }
 }
 
@@ -48,14 +46,19 @@ impl App {
     #[must_use]
     pub fn try_get<R: Declared>(&self) -> Option<Arc<R>> {
         let place = self.driver().place(TypeId::of::<R>())?;
-        typed(self.driver().hand_out(place)?)
+        typed(self.driver().hand_out(place))
     }
+}
+
+/// What a program has for every edge of its graph is only what needs the types.
+fn dependency(dependencies: &Dependencies, id: TypeId) -> Option<Instance> {
+    dependencies.iter().find(|(known, _)| *known == id)?.1.clone()
 }
 
 /// Only the node knows that its type is `Send` and `Sync`. If `get` asked for it, a type that is not would be an error
 /// wherever it is used, and not at its `impl Resource` alone.
-fn typed<R: Declared>(instance: Instance) -> Option<Arc<R>> {
+fn typed<R: Declared>(instance: Option<Instance>) -> Option<Arc<R>> {
     let mut handle: Option<Arc<R>> = None;
-    (R::node().downcast)(instance, &mut handle);
+    (R::node().downcast)(instance?, &mut handle);
     handle
 }

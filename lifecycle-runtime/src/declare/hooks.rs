@@ -1,4 +1,4 @@
-//! The node of a type: its hooks without the type.
+//! The node of a type: its hooks without the type. Every resource of a program has these once more, so they are small.
 
 use std::any::{Any, TypeId, type_name};
 use std::mem::needs_drop;
@@ -45,7 +45,7 @@ impl Node {
                 type_id: TypeId::of::<R>,
                 acquire: |_, _| Box::pin(async { Err("no instance was supplied".into()) }),
                 release: |instance, seat| {
-                    let context = Release::new(seat);
+                    let context = Release { seat };
                     Box::pin(async move { typed::<R>(&instance).release(&context).await })
                 },
                 abort: |instance| typed::<R>(instance).abort(),
@@ -64,11 +64,16 @@ impl Node {
 
 fn acquire<R: Resource>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
     let context = Acquire::new(seat, dependencies);
-    Box::pin(async move { Ok(Arc::new(R::acquire(&context).await?) as Instance) })
+    Box::pin(async move {
+        match R::acquire(&context).await {
+            Ok(resource) => Ok(Arc::new(resource) as Instance),
+            Err(error) => Err(error),
+        }
+    })
 }
 
 fn release<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
-    let context = Release::new(seat);
+    let context = Release { seat };
     Box::pin(async move { typed::<R>(&instance).release(&context).await })
 }
 
@@ -104,6 +109,8 @@ fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
 }
 
 fn downcast<R: Send + Sync + 'static>(instance: Instance, handle: &mut dyn Any) {
-    *handle.downcast_mut().expect("a node is only asked for handles to its own type") =
-        instance.downcast::<R>().ok();
+    // A node is only asked for handles to its own type.
+    let Ok(instance) = instance.downcast::<R>() else { return };
+    let Some(handle) = handle.downcast_mut::<Option<Arc<R>>>() else { return };
+    *handle = Some(instance);
 }

@@ -1,7 +1,8 @@
 //! Which resources an application consists of: all that are linked, or those that were selected, and what they need.
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::declared::{Declared, Registered};
@@ -10,6 +11,7 @@ use crate::driver::{Hooks, Instance};
 use crate::model::Name;
 use crate::model::graph::{Graph, Id, Step};
 use crate::model::left_out::LeftOut;
+use crate::model::order::order_by;
 
 /// One or more resources, as a type argument of [`Builder::resources`](crate::Builder::resources): `Http`,
 /// `(Http, Metrics)`.
@@ -77,11 +79,15 @@ impl Selection {
 
 /// Every resource that is linked into the program.
 fn linked() -> Vec<&'static Node> {
-    let mut nodes: Vec<_> =
+    let nodes: Vec<_> =
         inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)()).collect();
     // The linker gives no order; sources do. What one call of a macro declares is all on the line of that call.
-    nodes.sort_by_key(|node| (node.declaration.file, node.declaration.line, (node.type_name)()));
-    nodes
+    let source = |place: usize| {
+        let node: &Node = nodes[place];
+        (node.declaration.file, node.declaration.line, (node.type_name)())
+    };
+    let order = order_by(nodes.len(), &|one, other| source(one).cmp(&source(other)));
+    order.into_iter().map(|place| nodes[place]).collect()
 }
 
 /// What an application consists of.
@@ -109,27 +115,27 @@ pub(crate) fn plan(
         None => linked.clone(),
     };
     let mut nodes: Vec<&'static Node> = Vec::new();
-    let mut seen = HashSet::new();
+    let mut place: HashMap<TypeId, usize> = HashMap::new();
     let supplied_nodes = supplied.iter().map(|(node, _)| *node);
     let mut next: Vec<_> = roots.into_iter().chain(supplied_nodes).rev().collect();
-    let mut supplied: HashMap<TypeId, Instance> =
-        supplied.into_iter().map(|(node, instance)| (node.type_id(), instance)).collect();
+    // Of two instances for one type, the later counts.
+    let is_supplied_by: HashMap<TypeId, usize> =
+        supplied.iter().enumerate().map(|(number, (node, _))| (node.type_id(), number)).collect();
     while let Some(node) = next.pop() {
         let type_id = node.type_id();
-        if seen.insert(type_id) {
+        if !place.contains_key(&type_id) {
+            place.insert(type_id, nodes.len());
             nodes.push(node);
             // A supplied instance already exists, so its own edges are ignored.
-            if !supplied.contains_key(&type_id) {
+            if !is_supplied_by.contains_key(&type_id) {
                 next.extend(node.declaration.after.iter().rev().map(|after| after()));
             }
         }
     }
-    let left_out = left_out(&nodes, linked.into_iter().filter(|node| !seen.contains(&node.type_id())));
-    let place: HashMap<TypeId, usize> =
-        nodes.iter().enumerate().map(|(position, node)| (node.type_id(), position)).collect();
+    let left_out = left_out(&nodes, linked.into_iter().filter(|node| !place.contains_key(&node.type_id())));
     let steps = nodes.iter().zip(names(&nodes)).map(|(node, name)| {
         let declaration = &node.declaration;
-        let is_supplied = supplied.contains_key(&node.type_id());
+        let is_supplied = is_supplied_by.contains_key(&node.type_id());
         let after = declaration.after.iter().filter(|_| !is_supplied).map(|after| place[&after().type_id()]);
         Step {
             name,
@@ -147,9 +153,14 @@ pub(crate) fn plan(
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
     let is_not_supplied = |id: &Id| nodes[*id].declaration.supplied && !plan.step(*id).is_supplied;
     let not_supplied = plan.names(plan.resources().filter(is_not_supplied));
-    let instances = nodes.iter().enumerate();
-    let instances = instances.filter_map(|(id, node)| Some((id, supplied.remove(&node.type_id())?)));
-    let supplied = instances.collect();
+    let supplied = nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(id, node)| {
+            let number = *is_supplied_by.get(&node.type_id())?;
+            Some((id, Arc::clone(&supplied[number].1)))
+        })
+        .collect();
     let hooks = nodes.iter().map(|node| &node.hooks).collect();
     Planned { plan, hooks, supplied, left_out, not_supplied }
 }
@@ -164,7 +175,7 @@ fn left_out(nodes: &[&'static Node], others: impl Iterator<Item = &'static Node>
 /// A name for each of `nodes` that no other has: the declared one, or else the path of the type, or that and its place.
 fn names(nodes: &[&'static Node]) -> Vec<Name> {
     let mut names: Vec<Name> = nodes.iter().map(|node| node.declaration.name).collect();
-    let has_equal = rename_equal(&mut names, |place| (nodes[place].type_name)());
+    let has_equal = rename_equal(&mut names, &|place| (nodes[place].type_name)());
     if !has_equal {
         return names;
     }
@@ -174,24 +185,18 @@ fn names(nodes: &[&'static Node]) -> Vec<Name> {
         let Declaration { file, line, .. } = nodes[place].declaration;
         format!("{} ({file}:{line})", (nodes[place].type_name)())
     };
-    rename_equal(&mut names, |place| with_place(place).leak());
-    rename_equal(&mut names, |place| format!("{} #{place}", with_place(place)).leak());
+    rename_equal(&mut names, &|place| with_place(place).leak());
+    rename_equal(&mut names, &|place| format!("{} #{place}", with_place(place)).leak());
     names
 }
 
 /// Gives another name to each that is not the only one of its name. Says whether there were any.
-fn rename_equal(names: &mut [Name], other: impl Fn(usize) -> Name) -> bool {
-    let mut bearers: HashMap<Name, usize> = HashMap::with_capacity(names.len());
-    for name in &*names {
-        *bearers.entry(name).or_default() += 1;
+fn rename_equal(names: &mut [Name], other: &dyn Fn(usize) -> Name) -> bool {
+    let order = order_by(names.len(), &|one, other| names[one].cmp(names[other]));
+    let of_one_name = order.chunk_by(|&one, &other| names[one] == names[other]);
+    let renamed: Vec<usize> = of_one_name.filter(|equal| equal.len() > 1).flatten().copied().collect();
+    for &place in &renamed {
+        names[place] = other(place);
     }
-    if bearers.len() == names.len() {
-        return false;
-    }
-    for (place, name) in names.iter_mut().enumerate() {
-        if bearers[name] > 1 {
-            *name = other(place);
-        }
-    }
-    true
+    !renamed.is_empty()
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::dispatcher::{self, Dispatch};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::NoSubscriber;
-use tracing::{Level, enabled};
+use tracing::{Level, enabled, event};
 
 use crate::process::stderr;
 
@@ -86,9 +86,16 @@ impl Audience {
 }
 
 impl Ear<'_> {
-    /// Hears the words of a line, where nothing can be done with its fields.
+    /// Hears the words of a line.
     pub(super) fn hear(self, level: Level, words: fmt::Arguments<'_>) {
         match self {
+            // One event for each level, and not for each line: an event is a lot of code.
+            Self::Subscriber => match level {
+                Level::ERROR => event!(target: TARGET, Level::ERROR, "{words}"),
+                Level::WARN => event!(target: TARGET, Level::WARN, "{words}"),
+                Level::INFO => event!(target: TARGET, Level::INFO, "{words}"),
+                _ => event!(target: TARGET, Level::DEBUG, "{words}"),
+            },
             Self::Logger => log::log!(target: TARGET, level_of_log(level), "{words}"),
             Self::Stderr if level <= Level::INFO => {
                 let label = match level {
@@ -101,7 +108,7 @@ impl Ear<'_> {
             Self::Reader(line) => {
                 let _ = line.set((level, words.to_string()));
             }
-            Self::Subscriber | Self::Stderr | Self::Nobody => {}
+            Self::Stderr | Self::Nobody => {}
         }
     }
 

@@ -1,9 +1,8 @@
 //! How an application, and maybe its process, comes to its end: the watchdog and its last words, the report and where it
 //! is kept, and who waits for all of that.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -13,6 +12,7 @@ use crate::engine::notice::Killing;
 use crate::model::report::{Exit, Report};
 use crate::model::signal::Signal;
 use crate::process::stderr::PATIENCE;
+use crate::process::thread;
 use crate::process::watchdog::{AFTER_DEADLINE, Watchdog};
 
 impl Driver {
@@ -42,13 +42,13 @@ impl Driver {
         let words = self.core().engine.last_words(self.origin.elapsed(), why, &self.cells);
         // The words themselves need some of the time that there is. Files are written side by side.
         let until = Instant::now() + PATIENCE / 5 * 4;
-        let (done, is_done) = mpsc::channel();
+        let (at_work, is_done) = thread::work();
         for keeper in &self.keepers {
-            keeper.keep_last(self, why, words.exit_code, done.clone());
+            keeper.keep_last(self, why, words.exit_code, at_work.clone());
         }
-        drop(done);
+        drop(at_work);
         self.keep_record(until - Instant::now());
-        let _ = is_done.recv_timeout(until - Instant::now());
+        is_done.wait(until - Instant::now());
         (log::last_words(&words), words.exit_code)
     }
 
@@ -113,14 +113,14 @@ impl Driver {
     pub(crate) fn keep_record(&self, patience: Duration) {
         let Some(record) = self.record.clone() else { return };
         let report = self.report();
-        let (done, is_done) = mpsc::channel();
+        let (at_work, is_done) = thread::work();
         let keep = move || {
             record.keep(&report);
-            let _ = done.send(());
+            drop(at_work);
         };
         // Without a thread for it there is no record.
-        if thread::Builder::new().name("lifecycle-record".to_owned()).spawn(keep).is_ok() {
-            let _ = is_done.recv_timeout(patience);
+        if thread::start("lifecycle-record", keep).is_ok() {
+            is_done.wait(patience);
         }
     }
 }

@@ -4,9 +4,8 @@ use std::any::TypeId;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::thread;
 use std::time::Duration;
 
 #[cfg(feature = "probe")]
@@ -29,6 +28,7 @@ use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
 use crate::model::graph::Id;
 use crate::process::stderr::PATIENCE;
+use crate::process::thread;
 
 /// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
 pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
@@ -111,7 +111,7 @@ impl Driver {
         } else {
             hook
         };
-        self.runtime.spawn(Running::<H> { future: Some(future), seat: self.seat(id), unit });
+        self.spawn(Running::<H> { future: Some(future), seat: self.seat(id), unit });
     }
 
     /// `abort` is the user's code and must not hold up the thread that commands it, nor wait for a runtime whose
@@ -119,7 +119,7 @@ impl Driver {
     pub(super) fn abort(self: &Arc<Self>, id: Id) {
         let Some(instance) = self.cell(id).take() else { return self.send(Event::Aborted(id, Ok(()))) };
         let seat = self.seat(id);
-        let abort = move || {
+        let abort = Box::new(move || {
             let Seat { driver, id } = &seat;
             #[cfg(feature = "probe")]
             pages::drop_all(driver.take_pages(*id));
@@ -129,7 +129,7 @@ impl Driver {
                 aborted.and(catch(|| drop(instance)))
             });
             seat.send(Event::Aborted(*id, result.map_err(|Panic(words)| Cause::Panic(words))));
-        };
+        });
         if self.run_elsewhere("lifecycle-abort", abort).is_err() {
             let cause = Cause::Error("no thread could be started for it".into());
             self.send(Event::Aborted(id, Err(cause)));
@@ -138,14 +138,14 @@ impl Driver {
 
     /// Runs code of the user's where it may block, in the context of the runtime, but without waiting for one of its
     /// threads.
-    fn run_elsewhere(&self, name: &str, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    fn run_elsewhere(&self, name: &str, f: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         let runtime = self.runtime.clone();
-        let f = move || {
+        let f = Box::new(move || {
             let _context = runtime.enter();
             f();
-        };
+        });
         match self.timing {
-            Timing::Thread => thread::Builder::new().name(name.to_owned()).spawn(f).map(drop),
+            Timing::Thread => thread::start(name, f),
             // Under virtual time, the clock would not wait for a thread that the runtime does not know.
             Timing::Runtime => {
                 self.runtime.spawn_blocking(f);
@@ -178,12 +178,12 @@ impl Driver {
             seat: self.seat(id),
         };
         if self.hooks[id].needs_drop || has_pages {
-            let (done, is_done) = mpsc::channel::<()>();
+            let (at_work, is_done) = thread::work();
             // Without a thread, it is dropped here.
-            let _ = self.run_elsewhere("lifecycle-drop", move || drop((dropped, done)));
+            let _ = self.run_elsewhere("lifecycle-drop", Box::new(move || drop((dropped, at_work))));
             if self.timing == Timing::Runtime {
                 // A test may move the clock meanwhile. A drop that is quick takes no virtual time.
-                let _ = is_done.recv_timeout(PATIENCE);
+                is_done.wait(PATIENCE);
             }
         }
     }
@@ -317,7 +317,8 @@ impl Hook for Acquisition {
         // What they hold is the user's, and may block when it is dropped. Without a thread, it is dropped here.
         #[cfg(feature = "probe")]
         if !pages.is_empty() {
-            let _ = catch(|| driver.run_elsewhere("lifecycle-drop", move || pages::drop_all(pages)));
+            let _ =
+                catch(|| driver.run_elsewhere("lifecycle-drop", Box::new(move || pages::drop_all(pages))));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::audience::{Ear, TARGET};
+use super::audience::Ear;
 use super::doubt::Doubt;
 use super::spans::Mark;
 use crate::engine::activity::Activity;
@@ -38,10 +38,7 @@ pub(super) enum Word {
 /// read spans.
 macro_rules! say {
     ($ear:expr, $level:ident, $($words:tt)*) => {
-        match $ear {
-            Ear::Subscriber => tracing::event!(target: TARGET, tracing::Level::$level, $($words)*),
-            ear => ear.hear(tracing::Level::$level, format_args!($($words)*)),
-        }
+        $ear.hear(tracing::Level::$level, format_args!($($words)*))
     };
 }
 

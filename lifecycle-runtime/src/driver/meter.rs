@@ -5,7 +5,6 @@
 //! installed late, such as by a foundation, has all that was before.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -14,6 +13,7 @@ use tokio::time::timeout;
 use super::metrics::Ledger;
 use super::{Driver, Timing, catch, lock};
 use crate::model::phase::Phase;
+use crate::process::thread;
 
 /// Recording takes at most one part in so many of the time.
 const SHARE: u32 = 20;
@@ -147,10 +147,10 @@ impl Driver {
         let driver = Arc::clone(self);
         if self.timing == Timing::Runtime {
             // On the thread of the test, whose recorder may be of that thread only.
-            self.runtime.spawn(async move { driver.record_what_is_new() });
+            self.spawn(async move { driver.record_what_is_new() });
             return;
         }
-        let recording = thread::Builder::new().name("lifecycle-metrics".to_owned()).spawn(move || {
+        let recording = thread::start("lifecycle-metrics", move || {
             // Recorders may use the runtime.
             let _context = driver.runtime.enter();
             driver.record_until_the_end();

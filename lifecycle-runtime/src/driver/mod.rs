@@ -58,7 +58,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -114,6 +114,7 @@ use crate::model::report::{Exit, Report};
 use crate::model::units::Units;
 use crate::process::frozen::{PULSE, was_frozen};
 pub(crate) use crate::process::lock;
+use crate::process::thread::AtWork;
 use crate::process::watchdog::Watchdog;
 
 /// A future of the user's, without its type.
@@ -181,7 +182,7 @@ pub(crate) trait Record: fmt::Debug + Send + Sync {
 pub(crate) trait Keeper: fmt::Debug + Send + Sync {
     /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
     /// kept.
-    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: mpsc::Sender<()>);
+    fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: AtWork);
 }
 
 /// Makes what is done when `main` returns the report.
@@ -370,8 +371,15 @@ impl Driver {
     pub(crate) fn call(self: &Arc<Self>, event: Event) {
         self.send(event);
         if self.timing == Timing::Thread {
-            self.runtime.spawn(async {});
+            self.spawn(async {});
         }
+    }
+
+    /// Spawns work of the library's own on the application's runtime. In a box: a task of tokio is made once, not for
+    /// each kind of work.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let work: BoxFuture<()> = Box::pin(work);
+        self.runtime.spawn(work);
     }
 
     /// Has something said that the engine does not know of.
@@ -529,7 +537,7 @@ impl Driver {
     /// Lets go of the errors that were kept. They are dropped on the runtime: that is the user's code.
     fn forget_errors(&self) {
         let errors = self.errors.take();
-        self.runtime.spawn(async move { drop(errors) });
+        self.spawn(async move { drop(errors) });
     }
 
     /// The report is handed over, or nobody waits for it: what an error holds is let go of.

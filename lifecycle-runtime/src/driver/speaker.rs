@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread;
 
 use tracing::level_filters::LevelFilter;
 
@@ -10,7 +9,7 @@ use super::log::{self, Word};
 use super::standby::MOMENT;
 use super::{Driver, Timing, catch};
 use crate::engine::notice::Blame;
-use crate::process::stderr;
+use crate::process::{stderr, thread};
 
 impl Driver {
     /// Says what waits to be said, on a thread that nothing waits for. The caller has claimed that.
@@ -23,8 +22,7 @@ impl Driver {
             return;
         }
         let driver = Arc::clone(self);
-        let speaker = thread::Builder::new().name("lifecycle-log".to_owned());
-        let spoken = speaker.spawn(move || {
+        let spoken = thread::start("lifecycle-log", move || {
             // Subscribers may use the runtime.
             let _context = driver.runtime.enter();
             driver.say_all();

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::event::{TaskId, TaskKind};
 use crate::model::TaskName;
+use crate::model::order::order_by;
 
 /// Tasks come and go by the million, and are listed hardly ever: so they are not kept in order.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +38,9 @@ impl Tasks {
 
     /// In the order in which they were spawned.
     pub(super) fn in_order(&self) -> Vec<(TaskId, &Task)> {
-        let mut tasks: Vec<_> = self.tasks.iter().map(|(&id, task)| (id, task)).collect();
-        tasks.sort_unstable_by_key(|&(id, _)| id);
-        tasks
+        let tasks: Vec<_> = self.tasks.iter().map(|(&id, task)| (id, task)).collect();
+        let order = order_by(tasks.len(), &|one, other| tasks[one].0.cmp(&tasks[other].0));
+        order.into_iter().map(|place| tasks[place]).collect()
     }
 
     /// The names, in the order in which the tasks were spawned.

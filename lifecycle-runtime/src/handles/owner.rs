@@ -1,5 +1,7 @@
 //! Who should wait for the end of an application.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,14 +33,18 @@ impl Owner {
     }
 
     /// Waits for the end, and tells what happened. The application around us has nothing else to do.
-    pub(crate) async fn end(&self) -> Report {
-        let host = lock(&self.host).take();
-        if let Some(host) = host {
-            host.complete();
-        }
-        self.driver.end().await;
-        self.driver.keep_record(RECORD);
-        self.driver.report().ends_with(self.driver.exit_of_main())
+    ///
+    /// In a box, so that it is made here, and not in each program.
+    pub(crate) fn end(&self) -> Pin<Box<dyn Future<Output = Report> + Send + '_>> {
+        Box::pin(async {
+            let host = lock(&self.host).take();
+            if let Some(host) = host {
+                host.complete();
+            }
+            self.driver.end().await;
+            self.driver.keep_record(RECORD);
+            self.driver.report().ends_with(self.driver.exit_of_main())
+        })
     }
 }
 

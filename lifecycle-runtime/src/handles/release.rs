@@ -43,10 +43,6 @@ pub struct Release {
 }
 
 impl Release {
-    pub(crate) fn new(seat: Seat) -> Self {
-        Self { seat }
-    }
-
     /// When this release is cut off. It is earlier than the application's deadline by what is set aside for `abort`
     /// (100 ms, or a tenth of the reserve if that is less) and for the resources beneath (rule D6), and becomes
     /// earlier still when somebody insists (rule D8).

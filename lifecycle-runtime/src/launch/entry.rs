@@ -1,8 +1,11 @@
 //! What `#[lifecycle::main]` expands to: a runtime with an application on it.
 
 use std::future::Future;
+use std::pin::Pin;
 
-use super::builder::Builder;
+use tokio::runtime::Runtime;
+
+use super::builder::{Builder, refused};
 use super::config::{lack, refuse};
 use super::environment::Environment;
 use super::runtime;
@@ -11,7 +14,6 @@ use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
 use crate::model::report::Report;
-use crate::process::stderr;
 
 /// The options of the attribute.
 #[derive(Debug)]
@@ -68,6 +70,15 @@ where
     F: FnOnce(App) -> Fut,
     Fut: Future<Output: Output>,
 {
+    let (runtime, builder, kind, ending) = match prepare(main) {
+        Ok(prepared) => prepared,
+        Err(report) => return report,
+    };
+    finish(runtime, Box::pin(builder.live(kind, ending, body)))
+}
+
+/// The runtime of an application, and its options.
+fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Report> {
     let Main { builder, threads, body: kind, is_program } = main;
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
@@ -77,25 +88,21 @@ where
         Err(mistake) => {
             // All mistakes are reported at once.
             let others = builder.config().err().unwrap_or_default();
-            let report = Report::refused([refuse(mistake)].into_iter().chain(others).collect());
-            stderr::write(report.to_string());
-            return report;
+            return Err(refused([refuse(mistake)].into_iter().chain(others).collect()));
         }
     };
-    let runtime = match runtime::build(threads) {
-        Ok(runtime) => runtime,
-        Err(why) => {
-            let report = Report::refused(vec![lack(why)]);
-            stderr::write(report.to_string());
-            return report;
-        }
-    };
+    let runtime = runtime::build(threads).map_err(|why| refused(vec![lack(why)]))?;
     let kind = match kind {
         Body::Empty => BodyKind::Empty,
         Body::Written => BodyKind::Written,
     };
     let ending = if is_program { Ending::Process } else { Ending::Application };
-    let report = runtime.block_on(builder.live(kind, ending, body));
+    Ok((runtime, builder, kind, ending))
+}
+
+/// Lives, and leaves the runtime behind. The life is in a box: what runs a future is made here, and not in each program.
+fn finish(runtime: Runtime, life: Pin<Box<dyn Future<Output = Report> + '_>>) -> Report {
+    let report = runtime.block_on(life);
     // What still runs was reported as stuck, or is not ours. It cannot keep the process alive (rule D10).
     runtime.shutdown_background();
     report

@@ -1,6 +1,5 @@
 //! The variables of the environment: what an operator has set, and what was probably meant.
 
-use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::ffi::{OsStr, OsString};
 
@@ -23,7 +22,7 @@ const PREFIX: &str = "LIFECYCLE_";
 
 /// The variables that are set. An empty value is the same as none: Compose passes an unset variable on as an empty one.
 #[derive(Debug)]
-pub(crate) struct Environment(BTreeMap<OsString, OsString>);
+pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
     pub(crate) fn of_this_process() -> Self {
@@ -33,12 +32,14 @@ impl Environment {
     /// No variable at all.
     #[cfg(feature = "testing")]
     pub(crate) fn empty() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// The value of a variable, without white space around it.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
-        self.0.get(&key(name.as_ref())).cloned()
+        let name = key(name.as_ref());
+        // Where a name is there twice, the last one counts.
+        Some(self.0.iter().rfind(|(known, _)| *known == name)?.1.clone())
     }
 
     /// The same as text.
@@ -48,7 +49,7 @@ impl Environment {
 
     /// Warns of each variable that is not known, and meant to be.
     pub(crate) fn unknown(&self) -> Vec<Notice> {
-        let names = self.0.keys().map(|name| name.to_string_lossy().into_owned());
+        let names = self.0.iter().map(|(name, _)| name.to_string_lossy().into_owned());
         let warn = |name: String| {
             let likely = likely(&name);
             let is_meant = likely.is_some() || (name.starts_with(PREFIX) && !is_of_a_service(&name));

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Name;
+use super::order::sorted;
 
 /// The place of a resource in its plan. Dependencies have smaller numbers than their dependents.
 pub(crate) type Id = usize;
@@ -118,9 +119,9 @@ impl Graph {
             for id in &mut step.after {
                 *id = place[*id];
             }
-            step.after.sort_unstable();
-            step.after.dedup();
-            after.ids.append(&mut step.after);
+            let mut of_step = sorted(&std::mem::take(&mut step.after));
+            of_step.dedup();
+            after.ids.append(&mut of_step);
             after.starts.push(after.ids.len());
             ordered.push(step);
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Name;
+use super::order::order_by;
 
 /// A resource that is linked into the program and not part of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +23,8 @@ impl fmt::Display for LinkedAndLeftOut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(all) = self;
         write!(f, "{} linked and left out: ", all.len())?;
-        let mut shown = all.to_vec();
-        shown.sort_by_key(|left_out| left_out.package);
-        shown.truncate(MOST);
+        let order = order_by(all.len(), &|one, other| all[one].package.cmp(all[other].package));
+        let shown: Vec<LeftOut> = order.into_iter().take(MOST).map(|place| all[place]).collect();
         let of_one_package = shown.chunk_by(|one, next| one.package == next.package);
         let listed = of_one_package.map(|of_package| {
             let names: Vec<Name> = of_package.iter().map(|left_out| left_out.name).collect();

@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod left_out;
 pub(crate) mod misconfigured;
 pub(crate) mod moment;
+pub(crate) mod order;
 pub(crate) mod phase;
 pub(crate) mod planned_probe;
 pub(crate) mod platform;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::exit_code;
 use super::failure::{Failure, Operation};
+use super::order::order_by;
 use super::phase::{Phase, Reason};
 use super::reload::Reloads;
 use super::signal::Signal;
@@ -216,10 +217,10 @@ impl Report {
     #[must_use]
     pub fn blame(&self) -> Vec<(&'static str, Duration)> {
         let took = |it: &ResourceReport| [it.acquire, it.drain, it.release].into_iter().flatten().sum();
-        let mut blame: Vec<(&'static str, Duration)> =
+        let blame: Vec<(&'static str, Duration)> =
             self.resources.iter().map(|it| (it.name, took(it))).collect();
-        blame.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
-        blame
+        let order = order_by(blame.len(), &|one, other| blame[other].1.cmp(&blame[one].1));
+        order.into_iter().map(|place| blame[place]).collect()
     }
 
     /// The critical path of the start, with how long each resource on it took to be acquired: each was waited for by the

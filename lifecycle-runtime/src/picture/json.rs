@@ -10,7 +10,12 @@ use crate::model::json::Quoted;
 pub(super) struct Object(String);
 
 impl Object {
-    pub(super) fn field(mut self, name: &str, value: impl Display) -> Self {
+    pub(super) fn field(self, name: &str, value: impl Display) -> Self {
+        self.with(name, &value)
+    }
+
+    /// Made once, not for each type of value.
+    fn with(mut self, name: &str, value: &dyn Display) -> Self {
         let separator = if self.0.is_empty() { "" } else { "," };
         let _ = write!(self.0, "{separator}{}:{value}", Quoted(name));
         self
@@ -25,7 +30,10 @@ impl Object {
     }
 
     pub(super) fn list(self, name: &str, values: impl IntoIterator<Item = impl Display>) -> Self {
-        let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+        self.joined(name, &values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>())
+    }
+
+    fn joined(self, name: &str, values: &[String]) -> Self {
         self.field(name, format_args!("[{}]", values.join(",")))
     }
 

@@ -4,6 +4,7 @@
 //! places of their neighbours, back and forth, and then each box moves as near to its neighbours as its column allows.
 
 use super::svg::float;
+use crate::model::order::{order_by, sorted};
 
 /// The distance of two columns, and of two boxes in one.
 const BETWEEN_COLUMNS: f64 = 64.0;
@@ -97,9 +98,9 @@ fn sort(columns: &mut [Vec<usize>], items: &[Item]) {
                 let sum: usize = neighbours.iter().map(|&neighbour| places[neighbour]).sum();
                 if neighbours.is_empty() { float(places[id]) } else { float(sum) / float(neighbours.len()) }
             };
-            let mut keyed: Vec<(f64, usize)> = column.iter().map(|&id| (mean(id), id)).collect();
-            keyed.sort_by(|one, other| one.0.total_cmp(&other.0));
-            *column = keyed.into_iter().map(|(_, id)| id).collect();
+            let means: Vec<f64> = column.iter().map(|&id| mean(id)).collect();
+            let order = order_by(column.len(), &|one, other| means[one].total_cmp(&means[other]));
+            *column = order.into_iter().map(|place| column[place]).collect();
             column.iter().enumerate().for_each(|(place, &id)| places[id] = place);
         }
         let count = crossings(columns, items);
@@ -120,9 +121,8 @@ fn crossings(columns: &[Vec<usize>], items: &[Item]) -> usize {
         // The right ends in the order of their left ends: each pair in the wrong order is a crossing.
         let mut ends = Vec::new();
         for &id in column {
-            let mut right: Vec<usize> = items[id].right.iter().map(|&to| places[to]).collect();
-            right.sort_unstable();
-            ends.extend(right);
+            let right: Vec<usize> = items[id].right.iter().map(|&to| places[to]).collect();
+            ends.extend(sorted(&right));
         }
         let after = |place: usize| ends[place + 1..].iter();
         count += ends
@@ -138,7 +138,7 @@ fn crossings(columns: &[Vec<usize>], items: &[Item]) -> usize {
 fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
     let mut middles = vec![0.0; items.len()];
     for column in columns {
-        settle(column, items, &mut middles, |_| None);
+        settle(column, items, &mut middles, &|_| None);
     }
     for sweep in 0..2 * SWEEPS {
         let is_forward = sweep % 2 == 0;
@@ -146,7 +146,7 @@ fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
             if is_forward { columns.iter().collect() } else { columns.iter().rev().collect() };
         for column in order {
             let seen = middles.clone();
-            settle(column, items, &mut middles, |id| {
+            settle(column, items, &mut middles, &|id| {
                 let Item { left, right, .. } = &items[id];
                 let neighbours = if is_forward { left } else { right };
                 let sum: f64 = neighbours.iter().map(|&neighbour| seen[neighbour]).sum();
@@ -159,7 +159,7 @@ fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
 
 /// Moves the items of a column to where they want to be, or stay, in their order and without overlap. Those that press
 /// against one another share the way.
-fn settle(column: &[usize], items: &[Item], middles: &mut [f64], wanted: impl Fn(usize) -> Option<f64>) {
+fn settle(column: &[usize], items: &[Item], middles: &mut [f64], wanted: &dyn Fn(usize) -> Option<f64>) {
     // Where each item would stand in a column that begins at 0.
     let mut stacked = Vec::new();
     let mut y = 0.0;

@@ -7,6 +7,7 @@ use super::plan::{Plan, PlannedResource};
 use super::words::{list, paragraph, shortened};
 use crate::model::duration::Human;
 use crate::model::graph::Necessity;
+use crate::model::order::order_by;
 
 /// The widest that a name may be, so that the table fits.
 const NAME: usize = 29;
@@ -40,10 +41,9 @@ pub(super) fn write(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = resources.iter().map(|it| it.name.chars().count()).max().unwrap_or(0);
         let width = longest.clamp("resource".len(), NAME);
         writeln!(f, "\n  level  {:width$}  acquire   drain     reserve   cut-off", "resource")?;
-        let mut sorted: Vec<&PlannedResource> = resources.iter().collect();
-        sorted.sort_by_key(|resource| resource.level);
-        for resource in sorted {
-            write_row(resource, width, f)?;
+        let by_level = |one: usize, other: usize| resources[one].level.cmp(&resources[other].level);
+        for place in order_by(resources.len(), &by_level) {
+            write_row(&resources[place], width, f)?;
         }
         writeln!(f, "\n  cut-off: when a turn is over at the latest, after the request to stop")?;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::timeline::{Axis, Bar, Kind, Row, Timeline};
 use super::words::{COLUMNS, paragraph, shortened};
 use crate::model::duration::Human;
+use crate::model::order::order_by;
 use crate::model::report::Report;
 
 /// The widest that a name may be.
@@ -77,8 +78,8 @@ fn marks(axis: &Axis) -> Vec<(String, Duration)> {
     let mut marks: Vec<(String, Duration)> =
         axis.marks.iter().map(|mark| (mark.what.clone(), mark.at)).collect();
     marks.extend(axis.delay.map(|until| ("end of the drain delay".to_owned(), until)));
-    marks.sort_by_key(|(_, at)| *at);
-    marks
+    let order = order_by(marks.len(), &|one, other| marks[one].1.cmp(&marks[other].1));
+    order.into_iter().map(|place| std::mem::take(&mut marks[place])).collect()
 }
 
 /// The bars of a row in so many cells. Each bar has a cell at least, as long as there are cells.

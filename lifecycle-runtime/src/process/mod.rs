@@ -8,6 +8,7 @@ pub(crate) mod oom;
 pub(crate) mod procfs;
 pub(crate) mod signals;
 pub(crate) mod stderr;
+pub(crate) mod thread;
 pub(crate) mod watchdog;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

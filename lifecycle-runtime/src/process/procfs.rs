@@ -1,6 +1,5 @@
 //! What the file system tells about this process: Linux in `/proc`, and a container by its marks.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
@@ -101,9 +100,14 @@ pub(crate) fn boot() -> Option<String> {
 
 /// Whether a file was there when it was looked for first: what marks a container does not come and go.
 pub(crate) fn exists(path: &Path) -> bool {
-    static FOUND: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+    static FOUND: Mutex<Vec<(PathBuf, bool)>> = Mutex::new(Vec::new());
     let mut found = lock(&FOUND);
-    *found.entry(path.to_owned()).or_insert_with(|| path.exists())
+    if let Some((_, is_there)) = found.iter().find(|(known, _)| known == path) {
+        return *is_there;
+    }
+    let is_there = path.exists();
+    found.push((path.to_owned(), is_there));
+    is_there
 }
 
 fn is_shell(name: &str) -> bool {

@@ -1,19 +1,17 @@
 //! Text that should reach stderr if it can, and must not block anything if it cannot.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::lock;
+use super::{lock, thread};
 
 /// How long anything waits for words to be written: a log or a pipe that blocks must not keep the process.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Writes `text`. An stderr that is closed is not an error.
 pub(crate) fn write(text: String) {
-    write_last::<()>(move |_| text);
+    write_last(Box::new(move |_| text));
 }
 
 /// Writes `text` on this thread, which may be blocked by that for ever. An stderr that is closed is not an error.
@@ -22,46 +20,38 @@ pub(crate) fn write_here(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. `words` may
-/// hand over a value first, which is returned even if it then hangs.
+/// Finds words. It may hand over the exit code of the process first.
+pub(crate) type Words = Box<dyn FnOnce(&dyn Fn(u8)) -> String + Send>;
+
+/// Finds words and writes them, on a thread that is left behind if that takes longer than [`PATIENCE`]. The exit code
+/// that `words` hand over is returned even if they then hang.
 ///
 /// If no thread is available, this one finds them, and writes as much as can be written without blocking.
-pub(crate) fn write_last<T: Send + 'static>(
-    words: impl FnOnce(&dyn Fn(T)) -> String + Send + 'static,
-) -> Option<T> {
-    let (sender, receiver) = mpsc::channel();
+pub(crate) fn write_last(words: Words) -> Option<u8> {
+    let (at_work, is_done) = thread::work();
     // A thread that is refused would take the words with it.
-    let words = Arc::new(Mutex::new(Some(words)));
+    let words: Arc<Mutex<Option<Words>>> = Arc::new(Mutex::new(Some(words)));
+    let code = Arc::new(Mutex::new(None));
     let speaker = {
-        let (words, sender) = (Arc::clone(&words), sender.clone());
-        move || speak(&words, &sender, write_here)
+        let (words, code) = (Arc::clone(&words), Arc::clone(&code));
+        move || {
+            speak(&words, &code, &write_here);
+            drop(at_work);
+        }
     };
     let until = Instant::now() + PATIENCE;
-    if thread::Builder::new().name("lifecycle-stderr".to_owned()).spawn(speaker).is_err() {
-        speak(&words, &sender, |text| write_without_blocking(text.as_bytes(), until));
+    if thread::start("lifecycle-stderr", speaker).is_err() {
+        speak(&words, &code, &|text| write_without_blocking(text.as_bytes(), until));
     }
-    drop(sender);
-    let mut value = None;
-    // The value comes first; then either the sender is dropped, since everything is written, or time is up.
-    while let Ok(handed_over) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        value = Some(handed_over);
-    }
-    value
+    is_done.wait(until.saturating_duration_since(Instant::now()));
+    *lock(&code)
 }
 
 /// Finds the words and writes them, unless somebody else does.
-fn speak<T>(
-    words: &Mutex<Option<impl FnOnce(&dyn Fn(T)) -> String>>,
-    sender: &Sender<T>,
-    write: impl FnOnce(&str),
-) {
+fn speak(words: &Mutex<Option<Words>>, code: &Mutex<Option<u8>>, write: &dyn Fn(&str)) {
     let words = lock(words).take();
     if let Some(words) = words {
-        let text = words(&|value| {
-            // Nobody may be left to take it.
-            let _ = sender.send(value);
-        });
-        write(&text);
+        write(&words(&|found| *lock(code) = Some(found)));
     }
 }
 

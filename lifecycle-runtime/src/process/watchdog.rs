@@ -4,11 +4,10 @@
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::frozen::{PULSE, was_frozen};
-use super::stderr;
+use super::{stderr, thread};
 use crate::model::exit_code::CUT_OFF;
 
 /// How long after the deadline the process is ended. By then, everything that could be done has been done.
@@ -40,7 +39,7 @@ struct Armed {
 impl Watchdog {
     pub(crate) fn start() -> io::Result<Self> {
         let (orders, received) = mpsc::channel();
-        thread::Builder::new().name("lifecycle-watchdog".to_owned()).spawn(move || watch(&received))?;
+        thread::start("lifecycle-watchdog", move || watch(&received))?;
         Ok(Self { orders })
     }
 
@@ -65,7 +64,7 @@ fn watch(orders: &Receiver<Order>) {
             Ok(Order::Retire) => return,
             Err(RecvTimeoutError::Timeout) => {}
             // Nobody can retire it any more.
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(pulse),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pulse),
         }
         let now = Instant::now();
         if was_frozen(now - armed.looked) {
@@ -82,12 +81,12 @@ fn watch(orders: &Receiver<Order>) {
 /// Ends the process without exit handlers and destructors, which may be what it hangs in. The last words are found on
 /// a thread that may be left behind: finding them takes the engine's lock.
 fn end(words: LastWords) -> ! {
-    let code = stderr::write_last(|hand_over| match words() {
+    let code = stderr::write_last(Box::new(|hand_over| match words() {
         Some((text, code)) => {
             hand_over(code);
             text
         }
         None => "lifecycle: the process did not end by itself: ending it now\n".to_owned(),
-    });
+    }));
     signal_hook::low_level::exit(code.unwrap_or(CUT_OFF).into())
 }

@@ -1,6 +1,6 @@
 //! What is said about reloads (§9).
 
-use crate::driver::audience::{Ear, TARGET};
+use crate::driver::audience::Ear;
 use crate::engine::notice::Notice;
 use crate::model::duration::Human;
 use crate::model::failure::Failure;
