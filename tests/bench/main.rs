@@ -58,6 +58,16 @@ pub(crate) const PARTS: &[Part] = &[
         about: "the stop of a server whose connections are idle",
         measure: http::measure_stop,
     },
+    Part {
+        name: "http_load",
+        about: "many connections at once, by one worker and by two",
+        measure: http::measure_load,
+    },
+    Part {
+        name: "http_start",
+        about: "the start of a server until it answers",
+        measure: http::measure_first_answer,
+    },
     #[cfg(unix)]
     Part {
         name: "build",
@@ -71,6 +81,12 @@ pub(crate) const PARTS: &[Part] = &[
         name: "start_stop",
         about: "the start and the stop of resources that do nothing",
         measure: start_stop::measure,
+    },
+    #[cfg(feature = "start_stop")]
+    Part {
+        name: "critical_path",
+        about: "a start whose hooks take time, beside its critical path",
+        measure: start_stop::measure_critical_path,
     },
     #[cfg(feature = "start_stop")]
     Part {

@@ -46,11 +46,7 @@ impl Requests {
                 }
             }
             Self::Http2 => {
-                let mut client = Client::connect(address).await;
-                client.stream.write_all(PREFACE).await.expect("the server takes the preface");
-                for number in 0..u32::try_from(count).expect("a connection has fewer streams") {
-                    client.get_stream(2 * number + 1).await;
-                }
+                Client::connect(address).await.get_streams(count, 1).await;
             }
             Self::Fresh => {
                 for _ in 0..count {
@@ -103,30 +99,41 @@ impl Client {
         }
     }
 
-    /// The same with HTTP/2.
-    async fn get_stream(&mut self, stream: u32) {
-        let mut request = vec![0, 0, HEADERS.len() as u8, FRAME_HEADERS, END_STREAM | END_HEADERS];
-        request.extend(stream.to_be_bytes());
-        request.extend(HEADERS);
-        self.stream.write_all(&request).await.expect("the server takes the request");
-        while !self.has_ended(stream) {
-            self.receive().await;
+    /// The same with HTTP/2: so many requests, `at_once` of them sent together, and the next when all are answered.
+    pub(super) async fn get_streams(&mut self, count: usize, at_once: u32) {
+        self.stream.write_all(PREFACE).await.expect("the server takes the preface");
+        let (mut stream, mut requests) = (1_u32, Vec::new());
+        for _ in 0..count / at_once as usize {
+            requests.clear();
+            for _ in 0..at_once {
+                requests.extend([0, 0, HEADERS.len() as u8, FRAME_HEADERS, END_STREAM | END_HEADERS]);
+                requests.extend(stream.to_be_bytes());
+                requests.extend(HEADERS);
+                stream += 2;
+            }
+            self.stream.write_all(&requests).await.expect("the server takes the requests");
+            let mut ended = self.ended();
+            while ended < at_once {
+                self.receive().await;
+                ended += self.ended();
+            }
         }
     }
 
-    /// Takes the frames that were received, and returns whether the last one of the stream is among them.
-    fn has_ended(&mut self, stream: u32) -> bool {
-        let (mut taken, mut has_ended) = (0, false);
+    /// Takes the frames that were received, and returns how many are the last of their stream.
+    fn ended(&mut self) -> u32 {
+        let (mut taken, mut ended) = (0, 0);
         while let Some(&[high, middle, low, kind, flags, ..]) = self.received.get(taken..) {
             let length = FRAME_HEAD + u32::from_be_bytes([0, high, middle, low]) as usize;
-            let Some(frame) = self.received.get(taken..taken + length) else { break };
-            let is_of_stream = frame[5..FRAME_HEAD] == stream.to_be_bytes();
+            if self.received.len() < taken + length {
+                break;
+            }
             // Data or headers.
-            has_ended |= is_of_stream && kind <= FRAME_HEADERS && flags & END_STREAM != 0;
+            ended += u32::from(kind <= FRAME_HEADERS && flags & END_STREAM != 0);
             taken += length;
         }
         self.received.drain(..taken);
-        has_ended
+        ended
     }
 
     async fn receive(&mut self) {

@@ -2,6 +2,7 @@
 //! server with idle connections takes to exit.
 
 mod client;
+mod load;
 mod server;
 mod stop;
 
@@ -20,7 +21,8 @@ use crate::rounds::{Taken, time_of_thread};
 use crate::series::Series;
 use crate::table::{Show, Table};
 
-pub(crate) use self::stop::measure as measure_stop;
+pub(crate) use self::load::measure as measure_load;
+pub(crate) use self::stop::{measure as measure_stop, measure_first_answer};
 
 pub(crate) fn measure(options: &Options) -> Vec<Table> {
     let mut tables = Vec::new();

@@ -1,7 +1,12 @@
-//! From SIGTERM to the exit of a server whose connections are all idle.
+//! Servers as processes: from the start to the first answer, and from SIGTERM to the exit when all connections are idle.
 
 #[cfg(not(unix))]
 pub(crate) fn measure(_: &crate::options::Options) -> Vec<crate::table::Table> {
+    Vec::new()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn measure_first_answer(_: &crate::options::Options) -> Vec<crate::table::Table> {
     Vec::new()
 }
 
@@ -11,13 +16,13 @@ pub(super) fn child(_: super::Way) {}
 #[cfg(unix)]
 pub(super) use self::unix::child;
 #[cfg(unix)]
-pub(crate) use self::unix::measure;
+pub(crate) use self::unix::{measure, measure_first_answer};
 
 #[cfg(unix)]
 mod unix {
     use std::io::{BufRead, BufReader};
     use std::net::SocketAddr;
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 
     use rustix::process::{Pid, Signal, kill_process};
@@ -40,7 +45,25 @@ mod unix {
         vec![compare(options, title, peers, 1, |way| stop(way, connections))]
     }
 
-    fn stop(way: Way, connections: usize) -> Taken {
+    pub(crate) fn measure_first_answer(options: &Options) -> Vec<Table> {
+        let peers = [Way::HyperUtil, Way::ServeHttp, Way::Axum, Way::InFlight].map(|way| (way.name(), way));
+        let title = "from the start of the process to the first answer".to_owned();
+        vec![compare(options, title, peers, 1, first_answer)]
+    }
+
+    fn first_answer(way: Way) -> Taken {
+        let runtime = runtime();
+        let (mut server, taken) = time(|| {
+            let (server, address) = start(way);
+            runtime.block_on(async { Client::connect(address).await.get().await });
+            server
+        });
+        kill_process(Pid::from_child(&server), Signal::TERM).expect("the server is there");
+        let _ = server.wait();
+        taken
+    }
+
+    fn start(way: Way) -> (Child, SocketAddr) {
         let mut server = Command::new(std::env::current_exe().expect("the program has a path"))
             .args(["--child", way.name()])
             .stdout(Stdio::piped())
@@ -50,7 +73,12 @@ mod unix {
         let mut line = String::new();
         let stdout = server.stdout.take().expect("it is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it is");
-        let address: SocketAddr = line.trim().parse().expect("it is an address");
+        let address = line.trim().parse().expect("it is an address");
+        (server, address)
+    }
+
+    fn stop(way: Way, connections: usize) -> Taken {
+        let (mut server, address) = start(way);
         let runtime = runtime();
         let clients = runtime.block_on(async {
             let mut clients = Vec::new();

@@ -2,6 +2,7 @@
 //! per resource, beside the same graph as tasks written by hand.
 
 mod by_hand;
+mod critical_path;
 mod framework;
 mod graph;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+pub(crate) use self::critical_path::measure as measure_critical_path;
 use self::graph::{Edges, SHAPES, Shape};
 use crate::options::Options;
 use crate::rounds::{Taken, round, time};
