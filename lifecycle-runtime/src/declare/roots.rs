@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::declared::{Declared, Registered};
@@ -116,15 +116,16 @@ pub(crate) fn plan(
     };
     let mut nodes: Vec<&'static Node> = Vec::new();
     let mut place: HashMap<TypeId, usize> = HashMap::new();
-    let supplied_nodes = supplied.iter().map(|(node, _)| *node);
-    let mut next: Vec<_> = roots.into_iter().chain(supplied_nodes).rev().collect();
+    let supplied = supplied.into_iter().map(|(node, instance)| (node, Some(instance)));
+    let (supplied_nodes, mut instances): (Vec<&'static Node>, Vec<_>) = supplied.unzip();
     // Of two instances for one type, the later counts.
     let is_supplied_by: HashMap<TypeId, usize> =
-        supplied.iter().enumerate().map(|(number, (node, _))| (node.type_id(), number)).collect();
+        supplied_nodes.iter().enumerate().map(|(number, node)| (node.type_id(), number)).collect();
+    let mut next: Vec<_> = roots.into_iter().chain(supplied_nodes).rev().collect();
     while let Some(node) = next.pop() {
         let type_id = node.type_id();
-        if !place.contains_key(&type_id) {
-            place.insert(type_id, nodes.len());
+        if let Entry::Vacant(free) = place.entry(type_id) {
+            free.insert(nodes.len());
             nodes.push(node);
             // A supplied instance already exists, so its own edges are ignored.
             if !is_supplied_by.contains_key(&type_id) {
@@ -158,7 +159,7 @@ pub(crate) fn plan(
         .enumerate()
         .filter_map(|(id, node)| {
             let number = *is_supplied_by.get(&node.type_id())?;
-            Some((id, Arc::clone(&supplied[number].1)))
+            Some((id, instances[number].take()?))
         })
         .collect();
     let hooks = nodes.iter().map(|node| &node.hooks).collect();

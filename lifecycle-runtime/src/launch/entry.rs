@@ -72,13 +72,13 @@ where
 {
     let (runtime, builder, kind, ending) = match prepare(main) {
         Ok(prepared) => prepared,
-        Err(report) => return report,
+        Err(report) => return *report,
     };
     finish(runtime, Box::pin(builder.live(kind, ending, body)))
 }
 
 /// The runtime of an application, and its options.
-fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Report> {
+fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Box<Report>> {
     let Main { builder, threads, body: kind, is_program } = main;
     // Before the runtime exists: as PID 1, a SIGTERM without a handler would be lost (rule S1).
     let builder = builder.handle_signals();
@@ -88,10 +88,10 @@ fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Report> {
         Err(mistake) => {
             // All mistakes are reported at once.
             let others = builder.config().err().unwrap_or_default();
-            return Err(refused([refuse(mistake)].into_iter().chain(others).collect()));
+            return Err(Box::new(refused([refuse(mistake)].into_iter().chain(others).collect())));
         }
     };
-    let runtime = runtime::build(threads).map_err(|why| refused(vec![lack(why)]))?;
+    let runtime = runtime::build(threads).map_err(|why| Box::new(refused(vec![lack(why)])))?;
     let kind = match kind {
         Body::Empty => BodyKind::Empty,
         Body::Written => BodyKind::Written,

@@ -92,6 +92,10 @@ fn many(options: &Options, programs: &[Program]) -> Table {
     }
 }
 
+/// Cargo builds what comes from a path incrementally, which takes longer, and what comes from a registry not.
+const AS_FROM_A_REGISTRY: &str = "[profile.dev.package.lifecycle-runtime]\nincremental = false\n\n\
+    [profile.dev.package.lifecycle-macros]\nincremental = false\n\n";
+
 /// A package in a folder of its own, outside the workspace, with the versions of the workspace's lock file.
 struct Package(PathBuf);
 
@@ -102,8 +106,9 @@ impl Package {
         fs::create_dir_all(package.0.join("src")).expect("there is a folder for temporary files");
         let workspace = fs::canonicalize(WORKSPACE).expect("the workspace is where it was");
         let dependencies = program.dependencies.replace("{}", &workspace.display().to_string());
+        let profiles = if dependencies.contains("lifecycle-runtime") { AS_FROM_A_REGISTRY } else { "" };
         let manifest = format!(
-            "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+            "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n{profiles}\
              [profile.release]\nstrip = true\n\n[dependencies]\n{dependencies}\n"
         );
         package.put("Cargo.toml", &manifest);
