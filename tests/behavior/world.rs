@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lifecycle::testing::{Event, Fault, Hook, Notes, World, block_on};
-use lifecycle::{
-    Acquire, App, Builder, Outcome, Phase, Reason, Release, Resource, Result, Signal, Supplied, resource,
-};
+use lifecycle::{Acquire, App, Builder, Outcome, Phase, Reason, Release, Resource, Result, Signal, resource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
