@@ -180,7 +180,7 @@ async fn a_hook_is_dropped_when_its_acquire_timeout_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_request_behind_a_hook_that_hangs_is_tried_once_that_was_cut_off() {
     let stage = stage();
-    next("Settings", [Act::Hangs]);
+    next("Settings", [hangs()]);
     let app = start(stage.builder::<Settings>()).await;
     let began = Instant::now();
     let hangs = app.reload();
