@@ -56,6 +56,7 @@ impl Driver {
     }
 
     /// A receiver that sees each reload begin and end, though not every one if they follow quickly.
+    #[allow(dead_code, reason = "systemd is told")]
     pub(crate) fn watch_reloads(&self) -> watch::Receiver<ReloadStatus> {
         self.reloads.subscribe()
     }
