@@ -78,7 +78,7 @@
 //! # What happens at Ctrl-C
 //!
 //! 1. The deadline is fixed: 30 s from now in the example, 25 s by default. SIGTERM and SIGQUIT do the same as SIGINT;
-//!    so does SIGHUP where nothing is declared [`reload`](reload).
+//!    so does SIGHUP where nothing is declared [`reload`].
 //! 2. `Http` has its turn first, since nothing comes after it. The server accepts the connections that are already
 //!    waiting, closes its listener, and finishes the requests under way.
 //! 3. `Db` has its turn when `Http` is gone: its `release` runs.
