@@ -1,6 +1,10 @@
 //! Behind HAProxy, which asks `/readyz`.
 
+use std::thread;
 use std::time::Duration;
+
+use lifecycle_tests::harness::http::connect;
+use rustix::process::Signal;
 
 use super::{CLIENTS, INSTANCES, Site, ports, rolls};
 use crate::health_check::HealthCheck;
@@ -86,4 +90,32 @@ fn without_a_delay_requests_are_lost() {
     instances.remove(0).stop(Duration::ZERO);
     wait_until("a request is lost", || load.lost() > 0);
     site.assert_something_is_lost("HAProxy, no delay", 1, &load.end());
+}
+
+/// A server is marked down during its drain delay. What it is still answering is cut, or is answered.
+#[test]
+fn sessions_that_are_cut_when_a_server_is_marked_down_lose_requests() {
+    let _machine = machine::shared();
+    assert_ne!(answer_of_one_that_is_marked_down(HaProxy::cutting), Some(200));
+    assert_eq!(answer_of_one_that_is_marked_down(HaProxy::start), Some(200));
+}
+
+/// The status that the client of a long request gets, if any.
+#[track_caller]
+fn answer_of_one_that_is_marked_down(start: fn(HealthCheck, &[(u16, u16)]) -> HaProxy) -> Option<u16> {
+    let check = HealthCheck { interval: Duration::from_millis(100), failures: 2, successes: 1 };
+    let site = Site::open(check.drain_delay());
+    let instance = site.start_anywhere();
+    let haproxy = start(check, &ports(std::slice::from_ref(&instance)));
+    let address = haproxy.address();
+    let request = thread::spawn(move || connect(address).get("/slow?ms=4000").ok().map(|it| it.status));
+    wait_until("a request is under way", || {
+        let status = connect(instance.probe()).get("/status");
+        status.is_ok_and(|status| status.body.contains("\"requests\":1"))
+    });
+    instance.process.signal(Signal::TERM);
+    haproxy.wait_until_down(0);
+    let answer = request.join().expect("the client does not panic");
+    instance.process.wait_for_exit();
+    answer
 }

@@ -32,6 +32,12 @@ impl HaProxy {
         Self::speaking("proto h2 check-proto h1", check, &here(servers))
     }
 
+    /// The same, and it ends the connections to a server that is marked down.
+    #[track_caller]
+    pub(crate) fn cutting(check: HealthCheck, servers: &[(u16, u16)]) -> Self {
+        Self::speaking("on-marked-down shutdown-sessions", check, &here(servers))
+    }
+
     /// Starts one in front of servers that are elsewhere, each with the port where it is probed.
     #[track_caller]
     pub(crate) fn in_front_of(check: HealthCheck, servers: &[(SocketAddr, u16)]) -> Self {

@@ -144,7 +144,8 @@ rules! {
         "the unit leaves processes behind, or asks none of them to stop"
         why "what is left of the last run holds ports and files when the next one starts"
         mend "KillMode=mixed, or remove the line"
-        see "timeouts#child-processes" played "";
+        see "timeouts#child-processes"
+        played "systemd::with_a_kill_mode_of_none_a_stop_leaves_the_program_running";
     CHILDREN "children-end-first" Warning [Systemd, Pm2, Dockerfile]
         "child processes get the signal at the same time as the program (--children)"
         why "a child ends while requests still need it"
@@ -154,17 +155,20 @@ rules! {
         "systemd waits for a sign of the start that does not come"
         why "after TimeoutStartSec it ends the service, and starts it again"
         mend "Type=notify with the feature `systemd`, Type=exec without it"
-        see "systemd_units" played "";
+        see "systemd_units"
+        played "systemd::behind_a_shell_the_sign_of_the_start_is_not_heard";
     READY_UNHEARD "ready-unheard" Warning [Systemd]
         "the program says when it is ready, and the unit does not wait for it"
         why "units that come after this one start too early, and a stop gets no more time than TimeoutStopSec"
         mend "Type=notify"
-        see "systemd_units" played "";
+        see "systemd_units"
+        played "systemd::a_unit_that_does_not_wait_for_the_start_is_up_before_it";
     WATCHDOG_STARVES "watchdog-starves" Error [Systemd]
         "WatchdogSec is set, and the program is built without the feature `systemd`"
         why "systemd kills and restarts the service each time that span is over"
         mend "enable the feature `systemd` of lifecycle-runtime, or remove the line"
-        see "systemd_units" played "";
+        see "systemd_units"
+        played "systemd::a_watchdog_kills_a_program_that_does_not_know_it";
     EXEC_STOP_KILLS "exec-stop-kills" Error [Systemd]
         "ExecStop= kills the program"
         why "SIGKILL comes before the request to stop: nothing is finished or released"
@@ -199,7 +203,8 @@ rules! {
         "HAProxy ends the connections to a server that is marked down"
         why "a server that drains is marked down: the requests under way are cut"
         mend "remove `on-marked-down shutdown-sessions`"
-        see "timeouts#the-drain-delay" played "";
+        see "timeouts#the-drain-delay"
+        played "haproxy::sessions_that_are_cut_when_a_server_is_marked_down_lose_requests";
     REFUSED "configuration-refused" Error [Kubernetes, Systemd, Compose, Dockerfile, Pm2]
         "the application refuses these variables"
         why "it ends with 78 before it starts anything"
