@@ -55,11 +55,12 @@ fn a_doctor_that_is_interrupted_leaves_no_process_behind() {
     let arguments =
         ["doctor", "--timeout", "1min", "--argument", "60", "sleep", "grace-unused/right.compose.yaml"];
     let doctor = Program::example("lifecycle").in_directory(&pairs()).args(arguments).spawn();
-    let pid = doctor.pid().as_raw_pid();
-    let children = format!("/proc/{pid}/task/{pid}/children");
+    let threads = format!("/proc/{}/task", doctor.pid().as_raw_pid());
     let mut child = String::new();
     wait_until("the doctor starts the program", || {
-        child = fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
+        let threads = fs::read_dir(&threads).into_iter().flatten().flatten();
+        let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+        child = children.collect::<String>().trim().to_owned();
         !child.is_empty()
     });
     doctor.signal(Signal::INT);
