@@ -13,11 +13,11 @@ use crate::driver::Driver;
 /// Something that was opened before anything is acquired, and is served until the process ends: it answers what is
 /// asked about the application, or tells it.
 pub(crate) trait Endpoint: fmt::Debug + Send {
-    /// Serves, as a task of the control thread's runtime. It ends when the end of the application was told; what only
-    /// answers never ends.
+    /// Serves, as a task of the control thread's runtime. It ends when the end of the application was told, and everybody
+    /// is answered who has to be: the application's end waits for that, for a moment.
     fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Whether load balancers ask here (rule D4), and whether the end of the application waits for this to end.
+    /// Whether load balancers ask here (rule D4).
     fn role(&self) -> Role;
 }
 
