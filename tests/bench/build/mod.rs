@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -35,28 +35,34 @@ pub(crate) fn measure_resources(options: &Options) -> Vec<Table> {
 /// From nothing, and again after a change. The seconds are those of CPU, all processes together.
 fn builds(options: &Options, what: &str, programs: &[Program]) -> Table {
     let mut rows: Vec<(String, Vec<Series>)> =
-        programs.iter().map(|program| (program.name.clone(), vec![Series::new(); 5])).collect();
+        programs.iter().map(|program| (program.name.clone(), vec![Series::new(); 7])).collect();
     for _ in 0..options.rounds {
         for (program, (_, row)) in programs.iter().zip(&mut rows) {
             let package = Package::write(program);
             package.forget();
-            row[0].push(package.build(&["build"]));
+            let from_nothing = package.build(&["build"]);
             package.change(program);
-            row[1].push(package.build(&["build"]));
-            row[2].push(package.crates());
+            let after_a_change = package.build(&["build"]);
+            row[0].push(from_nothing.wall);
+            row[1].push(from_nothing.cpu);
+            row[2].push(after_a_change.wall);
+            row[3].push(after_a_change.cpu);
+            row[4].push(package.crates());
             if !options.is_quick {
                 package.build(&["build", "--release"]);
             }
             let [size, threads] = package.weight(if options.is_quick { "debug" } else { "release" });
-            row[3].push(size);
-            row[4].push(threads);
+            row[5].push(size);
+            row[6].push(threads);
         }
     }
     Table {
-        title: format!("{what}: built by one `cargo build`, in seconds of CPU"),
+        title: format!("{what}: built by one `cargo build`, in seconds"),
         columns: vec![
             ("from nothing", Show::Range),
+            ("of CPU", Show::Range),
             ("after a change", Show::Range),
+            ("of CPU", Show::Range),
             ("crates", Show::Median),
             ("KB, stripped release", Show::Median),
             ("threads", Show::Median),
@@ -79,7 +85,7 @@ fn many(options: &Options, programs: &[Program]) -> Table {
                 package.change(&small);
                 package.build(&[command]);
                 package.change(program);
-                row[column].push(package.build(&[command]));
+                row[column].push(package.build(&[command]).cpu);
             }
             let size = fs::metadata(package.program("debug")).expect("it was built").len();
             row[2].push(size as f64 / 1024.0 / 1024.0);
@@ -95,6 +101,12 @@ fn many(options: &Options, programs: &[Program]) -> Table {
 /// Cargo builds what comes from a path incrementally, which takes longer, and what comes from a registry not.
 const AS_FROM_A_REGISTRY: &str = "[profile.dev.package.lifecycle-runtime]\nincremental = false\n\n\
     [profile.dev.package.lifecycle-macros]\nincremental = false\n\n";
+
+/// What a build took, and how much of it was CPU time, of all its processes.
+struct Seconds {
+    wall: f64,
+    cpu: f64,
+}
 
 /// A package in a folder of its own, outside the workspace, with the versions of the workspace's lock file.
 struct Package(PathBuf);
@@ -149,12 +161,12 @@ impl Package {
         cargo
     }
 
-    fn build(&self, arguments: &[&str]) -> f64 {
-        let before = cpu_of_children();
+    fn build(&self, arguments: &[&str]) -> Seconds {
+        let (begun, before) = (Instant::now(), cpu_of_children());
         let output = self.cargo(arguments).output().expect("cargo runs");
-        let taken = cpu_of_children() - before;
+        let (wall, cpu) = (begun.elapsed(), cpu_of_children() - before);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        taken.as_secs_f64()
+        Seconds { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64() }
     }
 
     /// In the tree, the program included.
