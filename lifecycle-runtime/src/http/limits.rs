@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tokio::sync::Semaphore;
 
 /// A connection that was accepted just before the turn has this long for its first byte: its client has sent, or is
@@ -51,8 +53,8 @@ pub(super) fn default_max_connections() -> usize {
 
 #[cfg(unix)]
 fn descriptors() -> Option<usize> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
-    usize::try_from(limit).ok()
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (limit != RLIM_INFINITY).then(|| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 #[cfg(not(unix))]

@@ -30,12 +30,13 @@ mod linux {
     use std::os::fd::AsFd;
     use std::time::Duration;
 
-    use rustix::net::sockopt;
+    use socket2::{SockRef, TcpKeepalive};
 
-    const IDLE: Duration = Duration::from_secs(60);
-    const INTERVAL: Duration = Duration::from_secs(10);
-    const PROBES: u32 = 6;
-    const UNACKNOWLEDGED_MS: u32 = 120_000;
+    const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(6);
+    const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
 
     /// Small responses are sent without delay.
     ///
@@ -44,20 +45,16 @@ mod linux {
     /// of [`lifecycle::http`](super::super). Once the limit on what is not acknowledged is set, it alone decides how many
     /// probes are sent. So it is as long as the probes take: see
     /// <https://blog.cloudflare.com/when-tcp-sockets-refuse-to-die/>.
-    pub(super) fn set(socket: impl AsFd) -> io::Result<()> {
-        let socket = socket.as_fd();
-        let _ = sockopt::set_tcp_nodelay(socket, true);
-        sockopt::set_tcp_keepidle(socket, IDLE)?;
-        sockopt::set_tcp_keepintvl(socket, INTERVAL)?;
-        sockopt::set_tcp_keepcnt(socket, PROBES)?;
-        sockopt::set_socket_keepalive(socket, true)?;
+    pub(super) fn set(socket: &impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(socket);
+        let _ = socket.set_tcp_nodelay(true);
+        socket.set_tcp_keepalive(&KEEPALIVE)?;
         // The last one: see `are_set`.
-        sockopt::set_tcp_user_timeout(socket, UNACKNOWLEDGED_MS)?;
-        Ok(())
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
     }
 
     /// Whether they are set: then the last one is.
-    pub(super) fn are_set(socket: impl AsFd) -> bool {
-        sockopt::tcp_user_timeout(socket).is_ok_and(|timeout| timeout == UNACKNOWLEDGED_MS)
+    pub(super) fn are_set(socket: &impl AsFd) -> bool {
+        SockRef::from(socket).tcp_user_timeout().is_ok_and(|timeout| timeout == Some(UNACKNOWLEDGED))
     }
 }
