@@ -1,9 +1,9 @@
 //! The I/O of a connection, which can be taken away from its current holder.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
             poll_fn(|cx| self.poll(cx, Side::Write(Writing::Rest), Open::poll_shutdown)).await?;
             poll_fn(|cx| self.poll(cx, Side::Read, Open::poll_discard)).await
         };
-        let _: Result<io::Result<()>, _> = timeout(patience, end).await;
+        let _: Option<io::Result<()>> = wait_for(end, patience).await;
     }
 }
 
@@ -229,6 +229,20 @@ impl<Io> Drop for Stream<Io> {
     }
 }
 
+/// Waits for `end` while there is patience. Without any, it is polled once: a timer takes a millisecond, even if it has no
+/// time, and the turn of many idle connections would wake the runtime for each of them.
+async fn wait_for<T>(end: impl Future<Output = T>, patience: Duration) -> Option<T> {
+    if !patience.is_zero() {
+        return timeout(patience, end).await.ok();
+    }
+    let mut end = pin!(end);
+    poll_fn(|cx| match end.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// Which waker to keep, and what is waited for.
 #[derive(Clone, Copy)]
 enum Side {
@@ -298,5 +312,26 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Stream<Io> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll(cx, Side::Write(Writing::Rest), Open::poll_shutdown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn without_patience_nothing_is_waited_for_not_even_a_timer() {
+        // A runtime without time has none.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(wait_for(ready(1), Duration::ZERO)), Some(1));
+        assert_eq!(runtime.block_on(wait_for(pending::<()>(), Duration::ZERO)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_given_up() {
+        assert_eq!(wait_for(ready(1), Duration::from_secs(1)).await, Some(1));
+        assert_eq!(wait_for(pending::<()>(), Duration::from_secs(1)).await, None);
     }
 }
