@@ -34,7 +34,10 @@ impl Places {
 
     /// Waits until a place is free. If all are taken the log says so, once until the server has recovered.
     pub(super) async fn free(&mut self) -> OwnedSemaphorePermit {
-        if self.free.available_permits() == 0 && !self.is_told {
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            return permit;
+        }
+        if !self.is_told {
             self.is_told = true;
             self.seat.driver.say(Notice::AllPlacesTaken { name: self.seat.name(), places: self.max });
         }

@@ -336,28 +336,48 @@ where
     L: Listener,
     M: Make<L>,
 {
-    let mut back_off = BACK_OFF;
-    while let Some(place) = stopping.run_until(places.free()).await {
-        match stopping.run_until(bound.listener.accept()).await {
-            None => break,
-            Some(Ok((handshake, peer))) => {
-                back_off = BACK_OFF;
-                server.spawn::<L, M>(make.clone(), handshake, peer, places.take(place));
-            }
-            Some(Err(error)) if is_of_one_connection(&error) => {
-                debug!(target: TARGET, "a connection was lost: {error}");
-            }
-            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error.into()),
-            Some(Err(error)) => {
-                server.warn_of_pause(&error, back_off);
-                stopping.run_until(tokio::time::sleep(back_off)).await;
-                back_off = (back_off * 2).min(LONGEST_BACK_OFF);
-            }
-        }
+    let accepting = accept_while_running(&mut bound.listener, make.clone(), &server, &mut places, &stopping);
+    if let Some(unusable) = stopping.run_until(accepting).await {
+        unusable?;
     }
     let Bound { file, listener } = bound;
     drop(file);
     empty(listener, make, &server, &places).await;
+    Ok(())
+}
+
+/// Accepts connections while there are places. It may be dropped at each await, at the turn.
+async fn accept_while_running<L, M>(
+    listener: &mut L,
+    make: M,
+    server: &Arc<Server>,
+    places: &mut Places,
+    stopping: &Stopping,
+) -> io::Result<()>
+where
+    L: Listener,
+    M: Make<L>,
+{
+    let mut back_off = BACK_OFF;
+    // A listener that always has another connection is never waited for.
+    while !stopping.is_stopping() {
+        let place = places.free().await;
+        match listener.accept().await {
+            Ok((handshake, peer)) => {
+                back_off = BACK_OFF;
+                server.spawn::<L, M>(make.clone(), handshake, peer, places.take(place));
+            }
+            Err(error) if is_of_one_connection(&error) => {
+                debug!(target: TARGET, "a connection was lost: {error}");
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
+            Err(error) => {
+                server.warn_of_pause(&error, back_off);
+                tokio::time::sleep(back_off).await;
+                back_off = (back_off * 2).min(LONGEST_BACK_OFF);
+            }
+        }
+    }
     Ok(())
 }
 
