@@ -23,7 +23,7 @@ fn memory_threads_and_descriptors_stay_as_they_are() {
     let process = program.env("MALLOC_ARENA_MAX", "1").spawn();
     let exit = process.wait_or_kill(Duration::from_secs(600));
     assert_eq!(exit.code(), Some(0), "{}", exit.stderr());
-    for what in ["requests", "connections", "stops"] {
+    for what in ["requests", "connections", "tasks", "stops"] {
         let line = exit.stdout().lines().find(|line| line.starts_with(what)).map(str::to_owned).unwrap();
         let [memory, threads, descriptors, memory_then, threads_then, descriptors_then] = numbers(&line)[..]
         else {
