@@ -84,8 +84,20 @@ async fn main() {}
     ]
 }
 
-/// A server of one route.
-pub(super) fn server() -> [Program; 2] {
+/// axum alone, without the framework.
+const AXUM: &str = r#"use axum::{Router, routing::get};
+
+#[tokio::main]
+async fn main() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("ready");
+    let asked = async { tokio::signal::ctrl_c().await.unwrap() };
+    axum::serve(listener, Router::new().route("/", get("OK"))).with_graceful_shutdown(asked).await.unwrap();
+}
+"#;
+
+/// A server of one route. axum speaks HTTP/2 only with a feature of its own, `serve_http` in any case.
+pub(super) fn server() -> [Program; 3] {
     let program = |name: &str, dependencies, code: &str| Program {
         name: name.to_owned(),
         dependencies,
@@ -98,16 +110,15 @@ pub(super) fn server() -> [Program; 2] {
                 r#"tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "time", "net"] }"#,
                 "\naxum = \"0.8\""
             ),
-            r#"use axum::{Router, routing::get};
-
-#[tokio::main]
-async fn main() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("ready");
-    let asked = async { tokio::signal::ctrl_c().await.unwrap() };
-    axum::serve(listener, Router::new().route("/", get("OK"))).with_graceful_shutdown(asked).await.unwrap();
-}
-"#,
+            AXUM,
+        ),
+        program(
+            "axum with HTTP/2",
+            concat!(
+                r#"tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal", "time", "net"] }"#,
+                "\naxum = { version = \"0.8\", features = [\"http2\"] }"
+            ),
+            AXUM,
         ),
         program(
             "lifecycle with http, and axum",
