@@ -2,27 +2,18 @@
 //!
 //! `doctor_input` has what it says to bad input; `doctor_played` shows with processes what the rules are for.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::machine;
+use crate::pairs::{doctor, found, pairs};
 use crate::program::{Exit, Program};
 use crate::scratch::Scratch;
 
 const DEPLOYED: &str = env!("CARGO_BIN_EXE_deployed");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Where the pairs are: a folder for each rule, with files that break it (`wrong`) and that do not (`right`).
-pub(crate) fn pairs() -> PathBuf {
-    Path::new(ROOT).join("tests/doctor")
-}
-
-pub(crate) fn doctor(arguments: &[&str]) -> Exit {
-    Program::example("lifecycle").in_directory(&pairs()).arg("doctor").args(arguments).spawn().wait_for_exit()
-}
 
 #[track_caller]
 pub(crate) fn assert_says(exit: &Exit, code: i32, words: &[&str]) {
@@ -47,34 +38,6 @@ fn files(folder: &Path, begin: &str) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| name.starts_with(begin)).collect();
     names.sort();
     names
-}
-
-/// What is found in a file of a pair, with what belongs to it: `rule/file:line: severity rule`.
-fn found(rule: &str, file: &str) -> String {
-    let folder = pairs().join(rule);
-    let beside = |name: &str| folder.join(name).exists().then(|| format!("{rule}/{name}"));
-    let plan = beside("plan.json").unwrap_or_else(|| "plan.json".to_owned());
-    let mut arguments = vec!["--plan".to_owned(), plan, "--format".to_owned(), "json".to_owned()];
-    arguments.extend(["--container=shop".to_owned(), "--container=shop.service".to_owned()]);
-    if rule == "children-end-first" {
-        arguments.push("--children".to_owned());
-    }
-    arguments.extend(beside("Dockerfile"));
-    arguments.extend(beside("shop.service").filter(|_| file.ends_with(".cfg")));
-    arguments.push(format!("{rule}/{file}"));
-    let exit = doctor(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let printed: Value =
-        serde_json::from_str(&exit.stdout()).unwrap_or_else(|_| panic!("{file}: {}", exit.stderr()));
-    let findings = printed["findings"].as_array().expect("it has findings");
-    assert_eq!(exit.code(), Some(i32::from(!findings.is_empty())), "{rule}/{file}");
-    assert_ne!(printed["looked_at"].as_array().map(Vec::len), Some(0), "{rule}/{file}");
-    let text = |finding: &Value, field: &str| finding[field].as_str().expect("it is text").to_owned();
-    findings.iter().fold(String::new(), |mut found, finding| {
-        let (file, severity, rule) =
-            (text(finding, "file"), text(finding, "severity"), text(finding, "rule"));
-        let _ = writeln!(found, "{file}:{}: {severity} {rule}", finding["line"]);
-        found
-    })
 }
 
 #[test]

@@ -9,24 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::doctor::pairs;
 use crate::http::{Connection, Response};
 use crate::machine;
+use crate::pairs::value;
 use crate::program::{Process, Program, wait_until};
 use crate::scratch::Scratch;
 
 const DEPLOYED: &str = env!("CARGO_BIN_EXE_deployed");
-
-fn text(file: &str) -> String {
-    fs::read_to_string(pairs().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// What stands behind `mark`, up to the end of the line.
-fn value(file: &str, mark: &str) -> Option<String> {
-    let text = text(file);
-    let behind = text.split_once(mark)?.1;
-    Some(behind.lines().next().unwrap_or_default().trim().to_owned())
-}
 
 fn deployed() -> Process {
     serving(Program::new(DEPLOYED))
