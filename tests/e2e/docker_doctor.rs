@@ -10,9 +10,15 @@ use crate::machine;
 use crate::pairs::{pair, value};
 use crate::program::wait_until;
 
-/// A payment, of which the client sends the rest later.
-const HEAD: &str = "POST /payments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{";
-const REST: &str = r#""id": "p", "amount_cents": 1 }"#;
+const PAYMENT: &str = r#"{ "id": "p", "amount_cents": 1 }"#;
+
+/// A request whose body the client sends later: the server cannot answer it before.
+fn without_body() -> String {
+    let length = PAYMENT.len();
+    format!(
+        "POST /payments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
 
 /// The right container has the same request under way when the wrong one has cut it off.
 #[test]
@@ -28,7 +34,7 @@ fn a_request_is_cut_off_although_the_engine_would_have_waited() {
         options.extend(told.iter().flat_map(|told| ["--env", told]));
         let container = run(&engine, &options);
         let mut client = connect(container.address());
-        client.send(HEAD).expect("the server reads it");
+        client.send(&without_body()).expect("the server reads it");
         (container, client)
     };
     let [(wrong, mut cut_off), (right, mut served)] = files.map(|file| begin(&file));
@@ -39,7 +45,7 @@ fn a_request_is_cut_off_although_the_engine_would_have_waited() {
         assert!(wrong.log().contains("1 cut off: 1 request"), "the report does not say what was cut off");
         let answer = cut_off.read_response();
         assert!(answer.is_err(), "{answer:?}");
-        served.send(REST).expect("the server reads it");
+        served.send(PAYMENT).expect("the server reads it");
         assert_eq!(answered(served.read_response()).status, 201);
         stop.join().expect("`docker stop` succeeds");
     });

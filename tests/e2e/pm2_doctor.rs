@@ -32,7 +32,6 @@ fn a_binary_in_cluster_mode_never_starts() {
     let (pm2, mut start) = begin(&text(&wrong));
     start.wait();
     wait_until("PM2 has given up", || pm2.knows("status") == "errored");
-    assert!(pm2.outputs().contains("SyntaxError"), "Node.js has run it?");
     assert!(!pm2.outputs().contains(SERVES), "it has started");
     pm2.end();
     assert_started(begin(&text(&right)));
@@ -51,7 +50,6 @@ fn a_start_with_wait_ready_is_not_done_although_the_program_serves() {
     wait_until("the program serves", || pm2.outputs().contains(SERVES));
     assert_eq!(pm2.knows("status"), "launching");
     assert!(!start.has_ended(), "`pm2 start` has not waited");
-    drop(start);
     pm2.end();
     assert_started(begin(&right));
 }

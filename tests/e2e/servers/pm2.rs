@@ -91,8 +91,8 @@ impl Pm2 {
 
     /// What it has printed so far, as PM2 has read it.
     pub(crate) fn outputs(&self) -> String {
-        self.text(&format!("logs/{}-out.log", self.name))
-            + &self.text(&format!("logs/{}-error.log", self.name))
+        let files = fs::read_dir(self.home.path().join("logs")).into_iter().flatten().flatten();
+        files.map(|file| fs::read_to_string(file.path()).unwrap_or_default()).collect()
     }
 
     /// What PM2 itself has to say.
