@@ -24,7 +24,13 @@ pub(crate) struct Probed {
 impl Probed {
     /// Boots a systemd with a service that runs the fixture, with these settings.
     #[track_caller]
-    pub(crate) fn boot(settings: &str) -> Self {
+    fn boot(settings: &str) -> Self {
+        Self::boot_with(&format!("Type=notify\nExecStart={}\n{settings}", env!("CARGO_BIN_EXE_probed")))
+    }
+
+    /// The same, with no other settings.
+    #[track_caller]
+    pub(crate) fn boot_with(settings: &str) -> Self {
         let scratch = Scratch::new();
         let fifo = scratch.path().join("orders");
         let is_made = Command::new("mkfifo").arg(&fifo).status().is_ok_and(|status| status.success());
@@ -34,9 +40,8 @@ impl Probed {
         let orders = orders.unwrap_or_else(|error| panic!("cannot open {}: {error}", fifo.display()));
         let output = scratch.path().join("output");
         let service = format!(
-            "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart={}\nStandardInput=file:{}\n\
+            "[Unit]\nDefaultDependencies=no\n[Service]\nStandardInput=file:{}\n\
              StandardOutput=append:{output}\nStandardError=append:{output}\n{settings}\n",
-            env!("CARGO_BIN_EXE_probed"),
             fifo.display(),
             output = output.display(),
         );

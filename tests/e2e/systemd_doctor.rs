@@ -1,7 +1,20 @@
-//! What `lifecycle doctor` says of units, played: each with the unit that it complains of, and the one that is right.
+//! What `lifecycle doctor` says of units, played by systemd: each with the unit that it complains of, and the one that is
+//! right.
 
 use crate::machine;
+use crate::pairs::{pair, text};
 use crate::systemd::{Probed, UNIT};
+
+const FIXTURE: &str = env!("CARGO_BIN_EXE_probed");
+
+/// The unit of a pair, with this command as its program, and with these settings besides.
+#[track_caller]
+fn boot(file: &str, program: &str, settings: &str) -> Probed {
+    // bash, where sh is bash, would become the program.
+    let unit = text(file).replace("/bin/sh ", "/bin/dash ").replace("/usr/bin/shop", program);
+    let unit = unit.replace("[Service]\n", "");
+    Probed::boot_with(&format!("{unit}{settings}"))
+}
 
 impl Probed {
     #[track_caller]
@@ -19,11 +32,12 @@ impl Probed {
 #[test]
 fn with_a_kill_mode_of_none_a_stop_leaves_the_program_running() {
     let _machine = machine::shared();
-    let probed = Probed::boot("KillMode=none\nTimeoutStopSec=2");
+    let [wrong, right] = pair("kill-mode", "service");
+    let probed = boot(&wrong, FIXTURE, "TimeoutStopSec=2");
     probed.start();
     probed.systemd.systemctl(&["stop", UNIT]);
     assert!(probed.runs(), "it was not asked to stop, and holds its ports");
-    let probed = Probed::boot("KillMode=mixed");
+    let probed = boot(&right, FIXTURE, "");
     probed.start();
     probed.systemd.systemctl(&["stop", UNIT]);
     assert!(!probed.runs());
@@ -33,13 +47,11 @@ fn with_a_kill_mode_of_none_a_stop_leaves_the_program_running() {
 #[test]
 fn behind_a_shell_the_sign_of_the_start_is_not_heard() {
     let _machine = machine::shared();
-    let through_a_shell =
-        |line: &str| format!("TimeoutStartSec=2\nExecStart=\nExecStart=/bin/sh -c \"{line}\"");
-    let program = env!("CARGO_BIN_EXE_probed");
-    let probed = Probed::boot(&through_a_shell(&format!("{program}; exit")));
+    let [wrong, right] = pair("never-started", "service");
+    let probed = boot(&wrong, FIXTURE, "TimeoutStartSec=2");
     assert_eq!(probed.systemd.within("systemctl", &["start", UNIT]), None);
     probed.systemd.assert_shows(UNIT, &[("Result", "timeout")]);
-    let probed = Probed::boot(&through_a_shell(&format!("exec {program}")));
+    let probed = boot(&right, FIXTURE, "TimeoutStartSec=2");
     probed.start();
     probed.systemd.assert_shows(UNIT, &[("ActiveState", "active")]);
 }
@@ -47,10 +59,11 @@ fn behind_a_shell_the_sign_of_the_start_is_not_heard() {
 #[test]
 fn a_unit_that_does_not_wait_for_the_start_is_up_before_it() {
     let _machine = machine::shared();
-    let probed = Probed::boot("Type=exec\nEnvironment=HOLD=acquire");
+    let [wrong, right] = pair("ready-unheard", "service");
+    let probed = boot(&wrong, FIXTURE, "Environment=HOLD=acquire");
     probed.start();
     probed.systemd.assert_shows(UNIT, &[("ActiveState", "active")]);
-    let probed = Probed::boot("Environment=HOLD=acquire");
+    let probed = boot(&right, FIXTURE, "Environment=HOLD=acquire");
     probed.systemd.systemctl(&["start", "--no-block", UNIT]);
     probed.systemd.wait_for(UNIT, "StatusText", "starting: acquiring Db");
     probed.systemd.assert_shows(UNIT, &[("ActiveState", "activating")]);
@@ -60,12 +73,12 @@ fn a_unit_that_does_not_wait_for_the_start_is_up_before_it() {
 #[test]
 fn a_watchdog_kills_a_program_that_does_not_know_it() {
     let _machine = machine::shared();
-    let deaf =
-        format!("Type=exec\nExecStart=\nExecStart=env -u NOTIFY_SOCKET {}", env!("CARGO_BIN_EXE_probed"));
-    let probed = Probed::boot(&format!("{deaf}\nWatchdogSec=1"));
+    let [wrong, right] = pair("watchdog-starves", "service");
+    let deaf = format!("/usr/bin/env -u NOTIFY_SOCKET {FIXTURE}");
+    let probed = boot(&wrong, &deaf, "");
     probed.start();
     probed.systemd.wait_for(UNIT, "Result", "watchdog");
-    let probed = Probed::boot(&deaf);
+    let probed = boot(&right, &deaf, "");
     probed.start();
     probed.stays("active");
 }
