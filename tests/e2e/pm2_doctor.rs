@@ -29,7 +29,8 @@ fn assert_started((pm2, mut start): (Pm2, Server)) {
 fn a_binary_in_cluster_mode_never_starts() {
     let _machine = machine::shared();
     let [wrong, right] = pair("pm2-mode", "config.js");
-    let (pm2, mut start) = begin(&text(&wrong));
+    // As often as PM2 tries by itself takes long.
+    let (pm2, mut start) = begin(&text(&wrong).replace("exec_mode:", "max_restarts: 3, exec_mode:"));
     start.wait();
     wait_until("PM2 has given up", || pm2.knows("status") == "errored");
     assert!(!pm2.outputs().contains(SERVES), "it has started");

@@ -72,15 +72,17 @@ fn every_rule_has_a_pair_and_the_test_that_it_names() {
     for rule in rules() {
         let id = rule["rule"].as_str().expect("it has a name");
         assert!(of_the_program.contains(&id) || pairs().join(id).is_dir(), "{id} has no pair");
-        if let Some(played) = rule["played"].as_str() {
-            let (file, test) = played.split_once("::").expect("it is file::test");
-            let places = ["process", "probe", "e2e", "e2e/rolling"];
-            let paths = places.map(|place| Path::new(ROOT).join(format!("tests/{place}/{file}.rs")));
-            let has_test = |path: &PathBuf| {
-                fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")))
-            };
-            assert!(paths.iter().any(has_test), "{id}: there is no test {played}");
-        }
+        let Some(played) = rule["played"].as_str() else {
+            // It is about comments, and nothing runs otherwise for one.
+            assert_eq!(id, "allow", "{id} is not played");
+            continue;
+        };
+        let (file, test) = played.split_once("::").expect("it is file::test");
+        let places = ["process", "probe", "e2e", "e2e/rolling"];
+        let paths = places.map(|place| Path::new(ROOT).join(format!("tests/{place}/{file}.rs")));
+        let has_test =
+            |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+        assert!(paths.iter().any(has_test), "{id}: there is no test {played}");
     }
 }
 
