@@ -19,6 +19,7 @@ mod doctor;
 mod doctor_input;
 mod doctor_kubelet;
 mod doctor_played;
+mod doctor_probes;
 mod embedding;
 mod end;
 mod endurance;

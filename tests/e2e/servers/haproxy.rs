@@ -120,8 +120,11 @@ impl HaProxy {
     /// Waits until HAProxy sends no more requests to this server.
     #[track_caller]
     pub(crate) fn wait_until_down(&self, place: usize) {
-        let what = format!("HAProxy says that s{place} is down");
-        wait_until(&what, || self.status(place).is_ok_and(|status| status.as_deref() == Some("DOWN")));
+        wait_until(&format!("HAProxy says that s{place} is down"), || self.is_down(place));
+    }
+
+    pub(crate) fn is_down(&self, place: usize) -> bool {
+        self.status(place).is_ok_and(|status| status.as_deref() == Some("DOWN"))
     }
 
     /// Gives up what was sent to a server that will not answer any more.

@@ -99,7 +99,7 @@ rules! {
         "the check that decides about a restart asks about readiness"
         why "when a database is away, every instance is restarted; and so is one that is stopping"
         mend "ask /livez"
-        see "kubernetes" played "checks::a_failing_check_makes_unready_until_it_passes";
+        see "kubernetes" played "doctor_probes::a_pod_whose_database_is_away_is_restarted_although_it_serves";
     HOOK_UNANSWERED "hook-unanswered" Error [Kubernetes]
         "the preStop hook asks a path or a port that does not answer it"
         why "the hook fails at once, and the delay that it stands for does not happen"
@@ -114,17 +114,17 @@ rules! {
         "the container takes traffic, and nothing asks whether it is ready"
         why "a new pod gets requests before it has started, in every deployment"
         mend "readinessProbe: { httpGet: { path: /servingz, port: 8081 }, periodSeconds: 2 }"
-        see "kubernetes" played "answers::during_the_start";
+        see "kubernetes" played "doctor_probes::a_pod_that_seems_to_be_ready_during_its_start_gets_requests";
     READY_TOO_EARLY "ready-too-early" Error [Kubernetes]
         "the readiness probe asks /livez, which passes before anything is acquired"
         why "a new pod gets requests before it has started, in every deployment"
         mend "ask /servingz, or add a startupProbe on /startupz"
-        see "kubernetes" played "answers::during_the_start";
+        see "kubernetes" played "doctor_probes::a_pod_that_seems_to_be_ready_during_its_start_gets_requests";
     READY_ENDS_FIRST "ready-ends-first" Warning [Kubernetes]
         "the readiness probe of the only replica fails at the beginning of the drain delay"
         why "Kubernetes sends to a pod that is being deleted only while its readiness probe passes: requests are refused"
         mend "ask /servingz, which passes until the drain delay is over"
-        see "kubernetes" played "answers::serving_goes_on_until_the_drain_delay_is_over";
+        see "kubernetes" played "doctor_probes::the_only_pod_gets_no_requests_in_its_drain_delay_although_it_serves";
     START_CUT_SHORT "start-cut-short" Warning [Kubernetes]
         "the kubelet restarts the container before the start has to be over"
         why "a slow start is killed and begins again, where the application would have ended it and said why"
@@ -198,7 +198,7 @@ rules! {
         "the check passes until the server has closed its listener"
         why "HAProxy does not notice the stop during the drain delay, and sends requests when it is over"
         mend "option httpchk GET /readyz, at the port of the probe"
-        see "timeouts#the-drain-delay" played "answers::serving_goes_on_until_the_drain_delay_is_over";
+        see "timeouts#the-drain-delay" played "haproxy_doctor::a_check_that_passes_until_the_listener_is_closed_loses_requests";
     CUTS_SESSIONS "cuts-sessions" Error [Haproxy]
         "HAProxy ends the connections to a server that is marked down"
         why "a server that drains is marked down: the requests under way are cut"
