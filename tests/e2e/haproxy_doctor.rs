@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use crate::http::{answered, connect};
 use crate::machine;
 use crate::pairs::{pair, text, value};
+use crate::program::wait_until;
 use crate::servers::haproxy::HaProxy;
 use crate::service::{Payments, Setup};
 
@@ -57,9 +58,10 @@ fn a_check_that_passes_until_the_listener_is_closed_loses_requests() {
         stopped.process.signal(Signal::TERM);
         // By turns, each server gets a request, as long as it is up.
         let mut lost = 0;
-        while !(stopped.process.has_ended() && haproxy.is_down(0)) {
+        wait_until("HAProxy has noticed the end", || {
             lost += u32::from(status(haproxy.address()) != 200);
-        }
+            stopped.process.has_ended() && haproxy.is_down(0)
+        });
         lost
     };
     let [wrong, right] = &pair("check-passes", "cfg");

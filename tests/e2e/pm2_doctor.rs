@@ -24,12 +24,12 @@ fn assert_started((pm2, mut start): (Pm2, Server)) {
     pm2.end();
 }
 
-/// PM2 gives the binary to Node.js, again and again.
+/// PM2 gives the binary to Node.js, again and again, and says in between that it is online.
 #[test]
 fn a_binary_in_cluster_mode_never_starts() {
     let _machine = machine::shared();
     let [wrong, right] = pair("pm2-mode", "config.js");
-    // As often as PM2 tries by itself takes long.
+    // By itself, it tries sixteen times.
     let (pm2, mut start) = begin(&text(&wrong).replace("exec_mode:", "max_restarts: 3, exec_mode:"));
     start.wait();
     wait_until("PM2 has given up", || pm2.knows("status") == "errored");

@@ -165,6 +165,37 @@ fn variables_that_are_refused_or_unknown_are_found_where_they_are_set() {
 }
 
 #[test]
+fn an_update_of_a_swarm_that_leaves_no_task_is_found() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let file = scratch.path().join("stack.yaml");
+    let check = |settings: &str, expected: &str| {
+        let text = format!("services:\n  shop:\n    image: shop\n    {settings}\n");
+        fs::write(&file, text).expect("it can be written");
+        let exit = doctor(&["--plan", "plan.json", file.to_str().expect("it is text")]);
+        assert_says(&exit, i32::from(!expected.is_empty()), &[expected]);
+    };
+    let serving = |deploy: &str, expected: &str| {
+        check(&format!("ports: [\"8080:8080\"]\n    deploy: {{ {deploy} }}"), expected);
+    };
+    let (one, all) =
+        ("stack.yaml:5: warning recreate: order is stop-first, and there is one task", "the 3 tasks");
+    serving("update_config: { delay: 5s }", one);
+    serving("update_config: { order: stop-first }", one);
+    serving("update_config: { order: start-first }", "");
+    serving("replicas: 3, update_config: { delay: 5s }", "");
+    serving("replicas: 3, update_config: { parallelism: 2 }", "");
+    serving("replicas: 3, update_config: { parallelism: 3 }", all);
+    serving("replicas: 3, update_config: { parallelism: 0 }", all);
+    serving("replicas: \"${REPLICAS:-3}\", update_config: { parallelism: 0 }", all);
+    serving("replicas: \"${REPLICAS}\", update_config: { delay: 5s }", "");
+    serving("mode: global, update_config: { delay: 5s }", "");
+    serving("replicas: 0, update_config: { delay: 5s }", "");
+    serving("replicas: 1", "");
+    check("deploy: { update_config: { delay: 5s } }", "");
+}
+
+#[test]
 fn what_is_not_known_is_said_and_is_no_finding() {
     let _machine = machine::shared();
     let scratch = Scratch::new();

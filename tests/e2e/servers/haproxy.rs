@@ -13,7 +13,7 @@ use super::{Server, free_port, search_path, spawn};
 use crate::health_check::HealthCheck;
 use crate::program::wait_until;
 
-/// A proxy that asks `/readyz` of each server on its probe's port, and never repeats a request.
+/// A proxy that never repeats a request. Unless it is told otherwise, it asks `/readyz` of each server on its probe's port.
 pub(crate) struct HaProxy {
     server: Server,
     port: u16,

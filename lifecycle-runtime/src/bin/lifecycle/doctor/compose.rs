@@ -91,11 +91,11 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
     Ok(())
 }
 
-/// A swarm ends an old task before it starts the new one, unless `order` says otherwise.
+/// Whether an update leaves a time without a task. A swarm ends the old one first, unless `order` says otherwise.
 fn update(doctor: &mut Doctor<'_>, file: usize, service: &Node) {
     let serves = ["ports", "expose"].iter().any(|key| !service.items_at(key).is_empty());
     let (Some(deploy), true) = (service.get("deploy"), serves) else { return };
-    // Without it, the file may be for one machine, where Compose knows no other order.
+    // A file without it may be for one machine, where Compose has only this order.
     let Some(update) = deploy.get("update_config") else { return };
     // One where it is not said, and `None` if it is not known.
     let number = |node: &Node, key: &str| match node.get(key) {
@@ -111,7 +111,10 @@ fn update(doctor: &mut Doctor<'_>, file: usize, service: &Node) {
         || order.is_some_and(|order| !order.is("stop-first"))
         || (1..replicas).contains(&at_once);
     if !is_rolling {
-        let what = format!("order is stop-first, for all of {replicas} at once");
+        let what = match replicas {
+            1 => "order is stop-first, and there is one task".to_owned(),
+            _ => format!("order is stop-first, and the {replicas} tasks are replaced at once"),
+        };
         let mend = "order: start-first; or more replicas than `parallelism`";
         let place = Place { file, line: order.unwrap_or(update).line };
         doctor.findings.add_with(&RECREATE, place, what, mend);
