@@ -16,7 +16,7 @@ const OPTIONS: [&str; 6] =
 
 /// An engine with the image of payments.
 #[track_caller]
-fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     let engine = Engine::start(Network::Shared);
     engine.import(examples::executable("payments"));
     engine
@@ -24,7 +24,7 @@ fn engine() -> Engine {
 
 /// Payments, with these options of `docker run` besides.
 #[track_caller]
-fn run<'a>(engine: &'a Engine, options: &[&str]) -> Container<'a> {
+pub(crate) fn run<'a>(engine: &'a Engine, options: &[&str]) -> Container<'a> {
     let container = engine.container(&[&OPTIONS, options].concat());
     container.runs_for_the(1);
     container
@@ -33,7 +33,7 @@ fn run<'a>(engine: &'a Engine, options: &[&str]) -> Container<'a> {
 impl Container<'_> {
     /// Where it listens in its present life.
     #[track_caller]
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         let log = self.log();
         let address =
             log.rsplit("listening on http://").next().and_then(|rest| rest.split_whitespace().next());
@@ -47,7 +47,7 @@ impl Container<'_> {
 
     /// Asserts that it has ended by itself with this code, with a report, and that no temporary file is left.
     #[track_caller]
-    fn ended_with(&self, code: i32, report: &str) {
+    pub(crate) fn ended_with(&self, code: i32, report: &str) {
         assert_eq!(self.exit_code(), format!("exited {code}"));
         let (log, report) = (self.log(), format!("{report}; exit code {code}"));
         assert!(log.contains(&report), "there is no report that says {report:?}");

@@ -3,8 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, Stdio};
+use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,9 +14,8 @@ use crate::machine;
 use crate::program::wait_until;
 use crate::servers::dns::SilentDns;
 use crate::servers::payers::Payers;
-use crate::servers::postgres::Postgres;
+use crate::servers::postgres::{Lock, Postgres};
 use crate::servers::redis::Redis;
-use crate::servers::spawn;
 use crate::service::{End, Payments, Setup};
 
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -127,32 +125,6 @@ fn postgres_restarted_during_the_stop() {
     // The receipt was written in the database that came back.
     stopping.wait().assert(0, deadline, &[]);
     assert_eq!(postgres.query("SELECT COUNT(*) FROM receipts WHERE written_at IS NOT NULL"), "1");
-}
-
-/// Another transaction, which keeps everybody away from the payments until it is dropped.
-struct Lock(Child);
-
-impl Lock {
-    fn take(postgres: &Postgres) -> Self {
-        let mut psql = postgres.psql();
-        psql.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut lock = Self(spawn(&mut psql, "postgresql-client"));
-        let stdin = lock.0.stdin.as_mut().expect("it is a pipe");
-        let statements = "BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE; SELECT 'locked';";
-        writeln!(stdin, "{statements}").expect("psql reads");
-        let mut answer = String::new();
-        let stdout = lock.0.stdout.as_mut().expect("it is a pipe");
-        BufReader::new(stdout).read_line(&mut answer).expect("psql answers");
-        assert_eq!(answer.trim(), "locked");
-        lock
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

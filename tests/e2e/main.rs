@@ -10,7 +10,7 @@
 
 #![cfg(target_os = "linux")]
 
-use lifecycle_tests::harness::{examples, http, machine, path, program, scratch};
+use lifecycle_tests::harness::{examples, http, machine, pairs, path, program, scratch};
 
 mod calls;
 mod disk;
@@ -23,13 +23,18 @@ mod service;
 
 mod deploy;
 mod docker;
+mod docker_doctor;
 mod faults_starting;
 mod faults_stopping;
+mod haproxy_doctor;
 mod nothing_lost;
 mod payments;
 mod pm2;
+mod pm2_doctor;
 mod podman;
 mod rolling;
+mod sidecar_doctor;
 mod supervisord;
 mod systemd;
+mod systemd_doctor;
 mod systemd_payments;

@@ -122,8 +122,12 @@ impl Payments {
     /// What the probe answers on this path.
     #[track_caller]
     pub(crate) fn probe(&self, path: &str) -> u16 {
-        let address = self.process.address_after("the probe answers at http://");
-        answered(connect(address).get(path)).status
+        answered(connect(self.probe_address()).get(path)).status
+    }
+
+    #[track_caller]
+    pub(crate) fn probe_address(&self) -> SocketAddr {
+        self.process.address_after("the probe answers at http://")
     }
 
     /// Sends SIGTERM, and waits for the end.

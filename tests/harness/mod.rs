@@ -6,6 +6,7 @@ pub mod examples;
 pub mod http;
 pub mod machine;
 pub mod namespace;
+pub mod pairs;
 pub mod path;
 pub mod program;
 pub mod scratch;

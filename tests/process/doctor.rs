@@ -2,27 +2,18 @@
 //!
 //! `doctor_input` has what it says to bad input; `doctor_played` shows with processes what the rules are for.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::machine;
+use crate::pairs::{doctor, found, pairs};
 use crate::program::{Exit, Program};
 use crate::scratch::Scratch;
 
 const DEPLOYED: &str = env!("CARGO_BIN_EXE_deployed");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Where the pairs are: a folder for each rule, with files that break it (`wrong`) and that do not (`right`).
-pub(crate) fn pairs() -> PathBuf {
-    Path::new(ROOT).join("tests/doctor")
-}
-
-pub(crate) fn doctor(arguments: &[&str]) -> Exit {
-    Program::example("lifecycle").in_directory(&pairs()).arg("doctor").args(arguments).spawn().wait_for_exit()
-}
 
 #[track_caller]
 pub(crate) fn assert_says(exit: &Exit, code: i32, words: &[&str]) {
@@ -47,34 +38,6 @@ fn files(folder: &Path, begin: &str) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| name.starts_with(begin)).collect();
     names.sort();
     names
-}
-
-/// What is found in a file of a pair, with what belongs to it: `rule/file:line: severity rule`.
-fn found(rule: &str, file: &str) -> String {
-    let folder = pairs().join(rule);
-    let beside = |name: &str| folder.join(name).exists().then(|| format!("{rule}/{name}"));
-    let plan = beside("plan.json").unwrap_or_else(|| "plan.json".to_owned());
-    let mut arguments = vec!["--plan".to_owned(), plan, "--format".to_owned(), "json".to_owned()];
-    arguments.extend(["--container=shop".to_owned(), "--container=shop.service".to_owned()]);
-    if rule == "children-end-first" {
-        arguments.push("--children".to_owned());
-    }
-    arguments.extend(beside("Dockerfile"));
-    arguments.extend(beside("shop.service").filter(|_| file.ends_with(".cfg")));
-    arguments.push(format!("{rule}/{file}"));
-    let exit = doctor(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let printed: Value =
-        serde_json::from_str(&exit.stdout()).unwrap_or_else(|_| panic!("{file}: {}", exit.stderr()));
-    let findings = printed["findings"].as_array().expect("it has findings");
-    assert_eq!(exit.code(), Some(i32::from(!findings.is_empty())), "{rule}/{file}");
-    assert_ne!(printed["looked_at"].as_array().map(Vec::len), Some(0), "{rule}/{file}");
-    let text = |finding: &Value, field: &str| finding[field].as_str().expect("it is text").to_owned();
-    findings.iter().fold(String::new(), |mut found, finding| {
-        let (file, severity, rule) =
-            (text(finding, "file"), text(finding, "severity"), text(finding, "rule"));
-        let _ = writeln!(found, "{file}:{}: {severity} {rule}", finding["line"]);
-        found
-    })
 }
 
 #[test]
@@ -109,15 +72,17 @@ fn every_rule_has_a_pair_and_the_test_that_it_names() {
     for rule in rules() {
         let id = rule["rule"].as_str().expect("it has a name");
         assert!(of_the_program.contains(&id) || pairs().join(id).is_dir(), "{id} has no pair");
-        if let Some(played) = rule["played"].as_str() {
-            let (file, test) = played.split_once("::").expect("it is file::test");
-            let places = ["process", "probe", "e2e", "e2e/rolling"];
-            let paths = places.map(|place| Path::new(ROOT).join(format!("tests/{place}/{file}.rs")));
-            let has_test = |path: &PathBuf| {
-                fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")))
-            };
-            assert!(paths.iter().any(has_test), "{id}: there is no test {played}");
-        }
+        let Some(played) = rule["played"].as_str() else {
+            // It is about comments, and nothing runs otherwise for one.
+            assert_eq!(id, "allow", "{id} is not played");
+            continue;
+        };
+        let (file, test) = played.split_once("::").expect("it is file::test");
+        let places = ["process", "probe", "e2e", "e2e/rolling"];
+        let paths = places.map(|place| Path::new(ROOT).join(format!("tests/{place}/{file}.rs")));
+        let has_test =
+            |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+        assert!(paths.iter().any(has_test), "{id}: there is no test {played}");
     }
 }
 
@@ -197,6 +162,37 @@ fn variables_that_are_refused_or_unknown_are_found_where_they_are_set() {
     let exit =
         doctor(&["--env", "LIFECYCLE_SHUTDOWN_TIMEOUT=30", DEPLOYED, "grace-unused/right.compose.yaml"]);
     assert_says(&exit, 1, &["configuration-refused"]);
+}
+
+#[test]
+fn an_update_of_a_swarm_that_leaves_no_task_is_found() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let file = scratch.path().join("stack.yaml");
+    let check = |settings: &str, expected: &str| {
+        let text = format!("services:\n  shop:\n    image: shop\n    {settings}\n");
+        fs::write(&file, text).expect("it can be written");
+        let exit = doctor(&["--plan", "plan.json", file.to_str().expect("it is text")]);
+        assert_says(&exit, i32::from(!expected.is_empty()), &[expected]);
+    };
+    let serving = |deploy: &str, expected: &str| {
+        check(&format!("ports: [\"8080:8080\"]\n    deploy: {{ {deploy} }}"), expected);
+    };
+    let (one, all) =
+        ("stack.yaml:5: warning recreate: order is stop-first, and there is one task", "the 3 tasks");
+    serving("update_config: { delay: 5s }", one);
+    serving("update_config: { order: stop-first }", one);
+    serving("update_config: { order: start-first }", "");
+    serving("replicas: 3, update_config: { delay: 5s }", "");
+    serving("replicas: 3, update_config: { parallelism: 2 }", "");
+    serving("replicas: 3, update_config: { parallelism: 3 }", all);
+    serving("replicas: 3, update_config: { parallelism: 0 }", all);
+    serving("replicas: \"${REPLICAS:-3}\", update_config: { parallelism: 0 }", all);
+    serving("replicas: \"${REPLICAS}\", update_config: { delay: 5s }", "");
+    serving("mode: global, update_config: { delay: 5s }", "");
+    serving("replicas: 0, update_config: { delay: 5s }", "");
+    serving("replicas: 1", "");
+    check("deploy: { update_config: { delay: 5s } }", "");
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::doctor::{assert_says, doctor, pairs};
+use crate::doctor::assert_says;
 use crate::machine;
+use crate::pairs::{doctor, pairs};
 use crate::program::{Program, wait_until};
 use crate::scratch::Scratch;
 

@@ -9,24 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::doctor::pairs;
 use crate::http::{Connection, Response};
 use crate::machine;
+use crate::pairs::{pair, value};
 use crate::program::{Process, Program, wait_until};
 use crate::scratch::Scratch;
 
 const DEPLOYED: &str = env!("CARGO_BIN_EXE_deployed");
-
-fn text(file: &str) -> String {
-    fs::read_to_string(pairs().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// What stands behind `mark`, up to the end of the line.
-fn value(file: &str, mark: &str) -> Option<String> {
-    let text = text(file);
-    let behind = text.split_once(mark)?.1;
-    Some(behind.lines().next().unwrap_or_default().trim().to_owned())
-}
 
 fn deployed() -> Process {
     serving(Program::new(DEPLOYED))
@@ -42,6 +31,7 @@ fn serving(program: Program) -> Process {
 #[test]
 fn a_grace_period_that_is_too_short_loses_a_release() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("grace-too-short", "config.js");
     let play = |file: &str| {
         let millis =
             value(file, "kill_timeout:").map_or(1_600, |it| it.trim_matches(',').parse().expect("a number"));
@@ -53,10 +43,10 @@ fn a_grace_period_that_is_too_short_loses_a_release() {
         process.signal(Signal::INT);
         process.wait_or_kill(Duration::from_millis(millis))
     };
-    let wrong = play("grace-too-short/wrong.config.js");
+    let wrong = play(&wrong);
     assert_eq!(wrong.killed_by(), Some(Signal::KILL.as_raw()));
     assert!(!wrong.stdout().contains("released"), "{}", wrong.stdout());
-    let right = play("grace-too-short/right.config.js");
+    let right = play(&right);
     assert_eq!(right.code(), Some(0), "{}", right.stderr());
     right.assert_in_order(&["worked", "released"]);
 }
@@ -65,6 +55,7 @@ fn a_grace_period_that_is_too_short_loses_a_release() {
 #[test]
 fn a_shell_keeps_the_signal_and_exec_passes_it_on() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("shell", "yaml");
     let scratch = Scratch::new();
     symlink(DEPLOYED, scratch.path().join("shop")).expect("it can be made");
     symlink("/bin/true", scratch.path().join("migrate")).expect("it can be made");
@@ -75,7 +66,7 @@ fn a_shell_keeps_the_signal_and_exec_passes_it_on() {
         // dash, where sh is something else: bash becomes the last command by itself.
         serving(Program::new("dash").args(["-c", script]).env("PATH", &path))
     };
-    let wrong = play("shell/wrong.yaml");
+    let wrong = play(&wrong);
     let line = wrong.wait_for_line("serving as process").text;
     let own =
         line.rsplit(' ').next().and_then(|pid| Pid::from_raw(pid.parse().ok()?)).expect("it has a number");
@@ -95,7 +86,7 @@ fn a_shell_keeps_the_signal_and_exec_passes_it_on() {
     let wrong = wrong.wait_for_exit();
     assert!(!wrong.stdout().contains("released"), "{}", wrong.stdout());
 
-    let right = play("shell/right.yaml");
+    let right = play(&right);
     right.signal(Signal::TERM);
     let right = right.wait_for_exit();
     assert_eq!(right.code(), Some(0), "{}", right.stderr());
@@ -105,6 +96,7 @@ fn a_shell_keeps_the_signal_and_exec_passes_it_on() {
 #[test]
 fn a_stop_signal_that_kills_loses_a_release() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("stop-signal", "Dockerfile");
     let play = |file: &str| {
         let process = deployed();
         let signal = value(file, "STOPSIGNAL SIG").expect("it is there");
@@ -113,15 +105,16 @@ fn a_stop_signal_that_kills_loses_a_release() {
         assert!(status.success());
         process.wait_for_exit()
     };
-    let wrong = play("stop-signal/wrong.Dockerfile");
+    let wrong = play(&wrong);
     assert!(!wrong.stdout().contains("released"), "{}", wrong.stdout());
-    let right = play("stop-signal/right.Dockerfile");
+    let right = play(&right);
     right.assert_in_order(&["worked", "released"]);
 }
 
 #[test]
 fn an_exec_stop_that_kills_loses_a_release() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("exec-stop-kills", "service");
     let play = |file: &str| {
         let process = deployed();
         let line = value(file, "ExecStop=").expect("it is there");
@@ -133,9 +126,9 @@ fn an_exec_stop_that_kills_loses_a_release() {
         let _ = kill_process(process.pid(), Signal::TERM);
         process.wait_for_exit()
     };
-    let wrong = play("exec-stop-kills/wrong.service");
+    let wrong = play(&wrong);
     assert!(!wrong.stdout().contains("released"), "{}", wrong.stdout());
-    let right = play("exec-stop-kills/right.service");
+    let right = play(&right);
     right.assert_in_order(&["worked", "released"]);
 }
 
@@ -143,6 +136,7 @@ fn an_exec_stop_that_kills_loses_a_release() {
 #[test]
 fn a_child_that_is_signalled_too_ends_first() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("children-end-first", "service");
     let play = |file: &str| {
         // The leader of a group of its own.
         let process = serving(Program::new(DEPLOYED).env("CHILD", "1"));
@@ -154,9 +148,9 @@ fn a_child_that_is_signalled_too_ends_first() {
         sent.expect("it is there");
         process.wait_for_exit()
     };
-    let wrong = play("children-end-first/wrong.service");
+    let wrong = play(&wrong);
     wrong.assert_in_order(&["the child is gone", "worked"]);
-    let right = play("children-end-first/right.service");
+    let right = play(&right);
     right.assert_in_order(&["the child answered", "worked"]);
 }
 
@@ -164,6 +158,7 @@ fn a_child_that_is_signalled_too_ends_first() {
 #[test]
 fn a_wrong_configuration_is_tried_once_or_for_ever() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("restart-on-78", "service");
     let starts = |file: &str| {
         let prevented = value(file, "RestartPreventExitStatus=").and_then(|code| code.parse().ok());
         for start in 1..5 {
@@ -176,8 +171,8 @@ fn a_wrong_configuration_is_tried_once_or_for_ever() {
         }
         5
     };
-    assert_eq!(starts("restart-on-78/wrong.service"), 5);
-    assert_eq!(starts("restart-on-78/right.service"), 1);
+    assert_eq!(starts(&wrong), 5);
+    assert_eq!(starts(&right), 1);
 }
 
 fn get(address: SocketAddr, path: &str) -> Response {
@@ -199,17 +194,20 @@ fn a_path_that_does_not_exist_is_never_answered() {
         assert_eq!(get(probe, &path).status, expected, "{file}: {path}");
     };
     let startup = "startupProbe:\n            httpGet: { path: /";
-    check("probe-unanswered/wrong.yaml", startup, 404);
-    check("probe-unanswered/right.yaml", startup, 200);
+    let [wrong, right] = pair("probe-unanswered", "yaml");
+    check(&wrong, startup, 404);
+    check(&right, startup, 200);
     let hook = "preStop: { httpGet: { path: /";
-    check("hook-unanswered/wrong.yaml", hook, 404);
-    check("hook-unanswered/right.yaml", hook, 200);
+    let [wrong, right] = pair("hook-unanswered", "yaml");
+    check(&wrong, hook, 404);
+    check(&right, hook, 200);
     assert_eq!(process.signal_until_exit(Signal::TERM).code(), Some(0));
 }
 
 #[test]
 fn a_probe_on_the_loopback_address_refuses_others() {
     let _machine = machine::shared();
+    let [wrong, right] = pair("probe-loopback", "yaml");
     // Another address of this machine stands for that of the pod.
     let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
     let is_reached = |file: &str| {
@@ -221,6 +219,6 @@ fn a_probe_on_the_loopback_address_refuses_others() {
         assert_eq!(process.signal_until_exit(Signal::TERM).code(), Some(0));
         reached
     };
-    assert!(!is_reached("probe-loopback/wrong.yaml"));
-    assert!(is_reached("probe-loopback/right.yaml"));
+    assert!(!is_reached(&wrong));
+    assert!(is_reached(&right));
 }

@@ -6,7 +6,7 @@
 
 #![cfg(unix)]
 
-use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, program, scratch};
+use lifecycle_tests::harness::{cargo, examples, http, machine, namespace, pairs, program, scratch};
 
 mod black_box;
 mod black_box_killed;
@@ -17,7 +17,9 @@ mod configuration;
 mod crowded;
 mod doctor;
 mod doctor_input;
+mod doctor_kubelet;
 mod doctor_played;
+mod doctor_probes;
 mod embedding;
 mod end;
 mod endurance;

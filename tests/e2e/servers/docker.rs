@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use lifecycle_tests::harness::scratch::Scratch;
@@ -177,6 +177,12 @@ impl Container<'_> {
     #[track_caller]
     pub(crate) fn run(&self, command: &[&str]) -> String {
         self.engine.run(&[command, &[&self.id]].concat())
+    }
+
+    /// Runs a program in it, as a hook does.
+    pub(crate) fn exec(&self, words: &[&str]) -> Output {
+        let output = self.engine.command(&[&["exec", &self.id][..], words].concat()).output();
+        output.unwrap_or_else(|error| panic!("docker: {error}"))
     }
 
     /// All that it has printed so far, in all its lives.

@@ -1,6 +1,7 @@
 //! PM2, with one application.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -9,6 +10,7 @@ use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
+use super::{Server, spawn};
 use crate::program::wait_until;
 
 /// What PM2 calls the application.
@@ -18,15 +20,37 @@ const NAME: &str = "payments";
 pub(crate) struct Pm2 {
     program: PathBuf,
     home: Scratch,
+    /// What the application is called.
+    name: &'static str,
 }
 
 impl Pm2 {
+    /// A PM2 that was asked for nothing so far.
+    #[track_caller]
+    fn of(name: &'static str) -> Self {
+        let pm2 = Self { program: installed(), home: Scratch::new(), name };
+        // Without this file it is a new installation, which tells its maker.
+        fs::write(pm2.home.path().join("touch"), "").expect("there is room for a file");
+        pm2
+    }
+
+    /// Begins to start what is called so by an ecosystem file in JavaScript, whose script `./NAME` is this program.
+    #[track_caller]
+    pub(crate) fn begin(name: &'static str, program: &Path, ecosystem: &str) -> (Self, Server) {
+        let pm2 = Self::of(name);
+        let file = pm2.home.path().join("ecosystem.config.js");
+        symlink(program, pm2.home.path().join(name)).expect("there is room for a link");
+        fs::write(&file, ecosystem).expect("there is room for a file");
+        let mut start = pm2.command(&["start", &file.display().to_string()]);
+        start.stdout(Stdio::null()).stderr(Stdio::null());
+        let start = Server::new(spawn(&mut start, "npm"));
+        (pm2, start)
+    }
+
     /// Starts a program under PM2, with these variables and settings. What it prints is in the file `log`.
     #[track_caller]
     pub(crate) fn start(program: &Path, env: &Value, settings: &Value) -> Self {
-        let pm2 = Self { program: installed(), home: Scratch::new() };
-        // Without this file it is a new installation, which tells its maker.
-        fs::write(pm2.home.path().join("touch"), "").expect("there is room for a file");
+        let pm2 = Self::of(NAME);
         // PM2 loses what it has not read when a process ends: the process writes to a file by itself.
         let log = pm2.home.path().join("log");
         let command = format!("exec {} >>{} 2>&1", program.display(), log.display());
@@ -44,12 +68,12 @@ impl Pm2 {
 
     #[track_caller]
     pub(crate) fn reload(&self) {
-        self.run(&["reload", NAME]);
+        self.run(&["reload", self.name]);
     }
 
     #[track_caller]
     pub(crate) fn stop(&self) {
-        self.run(&["stop", NAME]);
+        self.run(&["stop", self.name]);
     }
 
     /// What PM2 knows of the application.
@@ -62,12 +86,22 @@ impl Pm2 {
 
     /// What the application has printed so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+        self.text("log")
+    }
+
+    /// What it has printed so far, as PM2 has read it.
+    pub(crate) fn outputs(&self) -> String {
+        let files = fs::read_dir(self.home.path().join("logs")).into_iter().flatten().flatten();
+        files.map(|file| fs::read_to_string(file.path()).unwrap_or_default()).collect()
     }
 
     /// What PM2 itself has to say.
     pub(crate) fn own_log(&self) -> String {
-        fs::read_to_string(self.home.path().join("pm2.log")).unwrap_or_default()
+        self.text("pm2.log")
+    }
+
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.home.path().join(file)).unwrap_or_default()
     }
 
     /// Ends the application and the daemon, of which nothing may be left.
@@ -83,7 +117,7 @@ impl Pm2 {
 
     /// The daemon, and the application if it runs.
     fn processes(&self) -> Vec<Pid> {
-        let files = ["pm2.pid", &format!("pids/{NAME}-0.pid")].map(|file| self.home.path().join(file));
+        let files = ["pm2.pid", &format!("pids/{}-0.pid", self.name)].map(|file| self.home.path().join(file));
         let pids = files.iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
         pids.filter_map(Pid::from_raw).collect()
     }
@@ -108,7 +142,11 @@ impl Pm2 {
 impl Drop for Pm2 {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("---- PM2:\n{}---- the application:\n{}----", self.own_log(), self.log());
+            eprintln!(
+                "---- PM2:\n{}---- the application:\n{}----",
+                self.own_log(),
+                self.log() + &self.outputs()
+            );
         }
         // After `end` nobody is there any more.
         let processes = self.processes();

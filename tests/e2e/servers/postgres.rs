@@ -1,8 +1,10 @@
 //! PostgreSQL.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use lifecycle_tests::harness::scratch::Scratch;
 use rustix::process::Signal;
@@ -100,9 +102,18 @@ impl Postgres {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// What `DATABASE_URL` has to be.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_by_way_of(self.address())
+    }
+
+    /// The same, through a proxy.
+    pub(crate) fn url_by_way_of(&self, proxy: SocketAddr) -> String {
+        format!("postgres://postgres@{proxy}/postgres")
     }
 
     /// The rows of a query: lines, with `|` between columns.
@@ -154,5 +165,32 @@ impl Postgres {
         let mut command = as_user("postgres", program);
         command.env("PATH", search_path()).current_dir(self.scratch.path());
         command
+    }
+}
+
+/// Another transaction, which keeps everybody away from the payments until it is dropped.
+pub(crate) struct Lock(Child);
+
+impl Lock {
+    #[track_caller]
+    pub(crate) fn take(postgres: &Postgres) -> Self {
+        let mut psql = postgres.psql();
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut lock = Self(spawn(&mut psql, "postgresql-client"));
+        let stdin = lock.0.stdin.as_mut().expect("it is a pipe");
+        let statements = "BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE; SELECT 'locked';";
+        writeln!(stdin, "{statements}").expect("psql reads");
+        let mut answer = String::new();
+        let stdout = lock.0.stdout.as_mut().expect("it is a pipe");
+        BufReader::new(stdout).read_line(&mut answer).expect("psql answers");
+        assert_eq!(answer.trim(), "locked");
+        lock
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -12,7 +12,7 @@ use super::containers::{in_shell, joined, programs};
 use super::facts::Platform;
 use super::findings::Place;
 use super::node::{Node, Value};
-use super::rules::RESTART_ON_78;
+use super::rules::{RECREATE, RESTART_ON_78};
 use super::source;
 use super::span::{self, Unit};
 use super::variables::{Variables, expanded};
@@ -82,12 +82,43 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
         let mend = "restart: on-failure:5; or unless-stopped, if it has to start with the machine: Docker then slows down";
         doctor.findings.add_with(&RESTART_ON_78, at(restart), what, mend);
     }
+    update(doctor, file, service);
     let delay = facts.drain_delay.map_or("unknown".to_owned(), in_words);
     let (timeout, grace) = (in_words(facts.shutdown_timeout), in_words(period));
     doctor
         .findings
         .looked_at(place, format!("service `{name}`: stop {timeout} of {grace}, drain delay {delay}"));
     Ok(())
+}
+
+/// Whether an update leaves a time without a task. A swarm ends the old one first, unless `order` says otherwise.
+fn update(doctor: &mut Doctor<'_>, file: usize, service: &Node) {
+    let serves = ["ports", "expose"].iter().any(|key| !service.items_at(key).is_empty());
+    let (Some(deploy), true) = (service.get("deploy"), serves) else { return };
+    // A file without it may be for one machine, where Compose has only this order.
+    let Some(update) = deploy.get("update_config") else { return };
+    // One where it is not said, and `None` if it is not known.
+    let number = |node: &Node, key: &str| match node.get(key) {
+        Some(number) => expanded(number.text()?)?.parse::<u64>().ok(),
+        None => Some(1),
+    };
+    let (Some(replicas), Some(at_once)) = (number(deploy, "replicas"), number(update, "parallelism")) else {
+        return;
+    };
+    let order = update.get("order");
+    let is_rolling = replicas == 0
+        || deploy.get("mode").is_some_and(|mode| !mode.is("replicated"))
+        || order.is_some_and(|order| !order.is("stop-first"))
+        || (1..replicas).contains(&at_once);
+    if !is_rolling {
+        let what = match replicas {
+            1 => "order is stop-first, and there is one task".to_owned(),
+            _ => format!("order is stop-first, and the {replicas} tasks are replaced at once"),
+        };
+        let mend = "order: start-first; or more replicas than `parallelism`";
+        let place = Place { file, line: order.unwrap_or(update).line };
+        doctor.findings.add_with(&RECREATE, place, what, mend);
+    }
 }
 
 /// A text is split into words by Compose; no shell sees it.

@@ -11,7 +11,8 @@ use super::facts::{Facts, Platform, Probe};
 use super::findings::Place;
 use super::health::PATHS;
 use super::rules::{
-    CHECK_PASSES, CUTS_SESSIONS, DELAY_TOO_SHORT, NO_CHECK, PROBE_LOOPBACK, PROBE_UNANSWERED, Rule,
+    CHECK_PASSES, CUTS_SESSIONS, DELAY_TOO_SHORT, NO_CHECK, PROBE_ELSEWHERE, PROBE_LOOPBACK,
+    PROBE_UNANSWERED, Rule,
 };
 use super::span::{self, Unit};
 
@@ -195,7 +196,16 @@ fn examine_server(
         value("port").map(String::as_str).or_else(|| words.get(2)?.rsplit_once(':').map(|(_, port)| port));
     match facts.probe.filter(|probe| port == Some(probe.address.port().to_string().as_str())) {
         Some(probe) => found.extend(asks_probe(*path_line, path, probe)),
-        None if facts.probe.is_some() && ["/readyz", "/"].contains(&path.as_str()) => {
+        None if PATHS[..4].contains(&path.as_str()) => {
+            let at = facts.probe.map_or("the program has no probe".to_owned(), |probe| {
+                format!("the probe is at {}", probe.address)
+            });
+            let port = port.map_or("its port".to_owned(), |port| format!("port {port}"));
+            let what = format!("the check of server `{name}` asks {path} at {port}, and {at}");
+            found.push((&PROBE_ELSEWHERE, *path_line, what, None));
+            return found;
+        }
+        None if facts.probe.is_some() && path == "/" => {
             let what = format!("the check of server `{name}` does not ask the port of the probe");
             found.push((&CHECK_PASSES, line, what, None));
             return found;
