@@ -103,7 +103,7 @@ impl BlackBox {
             let took = began.elapsed();
             if kept.as_ref().is_none_or(|kept| kept.is_old(&standing, began, desk.is_behind())) {
                 let moment = Moment::new(now, standing.clone(), None);
-                desk.put(&driver, Job::Keep(moment), Done::Nobody);
+                desk.put(&driver, Job::Keep(Box::new(moment)), Done::Nobody);
                 kept = Some(Kept { standing: standing.clone(), at: began });
             }
             if !is_hanging && desk.silence() > HANGS {

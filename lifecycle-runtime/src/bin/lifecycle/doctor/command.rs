@@ -84,8 +84,8 @@ pub(super) fn kept(parts: &[Part], at: usize, shell: &str, shown: &str) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::split;
     use super::*;
+    use crate::doctor::words::split;
 
     #[track_caller]
     fn check(command: &str, expected: Option<&str>) {

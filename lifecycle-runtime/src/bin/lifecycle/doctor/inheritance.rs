@@ -51,8 +51,8 @@ fn as_map(environment: &Node) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml::documents;
     use super::*;
+    use crate::doctor::yaml::documents;
 
     #[test]
     fn a_service_has_what_it_does_not_say_itself_from_the_one_that_it_extends() {

@@ -81,8 +81,8 @@ fn is_assignment(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::split;
     use super::*;
+    use crate::doctor::words::split;
 
     #[test]
     fn the_program_behind_wrappers_is_found() {
