@@ -196,7 +196,7 @@ impl Writer {
         let mut has_warned = false;
         while let Some((job, done)) = self.shared.next() {
             let result = match &job {
-                Job::Keep(moment) => self.place.keep(&moment),
+                Job::Keep(moment) => self.place.keep(moment),
                 Job::End { trouble } => self.place.end(trouble.as_deref()),
             };
             self.shared.finish(result.is_err());
