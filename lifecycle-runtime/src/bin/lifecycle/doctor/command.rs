@@ -52,10 +52,13 @@ pub(super) fn keeps_signals(words: &[String], program: &str) -> Option<String> {
     kept(&parts, at, &format!("`{name}`"), if own.ends_compound() { script } else { &own.text })
 }
 
-/// The command that starts the program: the last one that certainly does, else the last one that may.
+/// The command that starts the program: the last one that the shell becomes, else the last one that certainly does, else
+/// the last one that may. What comes before `exec`, or in another branch, is `app migrate`.
 pub(super) fn start(parts: &[Part], program: &str) -> Option<usize> {
-    let certain = parts.iter().rposition(|part| part.starts(program));
-    certain.or_else(|| parts.iter().rposition(|part| part.may_start(program)))
+    let last = |is_it: &dyn Fn(&Part) -> bool| parts.iter().rposition(is_it);
+    last(&|part| part.starts(program) && part.execs())
+        .or_else(|| last(&|part| part.starts(program)))
+        .or_else(|| last(&|part| part.may_start(program)))
 }
 
 /// What the shell does in place of passing signals on to one of the commands; `None` if the signals get there.
@@ -137,6 +140,7 @@ mod tests {
         check("sh -c 'echo exec; app'", Some("`app`"));
         check("sh -c 'cat <<EOF > x\napp\nEOF\nexec app'", None);
         check("sh -c 'case $1 in app) exec app;; *) exec \"$@\";; esac'", None);
+        check("sh -c 'case $1 in serve) exec app serve;; migrate) app migrate;; esac'", None);
         check("sh -c 'export A=$(cat /run/app); exec app'", None);
         check("sh -c 'exec doppler run -- app'", None);
         check("sh -c 'doppler run -- app'", Some("`doppler run -- app`"));

@@ -1,5 +1,6 @@
 //! PM2's ecosystem files: JSON, YAML, or JavaScript as far as it is written out.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lifecycle::private::program::in_words;
@@ -127,7 +128,7 @@ fn examine_mode(doctor: &mut Doctor<'_>, file: usize, app: &Node) {
         doctor.findings.add(&PM2_MODE, at(mode), "exec_mode is `cluster`, which is for Node.js");
     }
     let script = app.text_at("script").unwrap_or_default();
-    let is_script = [".sh", ".js", ".py"].iter().any(|end| script.ends_with(end));
+    let is_script = Path::new(script).extension().is_some_and(|end| end != "exe");
     if let Some(interpreter) = app.get("interpreter").or(app.get("exec_interpreter")) {
         let name = interpreter.text().unwrap_or("none");
         if !is_script && base(name) != "none" {
