@@ -15,6 +15,7 @@ mod escalation;
 mod logging;
 mod metrics;
 mod misconfigured;
+mod misuse;
 mod notices;
 mod optional;
 mod peers;

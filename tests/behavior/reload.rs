@@ -436,3 +436,72 @@ async fn the_report_does_not_grow_with_the_number_of_reloads() {
     assert_eq!(reloads.last_failed.as_ref().unwrap().failures.len(), 1);
     assert!(report.signals.is_empty() && report.failures.is_empty());
 }
+
+/// Nobody waits for what never comes, whenever it is asked for.
+#[tokio::test(start_paused = true)]
+async fn a_request_after_the_end_is_answered_with_an_error() {
+    let stage = stage();
+    let app = start(stage.builder::<Settings>()).await;
+    let visitor = app.clone();
+    app.shutdown("the test is over");
+    assert_eq!(app.run().await.exit_code, 0);
+    assert!(visitor.reload().await.unwrap_err().is_stopping());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_during_a_start_that_fails_is_answered_with_an_error() {
+    /// It asks, and the start fails.
+    #[resource(after = Settings)]
+    struct Hopeless;
+
+    thread_local! {
+        static ASKED: std::cell::Cell<Option<lifecycle::Reloading>> = const { std::cell::Cell::new(None) };
+    }
+
+    impl Resource for Hopeless {
+        async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+            ASKED.set(Some(cx.app().reload()));
+            sleep(secs(1)).await;
+            Err("no hope".into())
+        }
+    }
+
+    let stage = stage();
+    let report = stage.builder::<Hopeless>().start().await.unwrap_err();
+    assert_eq!(report.exit_code, 1);
+    assert!(ASKED.take().expect("it has asked").await.unwrap_err().is_stopping());
+    assert!(!stage.log.has("reloading Settings: request"));
+}
+
+/// The future of the hook is gone before the release begins, and the guard with it.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_a_dropped_hook_has_held_is_free_in_the_release() {
+    #[resource(reload)]
+    struct Guarded(tokio::sync::Mutex<()>);
+
+    impl Resource for Guarded {
+        async fn acquire(cx: &Acquire<Self>) -> Result<Self> {
+            cx.spawn("serve", |stopping| stopping);
+            Ok(Self(tokio::sync::Mutex::default()))
+        }
+
+        async fn reload(&self, _: &Reload) -> Result {
+            let _guard = self.0.lock().await;
+            std::future::pending().await
+        }
+
+        async fn release(&self, _: &lifecycle::Release) -> Result {
+            let _guard = self.0.try_lock()?;
+            Ok(())
+        }
+    }
+
+    let stage = stage();
+    let app = start(stage.builder::<Guarded>()).await;
+    let asked = app.reload();
+    settle().await;
+    app.deliver(Signal::Terminate);
+    assert!(asked.await.unwrap_err().is_stopping());
+    let report = app.run().await;
+    assert!(report.failures.is_empty(), "{report}");
+}

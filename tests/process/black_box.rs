@@ -123,6 +123,48 @@ fn the_next_start_says_in_one_line_what_became_of_the_last_life() {
     assert!(scratch.content().is_empty(), "{:?}", scratch.content());
 }
 
+/// The hook blocks until the file has another content, so it can be cut off and is still there.
+#[test]
+fn a_reload_under_way_is_in_the_record_and_in_what_the_next_start_says() {
+    let _machine = machine::shared();
+    let scratch = Scratch::new();
+    let (path, value) = (scratch.path().join("box"), scratch.path().join("value"));
+    let start = || {
+        fs::write(&value, "a").expect("it can be written");
+        let program = Program::new(env!("CARGO_BIN_EXE_reloading")).env("VALUE", &value);
+        let process = program.env("LIFECYCLE_BLACK_BOX", &path).spawn();
+        process.wait_for_line("running: everything was acquired");
+        process
+    };
+    let block = |process: &Process| {
+        fs::write(&value, "block").expect("it can be written");
+        process.signal(Signal::HUP);
+        let record = wait_for_record(&path, "\nreloading: Value for ");
+        assert!(record.contains("\nphase: running for "), "{record}");
+    };
+
+    let process = start();
+    let record = wait_for_record(&path, "phase: running for ");
+    assert!(!record.contains("\nreloading: "), "{record}");
+    block(&process);
+    killed(process);
+
+    let process = start();
+    let last = process.wait_for_line("the last life ").text;
+    assert!(last.contains(" was killed, or exited without a word, while running for "), "{last}");
+    assert!(last.contains(": reloading Value for "), "{last}");
+    block(&process);
+    wait_for_record(&path, ", and cut off\n");
+    fs::write(&value, "b").expect("it can be written");
+    process.wait_for_line("loaded");
+    wait_until("nothing reloads", || {
+        let record = fs::read_to_string(&path).unwrap_or_default();
+        record.contains("phase: running for ") && !record.contains("\nreloading: ")
+    });
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait_for_exit().code(), Some(0));
+}
+
 /// Neither leaves a trace that the library could tell from a SIGKILL.
 #[test]
 fn a_process_that_exits_or_aborts_leaves_its_black_box() {

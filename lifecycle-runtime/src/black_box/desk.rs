@@ -30,7 +30,7 @@ pub(super) trait Place: fmt::Debug + Send {
 /// What there is to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    Keep(Moment),
+    Keep(Box<Moment>),
     /// Nothing comes after that, unless the process is ended from outside.
     End {
         trouble: Option<String>,
@@ -93,7 +93,7 @@ impl Desk {
             if state.is_final || state.is_closed {
                 return;
             }
-            state.is_final = matches!(&job, Job::Keep(Moment { forced: Some(_), .. }));
+            state.is_final = matches!(&job, Job::Keep(moment) if moment.forced.is_some());
             state.next = Some((job, done));
             state.place.take()
         };
@@ -144,7 +144,7 @@ impl Keeper for Desk {
         let (now, standing) = driver.standing();
         let trouble = words::of_an_end(&driver.plain_report(), exit_code);
         let moment = Moment::new(now, standing, Some(Forced { why, trouble }));
-        self.put(driver, Job::Keep(moment), Done::Thread(done));
+        self.put(driver, Job::Keep(Box::new(moment)), Done::Thread(done));
     }
 }
 

@@ -87,6 +87,7 @@ impl BlackBox {
         let Self { desk, kind } = self;
         let mut phase = driver.phase();
         let mut changes = driver.changes();
+        let mut reloads = driver.watch_reloads();
         let mut kept: Option<Kept> = None;
         let mut is_hanging = false;
         // The phase that is watched follows that of the engine: what is looked at is at least as new.
@@ -96,12 +97,13 @@ impl BlackBox {
                 continue;
             }
             changes.borrow_and_update();
+            reloads.borrow_and_update();
             let began = Instant::now();
             let (now, standing) = driver.standing();
             let took = began.elapsed();
             if kept.as_ref().is_none_or(|kept| kept.is_old(&standing, began, desk.is_behind())) {
                 let moment = Moment::new(now, standing.clone(), None);
-                desk.put(&driver, Job::Keep(moment), Done::Nobody);
+                desk.put(&driver, Job::Keep(Box::new(moment)), Done::Nobody);
                 kept = Some(Kept { standing: standing.clone(), at: began });
             }
             if !is_hanging && desk.silence() > HANGS {
@@ -109,15 +111,16 @@ impl BlackBox {
                 driver
                     .say(desk.trouble(format!("its file system has not answered for {} s", HANGS.as_secs())));
             }
+            let pause = (took * SHARE).clamp(BURST, SELDOM);
             if standing.phase == Phase::Running {
                 tokio::select! {
                     _ = phase.changed() => {}
+                    _ = reloads.changed() => sleep(pause).await,
                     () = sleep(SELDOM) => {}
                 }
                 continue;
             }
             // Not through the end of the application.
-            let pause = (took * SHARE).clamp(BURST, SELDOM);
             let _ = timeout(pause, phase.wait_for(|phase| *phase == Phase::Stopped)).await;
             if *phase.borrow() == Phase::Stopped {
                 break;

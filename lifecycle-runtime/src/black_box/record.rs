@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::moment::{Forced, Moment};
 use crate::engine::notice::Killing;
-use crate::engine::standing::{Busy, Standing};
+use crate::engine::reload::HookState;
+use crate::engine::standing::{Busy, Reloading, Standing};
 use crate::model::Name;
 use crate::model::duration::Human;
 use crate::model::moment::Moment as Time;
@@ -37,6 +38,8 @@ pub(super) struct Record {
     pub(super) reason: Option<String>,
     /// `4.1 s of 25.0 s`.
     pub(super) left: Option<String>,
+    /// `Certificate for 1.2 s`.
+    pub(super) reloading: Vec<String>,
     /// `Http (draining for 2.3 s, 3 in flight: 2 requests, 1 task)`.
     pub(super) waiting: Vec<String>,
     /// `Db (1 in flight)`.
@@ -57,8 +60,17 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn new(moment: &Moment, kills: Kills) -> Self {
         let Moment { standing, now, at, forced } = moment;
-        let Standing { phase, phase_since, reason, limit, waiting, working, unlisted, in_flight: all } =
-            standing;
+        let Standing {
+            phase,
+            phase_since,
+            reason,
+            limit,
+            reloading,
+            waiting,
+            working,
+            unlisted,
+            in_flight: all,
+        } = standing;
         let after = |since: Duration| Human(now.saturating_sub(since));
         let program = std::env::current_exe().ok();
         let program = program.as_deref().and_then(|path| path.file_name()).unwrap_or_default();
@@ -76,6 +88,7 @@ impl Record {
             phase: format!("{phase} for {}", after(*phase_since)),
             reason: reason.as_ref().map(why),
             left: limit.as_ref().map(left),
+            reloading: reloading.iter().map(|hook| escaped(&hook_in_words(hook, *now))).collect(),
             waiting: waiting.iter().map(|busy| escaped(&words(busy, *now))).collect(),
             working: working.iter().map(at_work).collect(),
             unlisted: (*unlisted > 0).then(|| unlisted.to_string()),
@@ -111,6 +124,7 @@ impl Record {
             "phase" => self.phase = value,
             "reason" => self.reason = Some(value),
             "left" => self.left = Some(value),
+            "reloading" => self.reloading.push(value),
             "waiting for" => self.waiting.push(value),
             "also in flight" => self.working.push(value),
             "not listed" => self.unlisted = Some(value),
@@ -139,6 +153,7 @@ impl fmt::Display for Record {
             phase,
             reason,
             left,
+            reloading,
             waiting,
             working,
             unlisted,
@@ -158,6 +173,7 @@ impl fmt::Display for Record {
         all("phase", from_ref(phase))?;
         all("reason", reason.as_slice())?;
         all("left", left.as_slice())?;
+        all("reloading", reloading)?;
         all("waiting for", waiting)?;
         all("also in flight", working)?;
         all("not listed", unlisted.as_slice())?;
@@ -196,6 +212,15 @@ fn words(Busy { name, doing, since, units, tasks }: &Busy, now: Duration) -> Str
     format!("{name} ({doing} for {}{units})", Human(now.saturating_sub(*since)))
 }
 
+/// Which hook of a reload runs, or was cut off and is still there.
+fn hook_in_words(Reloading { name, since, state }: &Reloading, now: Duration) -> String {
+    let cut_off = match state {
+        HookState::Running => "",
+        HookState::CutOff => ", and cut off",
+    };
+    format!("{name} for {}{cut_off}", Human(now.saturating_sub(*since)))
+}
+
 /// On one line, and not too long. Names are chosen in code, and what is read back may be anything.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
@@ -225,6 +250,7 @@ mod tests {
             phase_since: seconds(60),
             reason: Some(Reason::Signal(Signal::Terminate)),
             limit: Some((seconds(85), seconds(25))),
+            reloading: vec![Reloading { name: "Certificate", since: seconds(55), state: HookState::CutOff }],
             waiting: vec![Busy {
                 name: "Http",
                 doing: Activity::Draining,
@@ -255,6 +281,7 @@ written: 2025-01-01T00:01:21.000Z
 phase: stopping for 21.0 s
 reason: SIGTERM received
 left: 4.0 s of 25.0 s
+reloading: Certificate for 26.0 s, and cut off
 waiting for: Http (draining for 20.0 s, 3 in flight: 2 requests, 1 task: serve\npid: 1)
 also in flight: Db (1 in flight)
 in flight: 4

@@ -49,8 +49,10 @@ pub(super) fn of_an_end(report: &Report, exit_code: u8) -> Option<String> {
 }
 
 fn standing(record: &Record) -> String {
-    let Record { phase, reason, left, waiting, working, unlisted, in_flight, outcome, .. } = record;
+    let Record { phase, reason, left, reloading, waiting, working, unlisted, in_flight, outcome, .. } =
+        record;
     let mut parts = Vec::new();
+    parts.extend((!reloading.is_empty()).then(|| format!("reloading {}", reloading.join(", "))));
     parts.extend((!waiting.is_empty()).then(|| format!("waiting for {}", waiting.join(", "))));
     let also =
         if waiting.is_empty() { format!("{in_flight} in flight") } else { "also in flight".to_owned() };

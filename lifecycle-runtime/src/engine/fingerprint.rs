@@ -94,7 +94,7 @@ impl Slot {
             is_drained,
             is_settled,
             waits_for_units,
-            reload_is_alive,
+            reload_began,
             tasks,
             // For the report.
             trouble: _,
@@ -120,7 +120,7 @@ impl Slot {
             | State::Gone => {}
         }
         (missing, above, acquisition_is_alive, is_cancelled, has_instance).hash(hasher);
-        (is_drained, is_settled, waits_for_units, reload_is_alive, cut).hash(hasher);
+        (is_drained, is_settled, waits_for_units, reload_began.is_some(), cut).hash(hasher);
         for (number, task) in tasks.in_order() {
             (number, task.kind).hash(hasher);
         }

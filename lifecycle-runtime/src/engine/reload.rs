@@ -72,6 +72,13 @@ struct Hook {
     is_cut_off: bool,
 }
 
+/// Whether the time of a hook is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookState {
+    Running,
+    CutOff,
+}
+
 /// A moment of the reloads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReloadStatus {
@@ -165,11 +172,11 @@ impl Engine {
     /// The next resource has its turn, or there is none.
     fn reload_next(&mut self) {
         while let Some(id) = self.next_to_reload() {
-            if self.slots[id].reload_is_alive {
+            if self.slots[id].reload_began.is_some() {
                 self.reload_failed(id, Cause::Error(STILL_BUSY.into()));
                 continue;
             }
-            self.slots[id].reload_is_alive = true;
+            self.slots[id].reload_began = Some(self.now);
             let limit = self.reload_limit(id);
             let due = limit.map(|limit| self.now.saturating_add(limit.duration()));
             self.timers.set(Timer::Reload, due);
@@ -200,7 +207,7 @@ impl Engine {
 
     /// A hook ended by itself, or its future is gone.
     pub(super) fn reloaded(&mut self, id: Id, result: Result<(), Cause>) {
-        if !std::mem::take(&mut self.slots[id].reload_is_alive) {
+        if self.slots[id].reload_began.take().is_none() {
             return;
         }
         let hook = self.reloading.current.as_mut().and_then(|current| current.hook.take_if(|it| it.id == id));
@@ -291,6 +298,16 @@ impl Engine {
     pub(crate) fn reload_deadline(&self, id: Id) -> Option<Duration> {
         let hook = self.reloading.current.as_ref()?.hook.filter(|hook| hook.id == id && !hook.is_cut_off)?;
         Some(hook.since.saturating_add(hook.limit?.duration()))
+    }
+
+    /// The hooks whose futures exist, also those that were cut off and have not ended, and since when they do.
+    pub(super) fn hooks_under_way(&self) -> impl Iterator<Item = (Id, Duration, HookState)> {
+        let hook = self.reloading.current.as_ref().and_then(|current| current.hook);
+        self.reloading.ids.iter().filter_map(move |&id| {
+            let is_cut_off = hook.is_none_or(|hook| hook.id != id || hook.is_cut_off);
+            let state = if is_cut_off { HookState::CutOff } else { HookState::Running };
+            Some((id, self.slots[id].reload_began?, state))
+        })
     }
 
     /// What asked for the reload under way.

@@ -52,8 +52,8 @@ pub(super) struct Slot {
     pub(super) is_settled: bool,
     /// Its turn waited, or waits, for nothing but units in flight that are not its tasks.
     pub(super) waits_for_units: bool,
-    /// The future of a reload exists.
-    pub(super) reload_is_alive: bool,
+    /// Since when the future of a reload exists, if one does.
+    pub(super) reload_began: Option<Duration>,
     /// Its supervised and background tasks whose end was not told yet.
     pub(super) tasks: Tasks,
     /// What went wrong first.
@@ -92,7 +92,7 @@ impl Slot {
             is_drained: false,
             is_settled: false,
             waits_for_units: false,
-            reload_is_alive: false,
+            reload_began: None,
             tasks: Tasks::default(),
             trouble: None,
             times: Times::default(),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::activity::Activity;
+use super::reload::HookState;
 use super::{Counts, Engine};
 use crate::model::graph::Id;
 use crate::model::phase::{Phase, Reason};
@@ -26,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) reason: Option<Reason>,
     /// When the start or the stop is over at the latest, and how long it may take in all.
     pub(crate) limit: Option<(Duration, Duration)>,
+    /// The hooks of reloads, also those that were cut off and have not ended.
+    pub(crate) reloading: Vec<Reloading>,
     /// What is waited for: acquisitions and turns.
     pub(crate) waiting: Vec<Busy>,
     /// The other resources that have something in flight.
@@ -34,6 +37,14 @@ pub(crate) struct Standing {
     pub(crate) unlisted: usize,
     /// Of all resources.
     pub(crate) in_flight: usize,
+}
+
+/// A resource that reloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reloading {
+    pub(crate) name: Name,
+    pub(crate) since: Duration,
+    pub(crate) state: HookState,
 }
 
 /// A resource that is waited for.
@@ -55,6 +66,7 @@ impl Engine {
             phase_since: self.began(self.phase).unwrap_or_default(),
             reason: self.shutdown.as_ref().map(|shutdown| shutdown.reason.clone()),
             limit: self.limit(),
+            reloading: self.reloading(),
             waiting: Vec::new(),
             working: Vec::new(),
             unlisted: 0,
@@ -85,6 +97,11 @@ impl Engine {
         let (doing, since) = slot.activity();
         let tasks = if slot.tasks.len() > NAMED { Vec::new() } else { slot.tasks.names() };
         Busy { name: self.name(id), doing, since, units, tasks }
+    }
+
+    fn reloading(&self) -> Vec<Reloading> {
+        let all = self.hooks_under_way();
+        all.take(LISTED).map(|(id, since, state)| Reloading { name: self.name(id), since, state }).collect()
     }
 
     fn limit(&self) -> Option<(Duration, Duration)> {

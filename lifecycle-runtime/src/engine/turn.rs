@@ -153,7 +153,7 @@ impl Engine {
         let slot = &mut self.slots[id];
         let mut stuck = slot.tasks.names();
         stuck.extend(slot.acquisition_is_alive.then(|| "acquire".into()));
-        stuck.extend(slot.reload_is_alive.then(|| "reload".into()));
+        stuck.extend(slot.reload_began.map(|_| "reload".into()));
         stuck.extend(is_main.then(|| "body".into()));
         // If all that was cut off is excused, so is what is left of it.
         if !stuck.is_empty() || slot.cut.counts() {

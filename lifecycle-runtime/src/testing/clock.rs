@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::threads::{self, Owner};
@@ -27,6 +27,9 @@ const IN_VAIN: (Duration, Duration) = (Duration::from_micros(200), Duration::fro
 
 /// When nothing has happened for so long, although time may pass, nothing ever will.
 const STUCK: Duration = Duration::from_secs(5);
+
+/// In this time, a clock that is not paused has moved.
+const MOVES: Duration = Duration::from_micros(20);
 
 /// How long blocking work may go on after the end.
 const REST: Duration = Duration::from_secs(1);
@@ -59,6 +62,7 @@ const REST: Duration = Duration::from_secs(1);
 ///
 /// If the future panics; if nothing has happened for 5 s of real time, and no timer is left either; and if it is called
 /// on a runtime.
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     block_on_with(Pace::Waits, future)
 }
@@ -72,7 +76,9 @@ pub(super) enum Pace {
     Waits,
 }
 
+#[track_caller]
 pub(super) fn block_on_with<F: Future>(pace: Pace, future: F) -> F::Output {
+    outside_of_runtimes("block_on");
     let clock = Arc::new(Clock::new());
     let owner = clock.owner;
     owner.take();
@@ -114,6 +120,34 @@ pub(super) fn block_on_with<F: Future>(pace: Pace, future: F) -> F::Output {
             }
         }
     })
+}
+
+/// Both kinds of tests have a runtime: one is enough.
+#[track_caller]
+pub(super) fn outside_of_runtimes(function: &str) {
+    assert!(
+        Handle::try_current().is_err(),
+        "`{function}` makes a runtime, and is called on one: call it in a plain `#[test]` function that is not `async`"
+    );
+}
+
+/// Pauses the clock of this runtime, if it is not paused.
+pub(super) fn pause() {
+    const HOW: &str = "write `#[tokio::test(start_paused = true)]`, or use `lifecycle::testing::block_on`";
+    let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    assert!(runtime.is_ok(), "a `World` runs on a runtime of tokio, and there is none here: {HOW}");
+    let has_one_thread = runtime.is_ok_and(|flavor| flavor == RuntimeFlavor::CurrentThread);
+    assert!(has_one_thread, "the clock of a runtime with several threads cannot be paused: {HOW}");
+    // Without timers this panics, and says so.
+    drop(tokio::time::sleep(Duration::ZERO));
+    // Tokio does not say whether its clock is paused: one that is not moves.
+    let (before, began) = (tokio::time::Instant::now(), Instant::now());
+    while began.elapsed() < MOVES {
+        std::hint::spin_loop();
+    }
+    if tokio::time::Instant::now() != before {
+        tokio::time::pause();
+    }
 }
 
 struct Runtime {

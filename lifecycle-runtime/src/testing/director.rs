@@ -49,6 +49,8 @@ struct State {
     stop: Stop,
     /// The application, once it has started, and when that was.
     started: Option<(Weak<Driver>, Instant)>,
+    /// The resources of the application, once it has started.
+    resources: Vec<Name>,
     /// From where on in the log notes are read.
     notes_from: usize,
 }
@@ -91,6 +93,11 @@ impl Director {
 
     pub(super) fn stop_at(&self, point: Point) {
         self.state().stop.at = Some(point);
+    }
+
+    /// Whether an application has started.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state().started.is_some()
     }
 
     pub(super) fn log(&self) -> Log {
@@ -153,7 +160,11 @@ impl Director {
     /// What the test planned, and did not happen.
     pub(super) fn unmet(&self) -> Vec<String> {
         let state = self.state();
-        let fault = |it: &Planned| format!("a fault in {} of {}: it was not called", it.hook, it.resource);
+        let fault = |it: &Planned| {
+            let why = state.is_missing(it.resource).or_else(|| state.has_no_such_task(it));
+            let why = why.unwrap_or_else(|| "it was not called".to_owned());
+            format!("a fault in {} of {}: {why}", it.hook, it.resource)
+        };
         let faults = state.faults.iter().filter(|it| !it.has_happened).map(fault);
         let moments = state
             .moments
@@ -161,8 +172,11 @@ impl Director {
             .filter(|it| !it.has_come)
             .map(|it| format!("something after {}: the application had ended before", Human(it.at)));
         let events = state.events.iter().filter(|(_, action)| action.is_some());
-        let events =
-            events.map(|(event, _)| format!("something at {:?}: that did not happen", event.to_string()));
+        let events = events.map(|(event, _)| {
+            let why = event.resource().and_then(|resource| state.is_missing(resource));
+            let why = why.unwrap_or_else(|| "that did not happen".to_owned());
+            format!("something at {:?}: {why}", event.to_string())
+        });
         faults.chain(moments).chain(events).collect()
     }
 
@@ -173,6 +187,7 @@ impl Director {
     fn begin(&self, driver: &Arc<Driver>) {
         let mut state = self.state();
         state.started.get_or_insert_with(|| (Arc::downgrade(driver), driver.origin()));
+        state.resources = driver.plan().resources().map(|id| driver.plan().name(id)).collect();
         for (number, moment) in state.moments.iter_mut().enumerate() {
             let Some(action) = moment.action.take() else { continue };
             let (director, driver, at) = (self.clone(), Arc::clone(driver), driver.origin() + moment.at);
@@ -239,6 +254,28 @@ impl Director {
     }
 }
 
+impl State {
+    fn is_missing(&self, resource: Name) -> Option<String> {
+        let is_missing = !self.resources.is_empty() && !self.resources.contains(&resource);
+        is_missing.then(|| {
+            format!("{resource} is not part of the application, which has {}", self.resources.join(", "))
+        })
+    }
+
+    fn has_no_such_task(&self, planned: &Planned) -> Option<String> {
+        if !matches!(planned.hook, Hook::Task(_)) {
+            return None;
+        }
+        let places = self.stop.places.iter();
+        let mut names: Vec<&str> = places.filter_map(|(place, _)| place.task_of(planned.resource)).collect();
+        names.dedup();
+        Some(match names.is_empty() {
+            true => "it has started no task".to_owned(),
+            false => format!("it has started no task of that name, but {}", names.join(", ")),
+        })
+    }
+}
+
 impl Kit for Director {
     fn heard(&self, driver: &Arc<Driver>, event: &Input) {
         let main = driver.main_seat().id;
@@ -264,6 +301,8 @@ impl Kit for Director {
                 Ok(()) => Kind::Released(name(*id)),
                 Err(_) => Kind::ReleaseFailed(name(*id)),
             },
+            Input::Reloaded(id, Ok(())) => Kind::Reloaded(name(*id)),
+            Input::Reloaded(id, Err(_)) => Kind::ReloadFailed(name(*id)),
             Input::ReleaseDropped(id) => Kind::ReleaseCut(name(*id)),
             Input::Aborted(id, _) => Kind::Aborted(name(*id)),
             Input::Signal(signal) => Kind::Signal(*signal),
@@ -283,6 +322,7 @@ impl Kit for Director {
         let kind = match command {
             Command::Enter(phase) => Kind::Phase(*phase),
             Command::Acquire(id) => Kind::Acquiring(name(*id)),
+            Command::Reload(id) => Kind::Reloading(name(*id)),
             Command::Drain(id) if *id != main => Kind::Turn(name(*id)),
             Command::AbortTasks(id) if *id != main => Kind::AbortingTasks(name(*id)),
             Command::Release(id) if *id != main => Kind::Releasing(name(*id)),

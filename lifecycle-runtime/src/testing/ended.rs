@@ -95,6 +95,9 @@ impl Ended {
     #[track_caller]
     pub fn assert_released_before<First: Declared, Then: Declared>(&self) {
         let (first, then) = (name::<First>(), name::<Then>());
+        for name in [first, then] {
+            assert!(self.resource(name).is_some(), "{name} is not part of the application\n{self}");
+        }
         let gone = self.place(|kind| matches!(kind, Kind::Released(it) | Kind::Aborted(it) if *it == first));
         let turn = self.place(|kind| matches!(kind, Kind::Turn(it) | Kind::Releasing(it) if *it == then));
         match (gone, turn) {

@@ -23,6 +23,9 @@ pub(super) enum Kind {
     AcquireFailed(Name),
     AcquireCancelled(Name),
     Skipped(Name),
+    Reloading(Name),
+    Reloaded(Name),
+    ReloadFailed(Name),
     Turn(Name),
     TaskEnded(Name, String),
     TaskFailed(Name, String),
@@ -53,6 +56,18 @@ impl Event {
     #[must_use]
     pub fn acquired<R: Declared>() -> Self {
         Self(Kind::Acquired(name::<R>()))
+    }
+
+    /// `reload` of `R` is about to be called.
+    #[must_use]
+    pub fn reloading<R: Declared>() -> Self {
+        Self(Kind::Reloading(name::<R>()))
+    }
+
+    /// `reload` of `R` has completed.
+    #[must_use]
+    pub fn reloaded<R: Declared>() -> Self {
+        Self(Kind::Reloaded(name::<R>()))
     }
 
     /// The turn of `R` begins: its notice is about to fire.
@@ -98,6 +113,34 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The resource that it is about.
+    pub(super) fn resource(&self) -> Option<Name> {
+        match &self.0 {
+            Kind::Acquiring(name)
+            | Kind::Acquired(name)
+            | Kind::AcquireFailed(name)
+            | Kind::AcquireCancelled(name)
+            | Kind::Skipped(name)
+            | Kind::Reloading(name)
+            | Kind::Reloaded(name)
+            | Kind::ReloadFailed(name)
+            | Kind::Turn(name)
+            | Kind::TaskEnded(name, _)
+            | Kind::TaskFailed(name, _)
+            | Kind::TaskDropped(name, _)
+            | Kind::AbortingTasks(name)
+            | Kind::Releasing(name)
+            | Kind::Released(name)
+            | Kind::ReleaseFailed(name)
+            | Kind::ReleaseCut(name)
+            | Kind::Aborting(name)
+            | Kind::Aborted(name) => Some(name),
+            Kind::Phase(_) | Kind::Signal(_) | Kind::Shutdown(_) | Kind::Noted(_) | Kind::Stopped(_) => None,
+        }
+    }
+}
+
 pub(super) fn name<R: Declared>() -> Name {
     R::node().declaration.name
 }
@@ -111,6 +154,9 @@ impl fmt::Display for Event {
             Kind::AcquireFailed(name) => write!(f, "acquire of {name} failed"),
             Kind::AcquireCancelled(name) => write!(f, "acquire of {name} cancelled"),
             Kind::Skipped(name) => write!(f, "skipped {name}"),
+            Kind::Reloading(name) => write!(f, "reloading {name}"),
+            Kind::Reloaded(name) => write!(f, "reloaded {name}"),
+            Kind::ReloadFailed(name) => write!(f, "reload of {name} failed"),
             Kind::Turn(name) => write!(f, "stopping {name}"),
             Kind::TaskEnded(name, task) => write!(f, "task {task} of {name} ended"),
             Kind::TaskFailed(name, task) => write!(f, "task {task} of {name} failed"),

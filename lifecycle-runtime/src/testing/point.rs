@@ -80,6 +80,14 @@ impl Place {
         Self { resource, work, nth }
     }
 
+    /// The name of the task, if it is one of this resource.
+    pub(super) fn task_of(&self, resource: Name) -> Option<&str> {
+        match &self.work {
+            Part::Task(name) if self.resource == resource => Some(name),
+            _ => None,
+        }
+    }
+
     /// All that can happen at one await of it.
     pub(super) fn points(&self, at: usize) -> impl Iterator<Item = Point> {
         // A job has no error to return.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::clock::{Pace, block_on_with};
+use super::clock::{Pace, block_on_with, outside_of_runtimes};
 use super::director::{Director, Waits};
 use super::ended::text;
 use super::point::Point;
@@ -121,7 +121,9 @@ pub struct Points {
 /// If `test` panics at any point, or a rule of the library is broken: after all points have been tried, with each failing
 /// point in words, and what to set to run it alone: `LIFECYCLE_TEST_POINT="Worker/task-work@2:drop"`.
 ///
-/// If `test` panics without being disturbed, or if no hook or task ever waits.
+/// If `test` panics without being disturbed, runs nothing in its world, or if no hook or task ever waits; and if this is
+/// called on a runtime.
+#[track_caller]
 pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
     let plan = Plan::of(&test);
     let tried = plan.points.iter().map(|point| plan.crash(&test, point)).collect();
@@ -137,6 +139,7 @@ pub fn for_every_point(test: impl AsyncFn(World)) -> Points {
 /// # Panics
 ///
 /// As [`for_every_point`].
+#[track_caller]
 pub fn for_every_point_in_parallel(test: impl AsyncFn(World) + Sync) -> Points {
     let plan = Plan::of(&test);
     let next = AtomicUsize::new(0);
@@ -173,6 +176,7 @@ struct Tried {
 impl Plan {
     #[track_caller]
     fn of(test: &impl AsyncFn(World)) -> Self {
+        outside_of_runtimes("for_every_point");
         let (places, pace) = undisturbed(test);
         let capped = places.iter().filter(|(_, awaits)| *awaits > MOST_AWAITS);
         let capped =
@@ -242,6 +246,10 @@ fn undisturbed(test: &impl AsyncFn(World)) -> (Waits, Pace) {
     if let Err(panic) = run(test, &waited, Pace::Waits) {
         panic!("without a crash, already:\n{}", panic.what_happened(&waited));
     }
+    assert!(
+        waited.has_begun(),
+        "no application has run in the world that the test is given: `world.run(app, script).await`"
+    );
     let quick = Director::default();
     if run(test, &quick, Pace::Runs).is_ok() && quick.what_and_when() == waited.what_and_when() {
         return (waited.places(), Pace::Runs);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::clock;
 use super::director::Director;
 use super::ended::{Ended, text};
 use super::event::{Event, name};
@@ -27,7 +28,7 @@ const IN_VAIN: Duration = Duration::from_secs(10);
 /// What surrounds an application in a test, under virtual time: faults, signals and requests, at moments or at events.
 ///
 /// [`run`](Self::run) runs an application in it. Its clock is that of a test under `#[tokio::test(start_paused = true)]`,
-/// or of [`block_on`](super::block_on). Nothing is taken from the environment, so that a test does not depend on the
+/// or of [`block_on`](super::block_on); one that is not paused is paused then. Nothing is taken from the environment, so that a test does not depend on the
 /// machine that it runs on: neither variables nor a platform's grace period.
 ///
 /// ```
@@ -174,8 +175,9 @@ impl World {
     /// * If a fault, a moment or an event of this world did not come about: the test would not test what it says.
     /// * If the script still waits for something a minute after the end.
     /// * If the script panics.
-    /// * If the clock cannot be paused: outside a runtime, or on one with several threads.
+    /// * If the clock cannot be paused: outside a runtime, on one without timers, or on one with several threads.
     pub async fn run(self, builder: Builder, script: impl AsyncFnOnce(App)) -> Ended {
+        clock::pause();
         let (ready, is_ready) = oneshot::channel();
         let life = self.around(builder).run(async move |app: App| {
             let _ = ready.send(app.clone());

@@ -13,6 +13,7 @@ use super::rules::{CHILDREN, GRACE_TOO_SHORT, GRACE_UNUSED, REFUSED, SHELL, UNKN
 use super::source::Source;
 use super::span::spelled;
 use super::variables::Variables;
+use super::words::base;
 
 pub(super) struct Doctor<'a> {
     program: &'a Program,
@@ -102,7 +103,11 @@ impl<'a> Doctor<'a> {
     /// Holds a grace period against the stop. `hook` is what is waited before the signal.
     pub(super) fn grace(&mut self, grace: &Grace<'_>, facts: &Facts, variables: &Variables) {
         let Grace { setting, period, place, hook } = *grace;
-        let deciding = ["LIFECYCLE_SHUTDOWN_TIMEOUT", "LIFECYCLE_GRACE_PERIOD"];
+        // What the first one says counts, whatever the second one does.
+        let deciding = match variables.get("LIFECYCLE_SHUTDOWN_TIMEOUT") {
+            Some(_) => &[][..],
+            None => &["LIFECYCLE_SHUTDOWN_TIMEOUT", "LIFECYCLE_GRACE_PERIOD"],
+        };
         if let Some(unknown) = deciding.iter().find(|name| variables.may_have(name)) {
             self.not_known(unknown, variables, place);
             return;
@@ -116,11 +121,16 @@ impl<'a> Doctor<'a> {
                 in_words(period),
                 in_words(needed)
             );
+            let setting = setting.trim_end_matches(" (the default)");
             let seconds = needed.as_millis().div_ceil(1_000);
+            let enough = match setting {
+                "kill_timeout" => format!("{} ms", needed.as_millis()),
+                _ => format!("{seconds} s"),
+            };
             let left = spelled(period.saturating_sub(hook) * 4 / 5);
             let mend = match period > hook {
-                true => format!("{setting}: at least {seconds} s; or LIFECYCLE_SHUTDOWN_TIMEOUT={left}"),
-                false => format!("{setting}: at least {seconds} s"),
+                true => format!("{setting}: at least {enough}; or LIFECYCLE_SHUTDOWN_TIMEOUT={left}"),
+                false => format!("{setting}: at least {enough}"),
             };
             self.findings.add_with(&GRACE_TOO_SHORT, place, what, mend);
         }
@@ -166,7 +176,7 @@ impl<'a> Doctor<'a> {
         let Some(first) = words.first().filter(|_| self.children) else { return };
         let options: Vec<&str> =
             words[1..].iter().map(String::as_str).take_while(|it| it.starts_with('-')).collect();
-        let to_all = match command::base(first) {
+        let to_all = match base(first) {
             "dumb-init" => !options.iter().any(|it| ["--single-child", "-c"].contains(it)),
             "tini" => options.contains(&"-g"),
             _ => false,

@@ -1,6 +1,6 @@
 //! Which of the containers, services or units of a file runs the application.
 
-use super::command::base;
+use super::words::base;
 
 /// Something that may run it.
 pub(super) struct Candidate<T> {

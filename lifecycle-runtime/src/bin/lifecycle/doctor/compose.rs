@@ -7,7 +7,6 @@ use lifecycle::private::program::in_words;
 
 use super::case::{Doctor, Grace};
 use super::choice::{Candidate, choose};
-use super::command::split;
 use super::containers::{in_shell, joined, programs};
 use super::facts::Platform;
 use super::findings::Place;
@@ -16,7 +15,8 @@ use super::rules::{RECREATE, RESTART_ON_78};
 use super::source;
 use super::span::{self, Unit};
 use super::variables::{Variables, expanded};
-use super::yaml;
+use super::words::split;
+use super::{inheritance, yaml};
 
 /// How long Docker waits without `stop_grace_period`.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -24,12 +24,14 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String> {
     let documents =
         yaml::documents(&doctor.sources[file].text).map_err(|(line, what)| format!("line {line}: {what}"))?;
-    let services = documents.iter().filter_map(|document| document.get("services")).flat_map(Node::entries);
-    let candidates = services.map(|(name, service)| {
+    let services = documents.iter().filter_map(|document| document.get("services"));
+    let all = services.flat_map(|services| services.entries().iter().map(move |entry| (services, entry)));
+    let candidates = all.map(|(services, (name, service))| {
+        let service = inheritance::resolved(services, service);
         let image = service.text_at("image").map(str::to_owned);
         let container = service.text_at("container_name").map(str::to_owned);
-        let aliases = image.into_iter().chain(container).chain(programs(&words_of(service))).collect();
-        Candidate { name: name.clone(), aliases, item: (name.clone(), service.clone()) }
+        let aliases = image.into_iter().chain(container).chain(programs(&words_of(&service))).collect();
+        Candidate { name: name.clone(), aliases, item: (name.clone(), service) }
     });
     let candidates: Vec<_> = candidates.collect();
     for (name, service) in choose(candidates, doctor.given, doctor.program())? {
@@ -48,7 +50,11 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
     let grace = service.get("stop_grace_period");
     let written = grace.and_then(|grace| span::parse(&expanded(grace.text()?)?, Unit::Seconds));
     let period = written.unwrap_or(DEFAULT_GRACE);
-    if grace.is_some() && written.is_none() {
+    let base = service.get("extends");
+    if let Some(base) = base.filter(|_| grace.is_none()) {
+        let what = "what the service has from the one that it extends is not known here: `docker compose config` writes it out";
+        doctor.findings.note(at(base), what);
+    } else if grace.is_some() && written.is_none() {
         doctor.findings.note(place, "stop_grace_period is not known here, and not checked");
     } else {
         let setting = if grace.is_some() { "stop_grace_period" } else { "stop_grace_period (the default)" };
@@ -57,7 +63,7 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
         doctor.grace_is_used(&grace, &facts, &variables);
     }
     if let Some(signal) = service.get("stop_signal") {
-        doctor.stop_signal(signal.text().unwrap_or_default(), at(signal));
+        doctor.stop_signal(signal.text().unwrap_or_default(), &facts, at(signal));
     }
     let command = service.get("entrypoint").or(service.get("command"));
     let words = words_of(service);
@@ -65,7 +71,9 @@ fn examine_service(doctor: &mut Doctor<'_>, file: usize, name: &str, service: &N
         if service.get("entrypoint").is_some() { words } else { joined(image.entrypoint, Some(words)) };
     doctor.shell(&whole, command.map_or(place, at));
     doctor.init(&whole, command.map_or(place, at));
-    let test = service.at(&["healthcheck", "test"]);
+    let check =
+        service.get("healthcheck").filter(|check| !check.get("disable").is_some_and(|it| it.is("true")));
+    let test = check.and_then(|check| check.get("test"));
     if let Some(test) = test {
         let words = match (&test.value, test.words()) {
             (_, Some(words)) if words.first().is_some_and(|it| it == "CMD-SHELL") => {
@@ -123,8 +131,11 @@ fn update(doctor: &mut Doctor<'_>, file: usize, service: &Node) {
 
 /// A text is split into words by Compose; no shell sees it.
 fn words_of(service: &Node) -> Vec<String> {
-    let words =
-        |key: &str| service.get(key).and_then(|node| node.words().or_else(|| Some(split(node.text()?))));
+    let words = |key: &str| {
+        service
+            .get(key)
+            .and_then(|node| node.words().or_else(|| Some(split(&node.text()?.replace("$$", "$")))))
+    };
     joined(words("entrypoint"), words("command"))
 }
 
@@ -147,6 +158,9 @@ fn variables(doctor: &Doctor<'_>, service: &Node, file: usize) -> Variables {
                 Err(_) => variables.elsewhere = Some(Place { file, line: env_file.line }),
             }
         }
+    }
+    if let Some(base) = service.get("extends") {
+        variables.elsewhere = Some(Place { file, line: base.line });
     }
     let Some(environment) = service.get("environment") else { return variables };
     for item in environment.items() {

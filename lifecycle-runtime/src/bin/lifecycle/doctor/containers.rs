@@ -1,20 +1,26 @@
 //! What Compose files and Dockerfiles have in common.
 
 use super::case::Doctor;
-use super::command;
+use super::command::is_shell;
+use super::facts::Facts;
 use super::findings::Place;
 use super::rules::STOP_SIGNAL;
+use super::words::split;
+use super::wrapper::innermost;
 
 /// Those on which the application stops.
 const HEARD: [&str; 4] = ["TERM", "INT", "QUIT", "HUP"];
 const NUMBERS: [(&str, &str); 4] = [("15", "TERM"), ("2", "INT"), ("3", "QUIT"), ("1", "HUP")];
 
 impl Doctor<'_> {
-    pub(super) fn stop_signal(&mut self, signal: &str, place: Place) {
+    pub(super) fn stop_signal(&mut self, signal: &str, facts: &Facts, place: Place) {
         let name = signal.trim().to_ascii_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name);
         let name = NUMBERS.iter().find(|(number, _)| *number == name).map_or(name, |(_, name)| name);
-        if !HEARD.contains(&name) && !name.contains('$') {
+        if name == "HUP" && facts.reloads {
+            let what = format!("{signal} is sent, at which the application reloads, and goes on");
+            self.findings.add(&STOP_SIGNAL, place, what);
+        } else if !HEARD.contains(&name) && !name.contains('$') {
             self.findings.add(
                 &STOP_SIGNAL,
                 place,
@@ -36,6 +42,6 @@ pub(super) fn joined(entrypoint: Option<Vec<String>>, arguments: Option<Vec<Stri
 
 /// The names by which a program may be known from its command.
 pub(super) fn programs(words: &[String]) -> Vec<String> {
-    let inner = words.iter().filter(|_| command::is_shell(words)).flat_map(|word| command::split(word));
-    words.iter().take(1).cloned().chain(inner).collect()
+    let inner = words.iter().filter(|_| is_shell(words)).flat_map(|word| split(word));
+    innermost(words).iter().take(1).cloned().chain(inner).collect()
 }

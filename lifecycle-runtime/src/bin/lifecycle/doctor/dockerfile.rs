@@ -1,66 +1,14 @@
 //! Dockerfiles: the last stage, which is the image.
 
 use super::case::Doctor;
-use super::command::{base, split};
-use super::containers::{in_shell, joined};
+use super::containers::joined;
 use super::facts::Platform;
 use super::findings::Place;
 use super::image::Image;
 use super::rules::SHELL;
+use super::stages::{self, Instruction, Stage};
 use super::variables::Variables;
-
-/// An instruction: its name, what it says, and its line.
-struct Instruction {
-    name: String,
-    rest: String,
-    line: usize,
-}
-
-fn instructions(text: &str) -> Vec<Instruction> {
-    let mut all: Vec<Instruction> = Vec::new();
-    let mut goes_on = false;
-    // What is between `<<EOF` and `EOF` is a file, not an instruction.
-    let mut document: Option<String> = None;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(end) = &document {
-            document = Some(end.clone()).filter(|end| line != end);
-            continue;
-        }
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (code, continues) = line.strip_suffix('\\').map_or((line, false), |code| (code, true));
-        match all.last_mut().filter(|_| goes_on) {
-            Some(open) => {
-                open.rest.push(' ');
-                open.rest.push_str(code.trim());
-            }
-            None => {
-                let (name, rest) = code.split_once(char::is_whitespace).unwrap_or((code, ""));
-                all.push(Instruction {
-                    name: name.to_ascii_uppercase(),
-                    rest: rest.trim().to_owned(),
-                    line: index + 1,
-                });
-            }
-        }
-        goes_on = continues;
-        let opens = code
-            .split("<<")
-            .nth(1)
-            .filter(|_| ["RUN", "COPY"].contains(&all.last().map_or("", |it| &it.name)));
-        document = opens.map(|mark| {
-            mark.trim_start_matches('-')
-                .trim_matches(['"', '\''])
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        });
-    }
-    all
-}
+use super::words::{base, split};
 
 /// `["a", "b"]`, or a line for the shell.
 fn form(rest: &str) -> Result<Vec<String>, &str> {
@@ -68,57 +16,61 @@ fn form(rest: &str) -> Result<Vec<String>, &str> {
 }
 
 pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<Option<Image>, String> {
-    let all = instructions(&doctor.sources[file].text);
-    let stage = all.iter().rposition(|it| it.name == "FROM").ok_or("it has no FROM")?;
-    let from = &all[stage];
+    let Stage { base: base_image, line, instructions } =
+        stages::last(&doctor.sources[file].text).ok_or("it has no FROM")?;
     let place = |line| Place { file, line };
     let mut image = Image::default();
-    let mut health = None;
+    let (mut health, mut stop_signal) = (None, None);
     let (mut entrypoint, mut command) = (None, None);
-    for Instruction { name, rest, line } in &all[stage..] {
+    let mut shell: Vec<String> = vec!["/bin/sh".to_owned(), "-c".to_owned()];
+    for Instruction { name, rest, line } in &instructions {
         let place = place(*line);
+        let in_shell = |script: &str| shell.iter().cloned().chain([script.to_owned()]).collect();
         match name.as_str() {
             "ENV" => set(&mut image.variables, rest, place),
-            "STOPSIGNAL" => doctor.stop_signal(rest, place),
+            "SHELL" => shell = form(rest).unwrap_or(shell),
+            "STOPSIGNAL" => stop_signal = Some((rest, place)),
+            "COPY" | "ADD" => image.copied.extend(split(rest).iter().map(|word| base(word).to_owned())),
             "HEALTHCHECK" => {
                 let command = rest.split_once("CMD").map(|(_, command)| command.trim());
                 health = command.map(|command| (form(command).unwrap_or_else(in_shell), place));
             }
             // A command belongs to the entry point after which it is written, or to that of the base.
-            "ENTRYPOINT" => (entrypoint, command) = (Some((form(rest), place)), None),
-            "CMD" => command = Some((form(rest), place)),
+            "ENTRYPOINT" => (entrypoint, command) = (Some((form(rest).map_err(in_shell), place)), None),
+            "CMD" => command = Some((form(rest).map_err(in_shell), place)),
             _ => {}
         }
     }
-    let base_image = from.rest.split_whitespace().find(|word| !word.starts_with("--")).unwrap_or_default();
     let is_bare =
         base_image == "scratch" || (base_image.contains("distroless") && !base_image.contains("debug"));
     image.bare = is_bare.then(|| format!("`{base_image}`"));
     match (&entrypoint, &command) {
         // The shell ignores the command.
-        (Some((Err(script), place)), _) => doctor.shell(&in_shell(script), *place),
+        (Some((Err(words), place)), _) => doctor.shell(words, *place),
         (Some((Ok(words), place)), command) => {
             let arguments = command.as_ref().and_then(|(form, _)| form.clone().ok());
             let all = joined(Some(words.clone()), arguments);
             doctor.init(&all, *place);
             let ends_here = all.len() == words.len();
             doctor.shell(&all, command.as_ref().filter(|_| !ends_here).map_or(*place, |(_, place)| *place));
-            if let Some((Err(script), place)) = command {
-                let what = format!("the entry point gets `/bin/sh -c \"{script}\"` as its arguments");
+            if let Some((Err(words), place)) = command {
+                let what = format!("the entry point gets `{}` as its arguments", words.join(" "));
                 doctor.findings.add_with(&SHELL, *place, what, "write the command as a list: CMD [\"…\"]");
             }
         }
-        (None, Some((form, place))) => {
-            let words = form.clone().unwrap_or_else(in_shell);
-            doctor.init(&words, *place);
-            doctor.shell(&words, *place);
+        (None, Some((Ok(words) | Err(words), place))) => {
+            doctor.init(words, *place);
+            doctor.shell(words, *place);
         }
         (None, None) => {}
     }
-    image.entrypoint = entrypoint.and_then(|(form, _)| form.ok().or(None));
+    image.entrypoint = entrypoint.and_then(|(form, _)| form.ok());
     let mut variables = image.variables.clone();
-    let place = place(from.line);
+    let place = place(line);
     if let Some(facts) = doctor.facts(Platform::Container, &mut variables, place)? {
+        if let Some((signal, place)) = stop_signal {
+            doctor.stop_signal(signal, &facts, place);
+        }
         if let Some((words, place)) = health {
             doctor.image = Some(image.clone());
             doctor.health(&words, &facts, place, false);
@@ -152,18 +104,6 @@ fn known(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instructions_go_on_over_lines_comments_and_documents() {
-        let text =
-            "# syntax\nfrom a as b\nRUN x && \\\n  # why\n  y\nCOPY <<EOF /f\nCMD no\nEOF\nCMD [\"a\"]\n";
-        let all = instructions(text);
-        let seen: Vec<_> = all.iter().map(|it| (it.name.as_str(), it.rest.as_str(), it.line)).collect();
-        assert_eq!(
-            seen,
-            [("FROM", "a as b", 2), ("RUN", "x && y", 3), ("COPY", "<<EOF /f", 6), ("CMD", "[\"a\"]", 9)]
-        );
-    }
 
     #[test]
     fn variables_are_set_in_both_forms() {

@@ -21,6 +21,8 @@ pub(super) struct Facts {
     is_default_delay: bool,
     pub(super) probe: Option<Probe>,
     pub(super) has_systemd: bool,
+    /// Something reloads at SIGHUP, which stops the application otherwise.
+    pub(super) reloads: bool,
     pub(super) warnings: Vec<String>,
 }
 
@@ -110,6 +112,7 @@ impl Facts {
             is_default_delay: plan["delays_only_if_serving"] == true,
             probe: address.map(|address| Probe { address, has_prestop: plan["probe"]["prestop"] == true }),
             has_systemd: texts("features").iter().any(|feature| feature == "systemd"),
+            reloads: plan["resources"].as_array().into_iter().flatten().any(|it| it["reloads"] == true),
             warnings: texts("warnings"),
         })
     }

@@ -6,7 +6,6 @@ use lifecycle::private::program::in_words;
 
 use super::case::Doctor;
 use super::choice::{Candidate, choose};
-use super::command::split;
 use super::facts::{Facts, Platform, Probe};
 use super::findings::Place;
 use super::health::PATHS;
@@ -15,6 +14,7 @@ use super::rules::{
     PROBE_UNANSWERED, Rule,
 };
 use super::span::{self, Unit};
+use super::words::split;
 
 /// A `backend` or `listen`, with what it has from the `defaults` before it.
 #[derive(Clone)]
@@ -27,44 +27,61 @@ struct Section {
 
 fn sections(text: &str) -> Vec<Section> {
     let mut all: Vec<Section> = Vec::new();
-    let mut defaults: Vec<(usize, Vec<String>)> = Vec::new();
+    // Each `defaults` begins anew, unless it says from which one; those with a name can be named later.
+    let mut defaults: Vec<Section> = Vec::new();
     let mut is_default = false;
     let mut is_backend = false;
     for (index, line) in text.lines().enumerate() {
         // A mark at the end of a quoted text is no comment; configurations have none of these.
-        let code = line.split(" #").next().unwrap_or_default().trim();
+        let code = line.replace('\t', " ");
+        let code = code.split(" #").next().unwrap_or_default().trim();
         if code.is_empty() || code.starts_with('#') {
             continue;
         }
         let words = split(code);
         let Some(first) = words.first() else { continue };
-        let begins = !line.starts_with(char::is_whitespace);
+        let from = |defaults: &[Section]| {
+            let at = words.iter().position(|word| word == "from")?;
+            let name = words.get(at + 1)?;
+            defaults.iter().rfind(|section| section.name == *name).map(|section| section.lines.clone())
+        };
+        let name = words.get(1).filter(|word| *word != "from").cloned().unwrap_or_default();
         match first.as_str() {
-            "defaults" if begins => (is_default, is_backend) = (true, false),
-            "backend" | "listen" if begins => {
+            "defaults" => {
+                (is_default, is_backend) = (true, false);
+                let lines = from(&defaults).unwrap_or_default();
+                defaults.push(Section { name, line: index + 1, lines });
+            }
+            "backend" | "listen" => {
                 (is_default, is_backend) = (false, true);
-                let name = words.get(1).cloned().unwrap_or_default();
-                all.push(Section { name, line: index + 1, lines: defaults.clone() });
+                let last = || defaults.last().map(|section| section.lines.clone());
+                let lines = from(&defaults).or_else(last).unwrap_or_default();
+                all.push(Section { name, line: index + 1, lines });
             }
             "global" | "frontend" | "userlist" | "peers" | "resolvers" | "cache" | "program" | "mailers"
-            | "ring" | "http-errors" | "log-forward"
-                if begins =>
-            {
-                (is_default, is_backend) = (false, false);
-            }
-            _ if is_default => defaults.push((index + 1, words)),
-            _ if is_backend => {
-                if let Some(section) = all.last_mut() {
-                    section.lines.push((index + 1, words));
+            | "ring" | "http-errors" | "log-forward" => (is_default, is_backend) = (false, false),
+            _ => {
+                let open =
+                    if is_default { defaults.last_mut() } else { all.last_mut().filter(|_| is_backend) };
+                if let Some(section) = open {
+                    section.add(index + 1, words);
                 }
             }
-            _ => {}
         }
     }
     all
 }
 
 impl Section {
+    /// `no option httpchk` takes it back.
+    fn add(&mut self, line: usize, words: Vec<String>) {
+        if words[0] == "no" {
+            self.lines.retain(|(_, own)| !own.starts_with(&words[1..]));
+        } else {
+            self.lines.push((line, words));
+        }
+    }
+
     /// The lines that begin so.
     fn lines<'a>(&'a self, begin: &'a [&str]) -> impl DoubleEndedIterator<Item = &'a (usize, Vec<String>)> {
         self.lines.iter().filter(move |(_, words)| {
@@ -192,8 +209,19 @@ fn examine_server(
         found.push((&CHECK_PASSES, line, what, None));
         return found;
     };
-    let port =
-        value("port").map(String::as_str).or_else(|| words.get(2)?.rsplit_once(':').map(|(_, port)| port));
+    // `server-template` has the number of servers before the address.
+    let address = words.get(if words[0] == "server" { 2 } else { 3 });
+    let connect = section.lines(&["http-check", "connect"]).next_back();
+    let of_connect = connect.and_then(|(_, words)| {
+        let at = words.iter().position(|word| word == "port")?;
+        words.get(at + 1)
+    });
+    let of_address = || address?.rsplit_once(':').map(|(_, port)| port);
+    let port = of_connect.or(value("port")).map(String::as_str).or_else(of_address);
+    if port.is_some_and(|port| port.contains('$')) {
+        // A variable of the environment of HAProxy.
+        return found;
+    }
     match facts.probe.filter(|probe| port == Some(probe.address.port().to_string().as_str())) {
         Some(probe) => found.extend(asks_probe(*path_line, path, probe)),
         None if PATHS[..4].contains(&path.as_str()) => {

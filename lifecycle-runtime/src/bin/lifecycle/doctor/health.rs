@@ -1,7 +1,6 @@
 //! What a health check that runs in the container asks for.
 
 use super::case::Doctor;
-use super::command::base;
 use super::facts::Facts;
 use super::findings::Place;
 use super::rules::{HOOK_NOT_IN_IMAGE, LIVENESS_ON_READINESS, PROBE_UNANSWERED};
@@ -34,28 +33,30 @@ fn asked(command: &str) -> Option<Asked> {
 impl Doctor<'_> {
     /// Holds a health check against the probe. `restarts` says whether one that fails ends the container.
     pub(super) fn health(&mut self, words: &[String], facts: &Facts, place: Place, restarts: bool) {
-        let image = self.image.as_ref().and_then(|image| image.bare.clone());
-        if let (Some(from), Some(first)) = (image, words.first()) {
-            if !first.starts_with('/') || first.starts_with("/bin/") || first.starts_with("/usr/bin/") {
-                let what = format!("`{}` is not in an image that is made from {from}", base(first));
-                self.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
-            }
-        }
-        let (Some(Asked { port, path: Some(path) }), Some(probe)) = (asked(&words.join(" ")), facts.probe)
-        else {
-            return;
-        };
-        if port != probe.address.port() {
-            return;
-        }
-        if !PATHS.contains(&path.as_str()) {
-            let what = format!("the probe at port {port} does not answer {path}");
-            self.findings.add(&PROBE_UNANSWERED, place, what);
-        } else if restarts && ["/readyz", "/servingz"].contains(&path.as_str()) {
+        let Some(path) = self.asked_of_probe(words, facts, place) else { return };
+        if restarts && ["/readyz", "/servingz"].contains(&path.as_str()) {
             let what =
                 format!("the swarm replaces a task whose health check fails, and this one asks {path}");
             self.findings.add(&LIVENESS_ON_READINESS, place, what);
         }
+    }
+
+    /// The path that a command asks of the probe, if the probe answers it.
+    pub(super) fn asked_of_probe(&mut self, words: &[String], facts: &Facts, place: Place) -> Option<String> {
+        if let Some(what) = self.image.as_ref().and_then(|image| image.lacks(words)) {
+            self.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
+        }
+        let Asked { port, path } = asked(&words.join(" "))?;
+        let (path, probe) = (path?, facts.probe?);
+        if port != probe.address.port() {
+            return None;
+        }
+        if PATHS.contains(&path.as_str()) {
+            return Some(path);
+        }
+        let what = format!("the probe at port {port} does not answer {path}");
+        self.findings.add(&PROBE_UNANSWERED, place, what);
+        None
     }
 }
 

@@ -10,15 +10,31 @@ use super::rules::{RECREATE, RESTART_ON_78};
 use super::source::{HELM, is_template};
 use super::{kubernetes_pod, kubernetes_probes, yaml};
 
-/// The spec of the pods that an object makes.
-fn pod(object: &Node) -> Option<&Node> {
-    let path: &[&str] = match object.text_at("kind")? {
+/// The specs of the pods that an object makes.
+fn pods(object: &Node) -> Vec<&Node> {
+    let path: &[&str] = match object.text_at("kind").unwrap_or_default() {
         "Pod" => &["spec"],
         "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
         "PodTemplate" => &["template", "spec"],
         _ => &["spec", "template", "spec"],
     };
-    object.at(path).filter(|spec| !spec.items_at("containers").is_empty())
+    match object.at(path).filter(|spec| !spec.items_at("containers").is_empty()) {
+        Some(spec) => vec![spec],
+        None => {
+            let mut found = Vec::new();
+            object.get("spec").into_iter().for_each(|spec| search(spec, &mut found));
+            found
+        }
+    }
+}
+
+/// Custom resources have the templates of pods anywhere. Containers without an image only change others.
+fn search<'a>(node: &'a Node, found: &mut Vec<&'a Node>) {
+    if node.items_at("containers").iter().any(|container| container.get("image").is_some()) {
+        found.push(node);
+        return;
+    }
+    node.items().iter().chain(node.entries().iter().map(|(_, node)| node)).for_each(|it| search(it, found));
 }
 
 pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String> {
@@ -36,8 +52,10 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
     }
     let cluster = Cluster { objects };
     let mut candidates = Vec::new();
-    for object in &cluster.objects {
-        let (Some(kind), Some(pod)) = (object.text_at("kind"), pod(object)) else { continue };
+    for (object, pod) in
+        cluster.objects.iter().flat_map(|object| pods(object).into_iter().map(move |pod| (*object, pod)))
+    {
+        let Some(kind) = object.text_at("kind") else { continue };
         let name = object.at(&["metadata", "name"]).and_then(Node::text).unwrap_or_default();
         // What is called as the program is its container; a workload of that name has it, if there is only one.
         let all = pod.items_at("containers");

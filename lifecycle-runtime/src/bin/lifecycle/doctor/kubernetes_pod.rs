@@ -5,13 +5,13 @@ use std::time::Duration;
 use lifecycle::private::program::in_words;
 
 use super::case::{Doctor, Grace};
-use super::command::{base, split};
 use super::containers::joined;
 use super::facts::{Facts, Platform};
 use super::node::Node;
 use super::pod::{Pod, Target, Workload, is_proxy, serving_ports, target, words};
 use super::rules::{DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST};
 use super::variables::Variables;
+use super::words::{base, split};
 
 /// How long it takes until the news of a deletion is on every node.
 const NEWS: Duration = Duration::from_secs(2);
@@ -57,6 +57,9 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>) -> Result<Option<F
         );
         return Ok(None);
     }
+    if let Some(signal) = container.at(&["lifecycle", "stopSignal"]) {
+        doctor.stop_signal(signal.text().unwrap_or_default(), &facts, at(signal));
+    }
     let hook = hook(doctor, pod, &facts);
     times(doctor, pod, &facts, &variables, &hook);
     delays(doctor, pod, &facts, &variables, &hook);
@@ -68,8 +71,9 @@ fn variables(pod: &Pod<'_>) -> Variables {
     let mut variables = Variables::default();
     for source in pod.container().items_at("envFrom") {
         let data = source.at(&["configMapRef", "name"]).and_then(|name| pod.cluster.config_map(name.text()?));
+        let prefix = source.text_at("prefix").unwrap_or_default();
         match data {
-            Some(data) => set(&mut variables, data, pod),
+            Some(data) => set(&mut variables, prefix, data, pod),
             // What a Secret holds are not times.
             None if source.get("secretRef").is_some() => {}
             None => variables.elsewhere = Some(pod.at(source)),
@@ -93,9 +97,9 @@ fn variables(pod: &Pod<'_>) -> Variables {
     variables
 }
 
-fn set(variables: &mut Variables, data: &Node, pod: &Pod<'_>) {
+fn set(variables: &mut Variables, prefix: &str, data: &Node, pod: &Pod<'_>) {
     for (name, value) in data.entries() {
-        variables.set(name, value.text().map(str::to_owned), Some(pod.at(value)));
+        variables.set(&format!("{prefix}{name}"), value.text().map(str::to_owned), Some(pod.at(value)));
     }
 }
 
@@ -188,27 +192,41 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
         };
     }
     let Some(words) = hook.at(&["exec", "command"]).and_then(Node::words) else { return Hook::Unknown };
-    if let Some(from) = doctor.image.as_ref().and_then(|image| image.bare.clone()) {
-        let program = words.first().map_or("", |word| base(word));
-        let what = format!("`{program}` is not in an image that is made from {from}");
+    if let Some(what) = doctor.image.as_ref().and_then(|image| image.lacks(&words)) {
         doctor.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
         return Hook::None;
     }
     slept(&words).map_or(Hook::Unknown, Hook::Sleep)
 }
 
-/// `sleep 10`, itself or in a shell.
+/// `sleep 10`, itself or in a shell. How often a loop sleeps is not known.
 fn slept(words: &[String]) -> Option<Duration> {
     let all: Vec<String> = words.iter().flat_map(|word| split(word)).collect();
+    if all.iter().any(|word| ["while", "until", "for"].contains(&word.as_str())) {
+        return None;
+    }
     let at = all.iter().position(|word| base(word) == "sleep")?;
     let text = all.get(at + 1)?.trim_end_matches(';');
     super::span::parse(text, super::span::Unit::Seconds)
 }
 
+/// Whether a proxy stays for a while after its signal, or gets it later.
+fn waits(container: &Node) -> bool {
+    let words = words(container);
+    let variables = container.items_at("env").iter().filter_map(|variable| variable.text_at("name"));
+    // Options of the proxy for Cloud SQL.
+    let is_asked = |text: &str| {
+        let text = text.to_ascii_lowercase().replace('_', "-");
+        text.contains("sigterm-delay") || text.contains("term-timeout")
+    };
+    container.at(&["lifecycle", "preStop"]).is_some()
+        || words.iter().map(String::as_str).chain(variables).any(is_asked)
+}
+
 fn sidecars(doctor: &mut Doctor<'_>, pod: &Pod<'_>, spec: &Node) {
     let own = pod.container().text_at("name");
     for container in spec.items_at("containers").iter().filter(|it| it.text_at("name") != own) {
-        if is_proxy(container) && container.at(&["lifecycle", "preStop"]).is_none() {
+        if is_proxy(container) && !waits(container) {
             let name = container.text_at("name").unwrap_or_default();
             doctor.findings.add(&SIDECAR_ENDS_FIRST, pod.at(container), format!("container `{name}`"));
         }

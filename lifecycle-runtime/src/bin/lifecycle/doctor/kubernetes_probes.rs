@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::findings::Place;
 use super::health::PATHS;
 use super::node::Node;
-use super::pod::{Pod, Target, serving_ports, target};
+use super::pod::{Pod, Target, port, serving_ports, target};
 use super::rules::{
     LIVENESS_ON_READINESS, NO_READINESS_PROBE, PROBE_ELSEWHERE, PROBE_LOOPBACK, PROBE_UNANSWERED,
     READY_ENDS_FIRST, READY_TOO_EARLY, START_CUT_SHORT,
@@ -22,7 +22,10 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
     let mut is_asked_from_outside = None;
     for kind in KINDS {
         let Some(probe) = container.get(kind) else { continue };
-        let Some(asked) = probe.get("httpGet") else { continue };
+        let Some(asked) = probe.get("httpGet") else {
+            asks_otherwise(doctor, pod, kind, probe, facts);
+            continue;
+        };
         let place = pod.at(asked.get("path").unwrap_or(asked));
         match target(pod, asked, facts) {
             Target::Probe(path) if !PATHS.contains(&path.as_str()) => {
@@ -64,6 +67,37 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) {
                 format!("port {} and no readinessProbe", port.text_at("containerPort").unwrap_or_default());
             doctor.findings.add(&NO_READINESS_PROBE, pod.at(container), what);
         }
+    }
+}
+
+/// A probe that connects, speaks gRPC or runs a command.
+fn asks_otherwise(doctor: &mut Doctor<'_>, pod: &Pod<'_>, kind: &str, probe: &Node, facts: &Facts) {
+    if let Some((words, command)) = probe.at(&["exec", "command"]).and_then(|it| Some((it.words()?, it))) {
+        let place = pod.at(command);
+        if let Some(path) = doctor.asked_of_probe(&words, facts, place) {
+            asks(doctor, pod, kind, &path, place);
+        }
+        return;
+    }
+    let of_kind = |key| Some((key, probe.get(key)?));
+    let Some((way, asked)) = of_kind("tcpSocket").or_else(|| of_kind("grpc")) else { return };
+    let place = pod.at(asked);
+    let is_at_probe = |port: u16| facts.probe.is_some_and(|probe| probe.address.port() == port);
+    match port(pod, asked) {
+        Some(Err(what)) => doctor.findings.add(&PROBE_UNANSWERED, place, format!("{kind}: {what}")),
+        Some(Ok(port)) if is_at_probe(port) && way == "grpc" => {
+            let what = format!("{kind}: the probe speaks HTTP, and is asked by gRPC");
+            doctor.findings.add(&PROBE_UNANSWERED, place, what);
+        }
+        Some(Ok(port))
+            if is_at_probe(port)
+                && kind == "readinessProbe"
+                && pod.container().get("startupProbe").is_none() =>
+        {
+            let what = "readinessProbe only connects to the probe, and there is no startupProbe";
+            doctor.findings.add(&READY_TOO_EARLY, place, what);
+        }
+        Some(Ok(_)) | None => {}
     }
 }
 

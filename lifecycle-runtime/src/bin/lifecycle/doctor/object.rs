@@ -3,6 +3,9 @@
 
 use super::node::{Node, Value};
 
+/// The key under which there is what a map has from another one: anything.
+pub(super) const SPREAD: &str = "...";
+
 /// Deeper nesting is refused.
 const DEEPEST: usize = 100;
 
@@ -116,7 +119,9 @@ impl Reader<'_> {
                 entries.push((key, Node { line, ..node }));
             } else {
                 // `...rest`, a shorthand, a method.
+                let key = if key.starts_with("...") { SPREAD.to_owned() } else { key };
                 self.expression();
+                entries.push((key, Node::new(line, Value::Unknown)));
             }
             self.has_advanced(before)?;
         }
@@ -178,7 +183,8 @@ impl Reader<'_> {
         match self.name() {
             "null" | "undefined" => Value::Null,
             word @ ("true" | "false") => Value::Text(word.to_owned()),
-            word if word.parse::<f64>().is_ok() => Value::Text(word.to_owned()),
+            // `30_000`
+            word if word.replace('_', "").parse::<f64>().is_ok() => Value::Text(word.replace('_', "")),
             _ => Value::Unknown,
         }
     }
@@ -217,6 +223,8 @@ mod tests {
         assert_eq!(app.get("kill_timeout").map(|it| (it.number(), it.line)), Some((Some(3_000.0), 5)));
         assert!(app.get("wait_ready").unwrap().is("true"));
         assert!(matches!(app.get("cwd").unwrap().value, Value::Unknown));
+        assert!(app.get(SPREAD).is_some() && matches!(app.get("run").unwrap().value, Value::Unknown));
+        assert_eq!(exported("module.exports = { a: 30_000 }").unwrap().text_at("a"), Some("30000"));
         let env = app.get("env").unwrap();
         assert_eq!(env.text_at("A"), Some("b"));
         assert!(matches!(env.get("C").unwrap().value, Value::Unknown));

@@ -1,18 +1,20 @@
 //! PM2's ecosystem files: JSON, YAML, or JavaScript as far as it is written out.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lifecycle::private::program::in_words;
 
 use super::case::{Doctor, Grace};
 use super::choice::{Candidate, choose};
-use super::command::{base, split};
 use super::facts::Platform;
 use super::findings::Place;
 use super::node::{Node, Value};
+use super::object::SPREAD;
 use super::rules::{CHILDREN, PM2_MODE, PM2_WAIT_READY, RESTART_ON_78};
 use super::span::{self, Unit};
 use super::variables::Variables;
+use super::words::{base, split};
 use super::{object, yaml};
 
 /// How long PM2 waits without `kill_timeout`.
@@ -30,7 +32,10 @@ pub(super) fn examine(doctor: &mut Doctor<'_>, file: usize) -> Result<(), String
         yaml::documents(text).and_then(|all| all.into_iter().next().ok_or((1, "it is empty".to_owned())))
     };
     let document = document.map_err(|(line, what)| format!("line {line}: {what}"))?;
+    let computed =
+        "the list of the apps is computed here: only one that is written out behind `apps:` can be read";
     let apps = match document.get("apps") {
+        Some(Node { value: Value::Unknown, line }) => return Err(format!("line {line}: {computed}")),
         Some(Node { value: Value::List(apps), .. }) => apps.clone(),
         Some(app) => vec![app.clone()],
         None if document.get("script").is_some() => vec![document],
@@ -56,7 +61,13 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
         .filter(|it| !it.is_zero());
     let period = written.unwrap_or(DEFAULT_GRACE);
     let mut variables = Variables::default();
-    for (name, value) in app.get("env").map(Node::entries).unwrap_or_default() {
+    let is_open = |node: &Node| node.get(SPREAD).is_some();
+    let env = app.get("env");
+    if is_open(app) || env.is_some_and(|env| is_open(env) || matches!(env.value, Value::Unknown)) {
+        variables.elsewhere = Some(env.map_or(place, at));
+    }
+    for (name, value) in env.map(Node::entries).unwrap_or_default().iter().filter(|(name, _)| name != SPREAD)
+    {
         variables.set(name, value.text().map(str::to_owned), Some(at(value)));
     }
     let Some(facts) = doctor.facts(Platform::Pm2(period), &mut variables, place)? else { return Ok(()) };
@@ -64,6 +75,10 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
     match kill_timeout {
         Some(unknown) if written.is_none() => {
             doctor.findings.note(at(unknown), "kill_timeout is not known here, and not checked");
+        }
+        None if is_open(app) => {
+            let what = "what the app has from `...` is not known here, and kill_timeout is not checked";
+            doctor.findings.note(place, what);
         }
         _ => {
             let setting = if kill_timeout.is_some() { "kill_timeout" } else { "kill_timeout (the default)" };
@@ -83,7 +98,8 @@ fn examine_app(doctor: &mut Doctor<'_>, file: usize, app: &Node) -> Result<(), S
             || matches!(codes.value, Value::Unknown)
     };
     let restarts = !app.get("autorestart").is_some_and(|it| it.is("false"));
-    if restarts && !stop_codes.is_some_and(stops) {
+    let is_known = stop_codes.is_some() || !is_open(app);
+    if restarts && is_known && !stop_codes.is_some_and(stops) {
         let mend = "stop_exit_codes: [78]";
         doctor.findings.add_with(
             &RESTART_ON_78,
@@ -112,7 +128,7 @@ fn examine_mode(doctor: &mut Doctor<'_>, file: usize, app: &Node) {
         doctor.findings.add(&PM2_MODE, at(mode), "exec_mode is `cluster`, which is for Node.js");
     }
     let script = app.text_at("script").unwrap_or_default();
-    let is_script = [".sh", ".js", ".py"].iter().any(|end| script.ends_with(end));
+    let is_script = Path::new(script).extension().is_some_and(|end| end != "exe");
     if let Some(interpreter) = app.get("interpreter").or(app.get("exec_interpreter")) {
         let name = interpreter.text().unwrap_or("none");
         if !is_script && base(name) != "none" {

@@ -1,10 +1,10 @@
 //! A pod of a manifest, with what is around it.
 
-use super::command::base;
 use super::containers::joined;
 use super::facts::Facts;
 use super::findings::Place;
 use super::node::Node;
+use super::words::base;
 
 /// What the documents of a file say about one another.
 pub(super) struct Cluster<'a> {
@@ -47,11 +47,13 @@ impl Workload<'_> {
     /// Its pods are replaced by new ones, and stand behind a Service.
     pub(super) fn is_service(&self) -> bool {
         !["Job", "CronJob", "Pod"].contains(&self.kind)
+            && self.object.at(&["spec", "template", "spec"]).is_some()
     }
 
     pub(super) fn is_single(&self) -> bool {
         let replicas = self.object.at(&["spec", "replicas"]);
-        ["Deployment", "StatefulSet"].contains(&self.kind) && replicas.is_none_or(|it| it.is("1"))
+        let scaled = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout"];
+        scaled.contains(&self.kind) && replicas.is_none_or(|it| it.is("1"))
     }
 }
 
@@ -103,15 +105,10 @@ pub(super) enum Target {
 pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
     let path = asked.text_at("path").unwrap_or("/").split('?').next().unwrap_or("/").to_owned();
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
-    let Some(written) = asked.get("port").and_then(Node::text) else { return Target::Unknown };
-    let named =
-        || pod.container().items_at("ports").iter().find(|port| port.text_at("name") == Some(written));
-    let port = match written.parse::<u16>() {
+    let Some(port) = port(pod, asked) else { return Target::Unknown };
+    let port = match port {
         Ok(port) => port,
-        Err(_) => match named().and_then(|port| port.text_at("containerPort")?.parse().ok()) {
-            Some(port) => port,
-            None => return Target::Nothing(format!("the container has no port called `{written}`")),
-        },
+        Err(what) => return Target::Nothing(what),
     };
     match facts.probe {
         Some(probe) if probe.address.port() == port => {
@@ -124,8 +121,23 @@ pub(super) fn target(pod: &Pod<'_>, asked: &Node, facts: &Facts) -> Target {
     }
 }
 
+/// The port that a probe asks, by its number or by its name. An error says that there is none.
+pub(super) fn port(pod: &Pod<'_>, asked: &Node) -> Option<Result<u16, String>> {
+    let written = asked.get("port").and_then(Node::text)?;
+    let ports = pod.container().items_at("ports");
+    let named = || ports.iter().find(|port| port.text_at("name") == Some(written));
+    let number = written.parse().ok().or_else(|| named()?.text_at("containerPort")?.parse().ok());
+    Some(number.ok_or_else(|| format!("the container has no port called `{written}`")))
+}
+
 /// Proxies through which an application reaches others, or others reach it.
-const PROXIES: [&str; 8] = [
+const PROXIES: [&str; 14] = [
+    "alloydb-auth-proxy",
+    "consul-dataplane",
+    "daprd",
+    "gce-proxy",
+    "kuma-sidecar",
+    "oauth2-proxy",
     "istio-proxy",
     "linkerd-proxy",
     "envoy",

@@ -75,7 +75,7 @@ rules! {
         mend "start the program directly, or with `exec` in the shell"
         see "timeouts#what-stands-between-the-supervisor-and-the-program"
         played "doctor_played::a_shell_keeps_the_signal_and_exec_passes_it_on";
-    STOP_SIGNAL "stop-signal" Error [Compose, Dockerfile, Systemd]
+    STOP_SIGNAL "stop-signal" Error [Kubernetes, Compose, Dockerfile, Systemd]
         "the signal that asks the program to stop is not one that it listens to"
         why "it ends at once, or not at all until it is killed"
         mend "SIGTERM, the default; SIGINT and SIGQUIT mean the same to the application"
@@ -116,7 +116,7 @@ rules! {
         mend "readinessProbe: { httpGet: { path: /servingz, port: 8081 }, periodSeconds: 2 }"
         see "kubernetes" played "doctor_probes::a_pod_that_seems_to_be_ready_during_its_start_gets_requests";
     READY_TOO_EARLY "ready-too-early" Error [Kubernetes]
-        "the readiness probe asks /livez, which passes before anything is acquired"
+        "the readiness probe asks what passes before anything is acquired, such as /livez"
         why "a new pod gets requests before it has started, in every deployment"
         mend "ask /servingz, or add a startupProbe on /startupz"
         see "kubernetes" played "doctor_probes::a_pod_that_seems_to_be_ready_during_its_start_gets_requests";

@@ -146,11 +146,12 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
     let has_word = |key: &str| {
         [format!("\"{key}\":"), format!("'{key}':"), format!("{key}:")].iter().any(|it| bare.contains(it))
     };
-    if has_line(&["[Service]"]) {
-        return Some(Kind::Systemd);
-    }
+    // A ConfigMap may hold a unit.
     if has_key("apiVersion") && has_key("kind") {
         return Some(Kind::Kubernetes);
+    }
+    if has_line(&["[Service]"]) {
+        return Some(Kind::Systemd);
     }
     if text.lines().any(|line| line.starts_with("services:")) || (has_key("services") && end == "json") {
         return Some(Kind::Compose);
@@ -168,8 +169,12 @@ fn recognized(name: &str, text: &str) -> Option<Kind> {
     .then_some(Kind::Haproxy)
 }
 
-/// Whether it is what Helm makes manifests from, and not what it makes.
+/// Whether it is what Helm makes manifests from, and not what it makes: that names its sources, and may hold templates of
+/// other programs.
 pub(super) fn is_template(text: &str) -> bool {
+    if text.lines().any(|line| line.starts_with("# Source: ")) {
+        return false;
+    }
     let marks = [".Values", ".Release", ".Chart", "include \""];
     let mut actions = text.split("{{").skip(1).map(|action| action.trim_start_matches(['-', ' ']));
     actions.any(|action| marks.iter().any(|mark| action.starts_with(mark)))
@@ -185,6 +190,11 @@ mod tests {
             assert_eq!(recognized(name, text), expected, "{name}: {text}");
         };
         check("a.yaml", "apiVersion: v1\nkind: Pod\n", Some(Kind::Kubernetes));
+        check(
+            "a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    [Service]\n",
+            Some(Kind::Kubernetes),
+        );
         check("-", "{\"kind\": \"List\", \"apiVersion\": \"v1\"}", Some(Kind::Kubernetes));
         check("a.yml", "# why\nservices:\n  app:\n", Some(Kind::Compose));
         check("Dockerfile.prod", "# syntax\n", Some(Kind::Dockerfile));

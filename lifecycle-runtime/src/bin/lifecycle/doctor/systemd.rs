@@ -6,15 +6,18 @@ use lifecycle::private::program::in_words;
 
 use super::case::{Doctor, Grace};
 use super::choice::{Candidate, choose};
-use super::command::{base, is_shell, split};
+use super::command::{is_shell, script_of};
 use super::containers::programs;
 use super::facts::{Facts, Platform};
 use super::rules::{
     CHILDREN, EXEC_STOP_KILLS, KILL_MODE, NEVER_STARTED, READY_UNHEARD, RESTART_ON_78, WATCHDOG_STARVES,
 };
+use super::shell::parts;
 use super::span::{self, Unit as Seconds};
 use super::unit::{Unit, units};
 use super::variables::Variables;
+use super::words::{base, split};
+use super::wrapper::innermost;
 
 /// `DefaultTimeoutStopSec=`, unless the machine has another.
 const DEFAULT_GRACE: Duration = Duration::from_secs(90);
@@ -65,7 +68,7 @@ fn examine_unit(doctor: &mut Doctor<'_>, unit: &Unit) -> Result<(), String> {
     let is_shell = is_shell(&started(unit));
     times(doctor, unit, &facts, &variables, notifies && facts.has_systemd && !is_shell);
     start(doctor, unit, &facts, kind);
-    stop(doctor, unit);
+    stop(doctor, unit, &facts);
     restart(doctor, unit, kind);
     let (timeout, delay) =
         (in_words(facts.shutdown_timeout), facts.drain_delay.map_or("unknown".to_owned(), in_words));
@@ -126,7 +129,7 @@ fn is_kept(doctor: &Doctor<'_>, unit: &Unit) -> bool {
     super::command::keeps_signals(&started(unit), doctor.program()).is_some()
 }
 
-fn stop(doctor: &mut Doctor<'_>, unit: &Unit) {
+fn stop(doctor: &mut Doctor<'_>, unit: &Unit, facts: &Facts) {
     let mode = unit.get("KillMode");
     match mode.map_or("control-group", |it| it.value.as_str()) {
         // systemd signals every process of the unit, the program behind a shell too.
@@ -151,29 +154,45 @@ fn stop(doctor: &mut Doctor<'_>, unit: &Unit) {
     }
     for key in ["KillSignal", "RestartKillSignal"] {
         if let Some(signal) = unit.get(key) {
-            doctor.stop_signal(&signal.value, signal.place);
+            doctor.stop_signal(&signal.value, facts, signal.place);
         }
     }
     for setting in unit.all("ExecStop") {
         let words = split(setting.value.trim_start_matches(['@', '-', ':', '+', '!', '|']));
-        let kills = words.first().is_some_and(|first| ["kill", "pkill", "killall"].contains(&base(first)));
-        let hard = words.iter().any(|word| {
-            ["-9", "-KILL", "-SIGKILL", "KILL", "SIGKILL", "--signal=KILL"].contains(&word.as_str())
-        });
-        if kills && hard {
+        if kills_hard(&words) {
             doctor.findings.add(&EXEC_STOP_KILLS, setting.place, format!("ExecStop={}", setting.value));
         }
     }
+}
+
+/// `kill -9`, in a shell too.
+fn kills_hard(words: &[String]) -> bool {
+    if let Some(script) = script_of(words) {
+        return parts(script).iter().any(|part| kills_hard(&part.words));
+    }
+    let words = innermost(words);
+    let kills = words.first().is_some_and(|first| ["kill", "pkill", "killall"].contains(&base(first)));
+    let is_hard = |signal: &str| ["9", "KILL", "SIGKILL"].contains(&signal.to_ascii_uppercase().as_str());
+    let is_named = |(at, word): (usize, &String)| {
+        let next = || words.get(at + 1).is_some_and(|next| is_hard(next));
+        match word.as_str() {
+            "-s" | "-n" | "--signal" => next(),
+            word => word.strip_prefix("--signal=").or(word.strip_prefix('-')).is_some_and(is_hard),
+        }
+    };
+    kills && words.iter().enumerate().skip(1).any(is_named)
 }
 
 fn restart(doctor: &mut Doctor<'_>, unit: &Unit, kind: &str) {
     let Some(restart) = unit.get("Restart") else { return };
     let restarts = ["always", "on-failure"].contains(&restart.value.as_str());
     let prevented = unit.all("RestartPreventExitStatus");
-    let prevents = prevented
-        .iter()
-        .flat_map(|it| it.value.split_whitespace())
-        .any(|code| ["78", "CONFIG", "EX_CONFIG"].contains(&code));
+    let has_78 =
+        |codes: &str| codes.split_whitespace().any(|code| ["78", "CONFIG", "EX_CONFIG"].contains(&code));
+    let prevents = prevented.iter().any(|it| has_78(&it.value));
+    // What counts as a success is no failure.
+    let is_success = || unit.all("SuccessExitStatus").iter().any(|it| has_78(&it.value));
+    let prevents = prevents || (restart.value == "on-failure" && is_success());
     if restarts && !prevents && kind != "oneshot" {
         let (what, mend) = (format!("Restart={}", restart.value), "RestartPreventExitStatus=78");
         doctor.findings.add_with(&RESTART_ON_78, restart.place, what, mend);

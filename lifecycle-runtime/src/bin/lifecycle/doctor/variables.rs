@@ -95,9 +95,25 @@ pub(super) fn expanded(text: &str) -> Option<String> {
     if let Some(rest) = rest.strip_prefix('$') {
         return Some(format!("{before}${}", expanded(rest)?));
     }
-    let (inside, behind) = rest.strip_prefix('{')?.split_once('}')?;
-    let (_, default) = inside.split_once(":-").or_else(|| inside.split_once('-'))?;
-    Some(format!("{before}{default}{}", expanded(behind)?))
+    let inside = rest.strip_prefix('{')?;
+    let end = end_of_braces(inside)?;
+    let (inside, behind) = (&inside[..end], &inside[end + 1..]);
+    let name = inside.find(|it: char| !it.is_ascii_alphanumeric() && it != '_')?;
+    let default = inside[name..].strip_prefix(":-").or_else(|| inside[name..].strip_prefix('-'))?;
+    Some(format!("{before}{}{}", expanded(default)?, expanded(behind)?))
+}
+
+/// Where the brace closes that was open before the text.
+fn end_of_braces(text: &str) -> Option<usize> {
+    let mut open = 1;
+    text.char_indices().find_map(|(at, letter)| {
+        match letter {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        (open == 0).then_some(at)
+    })
 }
 
 #[cfg(test)]
@@ -126,5 +142,9 @@ mod tests {
         check("${DELAY:?no}", None);
         check("$DELAY", None);
         check("$$5", Some("$5"));
+        check("${A:-${B:-7s}}", Some("7s"));
+        check("${A:-${B}}", None);
+        check("${A:+5-s}", None);
+        check("${A:-x", None);
     }
 }

@@ -1,0 +1,3 @@
+#!/bin/sh
+# exec is not enough
+exec "$@" | tee /var/log/shop
