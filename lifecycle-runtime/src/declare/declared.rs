@@ -27,7 +27,7 @@ pub trait Declared: Sized + 'static {
     /// names this constant.
     const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize;
     /// Whether the resource is a `foundation`.
-    const FOUNDATION: bool;
+    const FOUNDATION: bool = false;
     /// The declaration.
     fn node() -> &'static Node;
 }
@@ -41,11 +41,6 @@ pub trait Declared: Sized + 'static {
 pub trait DependsOn<D: ?Sized> {
     /// `D`. Everything else in an expansion asks for `DependsOn<D>`, so that a `D` that is not declared is one error.
     type Dependency: Declared;
-}
-
-/// The declaration of what `R` comes after.
-pub fn dependency<R: DependsOn<D>, D>() -> &'static Node {
-    R::Dependency::node()
 }
 
 /// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
@@ -89,6 +84,6 @@ pub const fn depth<const N: usize>(depths: [usize; N]) -> usize {
 
 /// A declaration as discovery finds it.
 #[derive(Debug)]
-pub struct Registered(pub fn() -> &'static Node);
+pub struct Registered(pub &'static Node);
 
 collect!(Registered);
