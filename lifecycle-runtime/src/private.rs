@@ -14,7 +14,7 @@ pub use inventory;
 
 pub use crate::__lifecycle_entry as entry;
 
-pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, depth};
+pub use crate::declare::declared::{Declared, DependsOn, Handle, Registered, dependency, depth};
 pub use crate::declare::node::{Declaration, Node, Origin};
 pub use crate::declare::resource::Resource;
 pub use crate::declare::supplied::Supplied;

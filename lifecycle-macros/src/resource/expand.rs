@@ -80,7 +80,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let display_name = declaration.display_name();
     let nodes = declaration.after.iter().map(|path| {
         let private = self::private(path.first());
-        quote_spanned!(path.last()=> <<#name as #private::DependsOn<#path>>::Dependency as #private::Declared>::node)
+        quote_spanned!(path.last()=> #private::dependency::<#name, #path>())
     });
     let acquire_timeout = optional_duration(declaration.acquire_timeout.as_ref());
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());

@@ -43,6 +43,11 @@ pub trait DependsOn<D: ?Sized> {
     type Dependency: Declared;
 }
 
+/// The declaration of what `R` comes after. It is evaluated by the compiler, so that a program has no function for it.
+pub const fn dependency<R: DependsOn<D>, D>() -> fn() -> &'static Node {
+    <R::Dependency as Declared>::node
+}
+
 /// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
 pub trait Handle<R>: Sized {
     /// The handle for an instance, or for a missing one.

@@ -125,6 +125,11 @@ fn lend<C: Send + Sync + 'static>(
 fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
     match (**instance).as_any().downcast_ref() {
         Some(resource) => resource,
-        None => unreachable!("a node is only called with instances of its own type"),
+        None => another_type(),
     }
+}
+
+#[cold]
+fn another_type() -> ! {
+    unreachable!("a node is only called with instances of its own type")
 }
