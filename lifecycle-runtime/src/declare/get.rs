@@ -63,6 +63,7 @@ fn typed<R: Declared>(instance: Option<Instance>) -> Option<Arc<R>> {
     handle
 }
 
+/// Without the type.
 fn put_into(instance: Option<Instance>, handle: &mut dyn Any) {
     if let Some(instance) = instance {
         instance.put_into(handle);

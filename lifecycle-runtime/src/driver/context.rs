@@ -11,8 +11,8 @@ pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
 
 /// The seat of a resource in the context of a hook, and what the hook is given.
 ///
-/// The future of each hook holds it, and the compiler asks of each whether it is `Send`. Behind a trait object it does not
-/// look at all that a seat leads to, which takes it longer than all the rest that it does for a resource.
+/// The future of each hook holds it, and the compiler asks each whether it is `Send`. A seat leads to the whole driver,
+/// which the compiler would look through again for each hook. It does not look behind a trait object.
 pub(crate) struct Context(Box<dyn AsRef<Lent> + Send + Sync>);
 
 pub(crate) struct Lent {

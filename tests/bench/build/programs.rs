@@ -186,7 +186,7 @@ impl Resource for R{number} {{
     code + YIELD + "\n#[lifecycle::main]\nasync fn main() {}\n"
 }
 
-/// Rows whose members are acquired concurrently, as far as one needs no other. They are released one by one, from the last.
+/// The members of a row are acquired concurrently, the rows one after the other. All are released one by one, from the last.
 fn by_hand(count: usize) -> String {
     let mut code = "use std::sync::Arc;\n\ntype Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;\n".to_owned();
     for number in 0..count {
