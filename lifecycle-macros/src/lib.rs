@@ -107,7 +107,7 @@ mod tokens;
 ///
 ///     static NODE: Node = Node::new::<Jobs>(Declaration {
 ///         name: "Jobs",
-///         after: &[dependency::<Jobs, Db>],
+///         after: &[dependency::<Jobs, Db>()],
 ///         reserve: Some(Duration::new(5, 0)),
 ///         // … and the other options
 ///     });
@@ -116,7 +116,6 @@ mod tokens;
 ///         type Reload = NotDeclaredReload;
 ///         // A depth in the graph, which cannot be evaluated in a cycle.
 ///         const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1 + depth::<Db>();
-///         const FOUNDATION: bool = false;
 ///         fn node() -> &'static Node {
 ///             &NODE
 ///         }
@@ -124,7 +123,7 @@ mod tokens;
 ///     impl DependsOn<Db> for Jobs {
 ///         type Dependency = Db;
 ///     }
-///     inventory::submit! { Registered(|| &NODE) }
+///     inventory::submit! { Registered(&NODE) }
 /// };
 /// ```
 #[proc_macro_attribute]

@@ -28,14 +28,15 @@ fn impl_declared(declaration: &Declaration, name: &Ident) -> TokenStream {
     let private = private(at);
     let (handle, reload) = (handle(declaration), reload(declaration));
     let depth = depth(declaration, name);
-    let foundation = declaration.foundation;
+    let foundation =
+        declaration.foundation.then(|| quote_spanned!(at=> const FOUNDATION: #private::bool = true;));
     quote_spanned! {at=>
         #[automatically_derived]
         impl #private::Declared for #name {
             type Handle = #handle;
             type Reload = #reload;
             #depth
-            const FOUNDATION: #private::bool = #foundation;
+            #foundation
             fn node() -> &'static #private::Node {
                 &NODE
             }
@@ -79,7 +80,7 @@ fn data(declaration: &Declaration, name: &Ident) -> TokenStream {
     let display_name = declaration.display_name();
     let nodes = declaration.after.iter().map(|path| {
         let private = self::private(path.first());
-        quote_spanned!(path.last()=> #private::dependency::<#name, #path>)
+        quote_spanned!(path.last()=> #private::dependency::<#name, #path>())
     });
     let acquire_timeout = optional_duration(declaration.acquire_timeout.as_ref());
     let drain_timeout = optional_duration(declaration.drain_timeout.as_ref());
@@ -166,7 +167,7 @@ fn registration(name: &Ident) -> TokenStream {
     let private = private(at);
     quote_spanned! {at=>
         #private::inventory::submit! {
-            #private::Registered(|| &NODE)
+            #private::Registered(&NODE)
         }
     }
 }

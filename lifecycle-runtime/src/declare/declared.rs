@@ -27,7 +27,7 @@ pub trait Declared: Sized + 'static {
     /// names this constant.
     const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize;
     /// Whether the resource is a `foundation`.
-    const FOUNDATION: bool;
+    const FOUNDATION: bool = false;
     /// The declaration.
     fn node() -> &'static Node;
 }
@@ -43,9 +43,9 @@ pub trait DependsOn<D: ?Sized> {
     type Dependency: Declared;
 }
 
-/// The declaration of what `R` comes after.
-pub fn dependency<R: DependsOn<D>, D>() -> &'static Node {
-    R::Dependency::node()
+/// The declaration of what `R` comes after. It is evaluated by the compiler, so that a program has no function for it.
+pub const fn dependency<R: DependsOn<D>, D>() -> fn() -> &'static Node {
+    <R::Dependency as Declared>::node
 }
 
 /// What a dependent holds: `Arc<R>` or `Option<Arc<R>>`.
@@ -89,6 +89,6 @@ pub const fn depth<const N: usize>(depths: [usize; N]) -> usize {
 
 /// A declaration as discovery finds it.
 #[derive(Debug)]
-pub struct Registered(pub fn() -> &'static Node);
+pub struct Registered(pub &'static Node);
 
 collect!(Registered);

@@ -1,6 +1,6 @@
 //! Typed access to the resources of an application.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use super::declared::{Declared, DependsOn, Handle as _};
@@ -18,7 +18,7 @@ impl<R> Acquire<R> {
     where
         R: DependsOn<D>,
     {
-        D::Handle::new(typed(dependency(&self.dependencies, TypeId::of::<D>())))
+        D::Handle::new(typed(dependency(&self.context.dependencies, TypeId::of::<D>())))
     }
 }
 
@@ -55,10 +55,17 @@ fn dependency(dependencies: &Dependencies, id: TypeId) -> Option<Instance> {
     dependencies.iter().find(|(known, _)| *known == id)?.1.clone()
 }
 
-/// Only the node knows that its type is `Send` and `Sync`. If `get` asked for it, a type that is not would be an error
+/// Only the instance knows that its type is `Send` and `Sync`. If `get` asked for it, a type that is not would be an error
 /// wherever it is used, and not at its `impl Resource` alone.
 fn typed<R: Declared>(instance: Option<Instance>) -> Option<Arc<R>> {
     let mut handle: Option<Arc<R>> = None;
-    (R::node().downcast)(instance?, &mut handle);
+    put_into(instance, &mut handle);
     handle
+}
+
+/// Without the type.
+fn put_into(instance: Option<Instance>, handle: &mut dyn Any) {
+    if let Some(instance) = instance {
+        instance.put_into(handle);
+    }
 }

@@ -1,13 +1,15 @@
 //! The node of a type: its hooks without the type. Every resource of a program has these once more, so they are small.
 
-use std::any::{Any, TypeId, type_name};
+use std::any::{TypeId, type_name};
+use std::future::Future;
 use std::mem::needs_drop;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::node::{Declaration, Node};
 use super::resource::Resource;
 use super::supplied::Supplied;
-use crate::driver::{BoxFuture, Dependencies, Hooks, Instance, Seat};
+use crate::driver::{BoxFuture, Context, Hooks, Instance};
 use crate::handles::acquire::Acquire;
 use crate::handles::release::Release;
 use crate::handles::reload::{Reload, ReloadContext};
@@ -19,7 +21,6 @@ impl Node {
         Self {
             declaration,
             type_name: type_name::<R>,
-            downcast: downcast::<R>,
             hooks: Hooks {
                 type_id: TypeId::of::<R>,
                 acquire: acquire::<R>,
@@ -40,13 +41,13 @@ impl Node {
         Self {
             declaration,
             type_name: type_name::<R>,
-            downcast: downcast::<R>,
             hooks: Hooks {
                 type_id: TypeId::of::<R>,
-                acquire: |_, _| Box::pin(async { Err("no instance was supplied".into()) }),
-                release: |instance, seat| {
-                    let context = Release { seat };
-                    Box::pin(async move { typed::<R>(&instance).release(&context).await })
+                acquire: |_| Box::pin(async { Err("no instance was supplied".into()) }),
+                release: |instance, context| {
+                    lend(instance, Release { context }, |instance, context| {
+                        Box::pin(typed::<R>(instance).release(context))
+                    })
                 },
                 abort: |instance| typed::<R>(instance).abort(),
                 reload: if <R::Reload as ReloadContext>::IS_DECLARED {
@@ -56,14 +57,14 @@ impl Node {
                 },
                 needs_drop: needs_drop::<R>(),
                 #[cfg(feature = "probe")]
-                check: |instance| Box::pin(async move { typed::<R>(&instance).check().await }),
+                check: |instance| lend(instance, (), |instance, ()| Box::pin(typed::<R>(instance).check())),
             },
         }
     }
 }
 
-fn acquire<R: Resource>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Result<Instance, BoxError>> {
-    let context = Acquire::new(seat, dependencies);
+fn acquire<R: Resource>(context: Context) -> BoxFuture<Result<Instance, BoxError>> {
+    let context = Acquire::new(context);
     Box::pin(async move {
         match R::acquire(&context).await {
             Ok(resource) => Ok(Arc::new(resource) as Instance),
@@ -72,27 +73,29 @@ fn acquire<R: Resource>(seat: Seat, dependencies: Dependencies) -> BoxFuture<Res
     })
 }
 
-fn release<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
-    let context = Release { seat };
-    Box::pin(async move { typed::<R>(&instance).release(&context).await })
+fn release<R: Resource>(instance: Instance, context: Context) -> BoxFuture<Result<(), BoxError>> {
+    fn hook<'a, R: Resource>(instance: &'a Instance, context: &'a Release) -> LentFuture<'a> {
+        Box::pin(typed::<R>(instance).release(context))
+    }
+    lend(instance, Release { context }, hook::<R>)
 }
 
 fn abort<R: Resource>(instance: &Instance) {
     typed::<R>(instance).abort();
 }
 
-fn reload<R: Resource>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+fn reload<R: Resource>(instance: Instance, context: Context) -> BoxFuture<Result<(), BoxError>> {
     Box::pin(async move {
-        match R::Reload::of(Reload::new(seat)) {
+        match R::Reload::of(Reload::new(context)) {
             Some(context) => typed::<R>(&instance).reload(&context).await,
             None => Ok(()),
         }
     })
 }
 
-fn reload_supplied<R: Supplied>(instance: Instance, seat: Seat) -> BoxFuture<Result<(), BoxError>> {
+fn reload_supplied<R: Supplied>(instance: Instance, context: Context) -> BoxFuture<Result<(), BoxError>> {
     Box::pin(async move {
-        match R::Reload::of(Reload::new(seat)) {
+        match R::Reload::of(Reload::new(context)) {
             Some(context) => typed::<R>(&instance).reload(&context).await,
             None => Ok(()),
         }
@@ -101,16 +104,32 @@ fn reload_supplied<R: Supplied>(instance: Instance, seat: Seat) -> BoxFuture<Res
 
 #[cfg(feature = "probe")]
 fn check<R: Resource>(instance: Instance) -> BoxFuture<Result<(), BoxError>> {
-    Box::pin(async move { typed::<R>(&instance).check().await })
+    fn hook<'a, R: Resource>(instance: &'a Instance, (): &'a ()) -> LentFuture<'a> {
+        Box::pin(typed::<R>(instance).check())
+    }
+    lend(instance, (), hook::<R>)
+}
+
+/// The future of a hook that borrows its instance and its context.
+type LentFuture<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
+
+/// Holds what a hook borrows.
+fn lend<C: Send + Sync + 'static>(
+    instance: Instance,
+    context: C,
+    hook: for<'a> fn(&'a Instance, &'a C) -> LentFuture<'a>,
+) -> BoxFuture<Result<(), BoxError>> {
+    Box::pin(async move { hook(&instance, &context).await })
 }
 
 fn typed<R: Send + Sync + 'static>(instance: &Instance) -> &R {
-    instance.downcast_ref().expect("a node is only called with instances of its own type")
+    match (**instance).as_any().downcast_ref() {
+        Some(resource) => resource,
+        None => another_type(),
+    }
 }
 
-fn downcast<R: Send + Sync + 'static>(instance: Instance, handle: &mut dyn Any) {
-    // A node is only asked for handles to its own type.
-    let Ok(instance) = instance.downcast::<R>() else { return };
-    let Some(handle) = handle.downcast_mut::<Option<Arc<R>>>() else { return };
-    *handle = Some(instance);
+#[cold]
+fn another_type() -> ! {
+    unreachable!("a node is only called with instances of its own type")
 }

@@ -1,10 +1,10 @@
 //! A declaration: written by `#[resource]`, constant, and known before the program starts.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
-use crate::driver::{Hooks, Instance};
+use crate::driver::Hooks;
 use crate::model::graph::Necessity;
 
 /// Reserve of a resource that names none (rule D6).
@@ -60,8 +60,6 @@ pub struct Node {
     pub(crate) declaration: Declaration,
     pub(crate) type_name: fn() -> &'static str,
     pub(crate) hooks: Hooks,
-    /// Puts the instance into an `Option<Arc<R>>`.
-    pub(crate) downcast: fn(Instance, &mut dyn Any),
 }
 
 impl Node {

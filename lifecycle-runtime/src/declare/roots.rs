@@ -79,8 +79,7 @@ impl Selection {
 
 /// Every resource that is linked into the program.
 fn linked() -> Vec<&'static Node> {
-    let nodes: Vec<_> =
-        inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)()).collect();
+    let nodes: Vec<_> = inventory::iter::<Registered>.into_iter().map(|registered| registered.0).collect();
     // The linker gives no order; sources do. What one call of a macro declares is all on the line of that call.
     let source = |place: usize| {
         let node: &Node = nodes[place];

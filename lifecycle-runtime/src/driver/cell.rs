@@ -1,6 +1,7 @@
 //! What the driver keeps of one resource, or of the body of `main`.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -16,7 +17,33 @@ use crate::model::units::Units;
 use crate::process::lock;
 
 /// An acquired resource without its type.
-pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
+pub(crate) type Instance = Arc<dyn Held>;
+
+/// What is there once for every type of resource, so there is little of it.
+pub(crate) trait Held: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+
+    /// Puts it into `handle`, an `Option<Arc<Self>>`.
+    fn put_into(self: Arc<Self>, handle: &mut dyn Any);
+}
+
+impl<R: Send + Sync + 'static> Held for R {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn put_into(self: Arc<Self>, handle: &mut dyn Any) {
+        if let Some(handle) = handle.downcast_mut() {
+            *handle = Some(self);
+        }
+    }
+}
+
+impl fmt::Debug for dyn Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {

@@ -1,11 +1,10 @@
 //! Runs the hooks of resources, and tells the engine how they end, however they do.
 
-use std::any::TypeId;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 #[cfg(feature = "probe")]
@@ -22,16 +21,13 @@ use super::kit;
 use super::pages::{self, Page};
 use super::said::QUICK;
 use super::spans::{Work, within};
-use super::{BoxFuture, Driver, Seat, Timing, Unit};
+use super::{BoxFuture, Context, Driver, Seat, Timing, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
 use crate::model::graph::Id;
 use crate::process::stderr::PATIENCE;
 use crate::process::thread;
-
-/// What a resource comes after, held from before its acquisition begins, so that it cannot fail to be there.
-pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
 
 /// How a check ended.
 #[cfg(feature = "probe")]
@@ -48,7 +44,7 @@ impl Driver {
     pub(super) fn acquire(self: &Arc<Self>, id: Id) {
         let dependencies =
             self.plan.after(id).iter().map(|&id| ((self.hooks[id].type_id)(), self.instance(id)));
-        let acquire = (self.hooks[id].acquire)(self.seat(id), dependencies.collect());
+        let acquire = (self.hooks[id].acquire)(Context::new(self.seat(id), dependencies.collect()));
         #[cfg(feature = "testing")]
         let acquire = self.gated(id, kit::Work::Acquire, acquire);
         self.run::<Acquisition>(id, QUICK, acquire, None);
@@ -61,7 +57,7 @@ impl Driver {
         // The report has to reach the log, which may be the foundation that is released now (rule E2).
         let is_after_the_report = self.plan.step(id).foundation && self.core().engine.is_reported();
         let patience = if is_after_the_report { PATIENCE } else { QUICK };
-        let release = (self.hooks[id].release)(instance, self.seat(id));
+        let release = (self.hooks[id].release)(instance, Context::new(self.seat(id), Vec::new()));
         #[cfg(feature = "testing")]
         let release = self.gated(id, kit::Work::Release, release);
         // So have the metrics, for a foundation that sends them somewhere.
@@ -87,7 +83,7 @@ impl Driver {
             return self.send(Event::Reloaded(id, Err(Cause::Lost)));
         };
         self.cell(id).reload.renew();
-        let reload = reload(instance, self.seat(id));
+        let reload = reload(instance, Context::new(self.seat(id), Vec::new()));
         #[cfg(feature = "testing")]
         let reload = self.gated(id, kit::Work::Reload, reload);
         self.run::<Reloading>(id, QUICK, reload, Some(unit));
@@ -254,7 +250,7 @@ struct Running<H: Hook> {
 impl<H: Hook> Future for Running<H> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let span = self.seat.cell().spans.of(H::WORK);
         let Some(future) = &mut self.future else { return Poll::Ready(()) };
         let end = match within(span, || catch(|| future.as_mut().poll(cx))) {

@@ -19,6 +19,7 @@ mod census;
 mod conclusion;
 #[cfg(any(feature = "http", feature = "probe"))]
 mod connections;
+mod context;
 pub(crate) mod counter;
 mod doubt;
 mod endpoints;
@@ -71,11 +72,11 @@ pub(crate) use self::catch::{CatchPanic, Panic, Witness, Witnessed, catch};
 pub(crate) use self::cell::{Cell, Instance};
 #[cfg(feature = "probe")]
 pub(crate) use self::connections::Connected;
+pub(crate) use self::context::{Context, Dependencies};
 pub(crate) use self::doubt::Doubt;
 use self::errors::Errors;
 #[cfg(feature = "probe")]
 pub(crate) use self::hooks::CheckEnd;
-pub(crate) use self::hooks::Dependencies;
 use self::log::Word;
 #[cfg(feature = "metrics")]
 use self::meter::Meter;
@@ -121,13 +122,13 @@ use crate::process::watchdog::Watchdog;
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Reloads an instance.
-pub(crate) type ReloadHook = fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>;
+pub(crate) type ReloadHook = fn(Instance, Context) -> BoxFuture<Result<(), BoxError>>;
 
 /// What the runtime can do with a resource, without its type. Filled in by the declaration.
 pub(crate) struct Hooks {
     pub(crate) type_id: fn() -> TypeId,
-    pub(crate) acquire: fn(Seat, Dependencies) -> BoxFuture<Result<Instance, BoxError>>,
-    pub(crate) release: fn(Instance, Seat) -> BoxFuture<Result<(), BoxError>>,
+    pub(crate) acquire: fn(Context) -> BoxFuture<Result<Instance, BoxError>>,
+    pub(crate) release: fn(Instance, Context) -> BoxFuture<Result<(), BoxError>>,
     pub(crate) abort: fn(&Instance),
     /// Of a resource that is declared `reload`.
     pub(crate) reload: Option<ReloadHook>,

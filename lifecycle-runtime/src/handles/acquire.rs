@@ -8,19 +8,17 @@ use super::app::App;
 use super::spawner::Spawner;
 use super::stopping::Stopping;
 use super::tasks::{TaskOutput, Tasks};
-use crate::driver::{Dependencies, Seat};
+use crate::driver::Context;
 
 /// The context passed to [`Resource::acquire`](crate::Resource::acquire): access to dependencies and tasks.
 pub struct Acquire<R> {
-    pub(crate) seat: Seat,
-    /// Held from the beginning, so that `get` cannot fail.
-    pub(crate) dependencies: Dependencies,
+    pub(crate) context: Context,
     resource: PhantomData<fn() -> R>,
 }
 
 impl<R> Acquire<R> {
-    pub(crate) fn new(seat: Seat, dependencies: Dependencies) -> Self {
-        Self { seat, dependencies, resource: PhantomData }
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context, resource: PhantomData }
     }
 
     /// Spawns a supervised task: one that the resource cannot do without, such as a server or a worker (rule R1).
@@ -120,7 +118,7 @@ impl<R> Acquire<R> {
     /// time. Keep it in the resource.
     #[must_use]
     pub fn spawner(&self) -> Spawner {
-        Spawner::new(&self.seat)
+        Spawner::new(&self.context.seat)
     }
 
     /// Runs blocking work that this acquisition needs, such as a migration, on a thread for blocking code, and returns
@@ -163,26 +161,26 @@ impl<R> Acquire<R> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.seat.run_blocking(name.as_ref().to_owned(), f).await
+        self.context.seat.run_blocking(name.as_ref().to_owned(), f).await
     }
 
     /// A handle for tasks that may fail on their own, and for units of work that are not tasks (rule R2).
     #[must_use]
     pub fn tasks(&self) -> Tasks {
-        Tasks::new(&self.seat)
+        Tasks::new(&self.context.seat)
     }
 
     /// The notice of this resource's turn (rule R3): everything that comes after the resource is gone.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
-        Stopping::of_turn(&self.seat)
+        Stopping::of_turn(&self.context.seat)
     }
 
     /// The notice that the stop has begun. It comes earlier than [`stopping`](Self::stopping), and for all resources at
     /// once.
     #[must_use]
     pub fn draining(&self) -> Stopping {
-        Stopping::of_stop(&self.seat)
+        Stopping::of_stop(&self.context.seat)
     }
 
     /// Requests a graceful stop, and gives a reason for the log and the report (rule R4). To request it later, keep the
@@ -194,13 +192,13 @@ impl<R> Acquire<R> {
     /// A handle to the application, which you may keep. It does not keep the application alive.
     #[must_use]
     pub fn app(&self) -> App {
-        App::visitor(&self.seat.driver)
+        App::visitor(&self.context.seat.driver)
     }
 }
 
 impl<R> fmt::Debug for Acquire<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquire").field("resource", &self.seat.name()).finish()
+        f.debug_struct("Acquire").field("resource", &self.context.seat.name()).finish()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::driver::Seat;
+use crate::driver::Context;
 use crate::model::phase::Reason;
 
 /// The context passed to [`Resource::release`](crate::Resource::release): how much time there is, and why it happens.
@@ -39,7 +39,7 @@ use crate::model::phase::Reason;
 /// ```
 #[derive(Debug)]
 pub struct Release {
-    pub(crate) seat: Seat,
+    pub(crate) context: Context,
 }
 
 impl Release {
@@ -48,7 +48,7 @@ impl Release {
     /// earlier still when somebody insists (rule D8).
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.seat.driver.release_limit(self.seat.id)
+        self.context.seat.driver.release_limit(self.context.seat.id)
     }
 
     /// The time left until the [`deadline`](Self::deadline).
@@ -60,6 +60,6 @@ impl Release {
     /// Why the application stops.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        self.seat.driver.reason()
+        self.context.seat.driver.reason()
     }
 }

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::app::App;
-use crate::driver::Seat;
+use crate::driver::Context;
 use crate::model::failure::Failure;
 use crate::model::phase::Phase;
 use crate::model::reload::{EndedReload, ReloadReason};
@@ -21,14 +21,14 @@ use crate::model::reload::{EndedReload, ReloadReason};
 /// [`Release`](crate::Release).
 #[derive(Debug)]
 pub struct Reload {
-    seat: Seat,
+    context: Context,
     reason: ReloadReason,
 }
 
 impl Reload {
-    pub(crate) fn new(seat: Seat) -> Self {
-        let reason = seat.driver.reload_reason().unwrap_or(ReloadReason::Requested);
-        Self { seat, reason }
+    pub(crate) fn new(context: Context) -> Self {
+        let reason = context.seat.driver.reload_reason().unwrap_or(ReloadReason::Requested);
+        Self { context, reason }
     }
 
     /// What asked for the reload.
@@ -41,7 +41,7 @@ impl Reload {
     /// if there is neither, or if the reload is being dropped already.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.seat.driver.reload_deadline(self.seat.id)
+        self.context.seat.driver.reload_deadline(self.context.seat.id)
     }
 
     /// The time left until the [`deadline`](Self::deadline), if there is one.
@@ -135,7 +135,7 @@ pub struct Reloading(Pin<Box<dyn Future<Output = Result<(), ReloadError>> + Send
 impl Future for Reloading {
     type Output = Result<(), ReloadError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
     }
 }

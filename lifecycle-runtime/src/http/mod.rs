@@ -303,7 +303,7 @@ impl<R> Acquire<R> {
     /// An HTTP server with options, as part of this resource. [`serve_http`](Self::serve_http) is the same with the
     /// defaults.
     pub fn http(&self) -> HttpServer {
-        HttpServer::new(&self.seat)
+        HttpServer::new(&self.context.seat)
     }
 
     /// A tower layer that counts the requests of another server as units in flight of this resource: see [`InFlight`].

@@ -75,7 +75,6 @@ impl Declared for Idle {
     type Handle = Arc<Self>;
     type Reload = NotDeclaredReload;
     const RESOURCES_THAT_COME_AFTER_EACH_OTHER: usize = 1;
-    const FOUNDATION: bool = false;
 
     fn node() -> &'static Node {
         &NODE

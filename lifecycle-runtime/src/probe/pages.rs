@@ -60,7 +60,7 @@ impl<R> Acquire<R> {
             )
             .into());
         }
-        if self.seat.add_page(path.to_owned(), content_type.to_owned(), Box::new(render)) {
+        if self.context.seat.add_page(path.to_owned(), content_type.to_owned(), Box::new(render)) {
             Ok(())
         } else {
             Err(format!("there is a page at {path} already: choose another path").into())

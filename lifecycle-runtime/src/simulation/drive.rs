@@ -35,10 +35,10 @@ thread_local! {
 /// The hooks of every resource: the seat says which one it is.
 static HOOKS: Hooks = Hooks {
     type_id: TypeId::of::<Simulated>,
-    acquire: |seat, _| Box::pin(acquire(seat)),
-    release: |_, seat| Box::pin(release(seat.id)),
+    acquire: |context| Box::pin(acquire(context.seat.clone())),
+    release: |_, context| Box::pin(release(context.seat.id)),
     abort: |_| {},
-    reload: Some(|_, seat| Box::pin(reload(seat.id))),
+    reload: Some(|_, context| Box::pin(reload(context.seat.id))),
     needs_drop: false,
     #[cfg(feature = "probe")]
     check: |_| Box::pin(async { Ok(()) }),

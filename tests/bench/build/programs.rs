@@ -194,28 +194,28 @@ impl Resource for R{number} {{
 "
         );
     }
-    code + "\nasync fn tokio_yield() { std::future::ready(()).await }\n\n#[lifecycle::main]\nasync fn main() {}\n"
+    code + YIELD + "\n#[lifecycle::main]\nasync fn main() {}\n"
 }
 
-/// One task for each, which waits for those that it needs. The rows are stopped from the last to the first.
+/// The members of a row are acquired concurrently, the rows one after the other. All are released one by one, from the last.
 fn by_hand(count: usize) -> String {
-    let mut code = BY_HAND.to_owned();
+    let mut code = "use std::sync::Arc;\n\ntype Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;\n".to_owned();
     for number in 0..count {
         let needed = needed_by(number);
-        let got: Vec<_> = needed.iter().map(|needed| format!("r{needed}.wait().await.value")).collect();
+        let parameters: Vec<_> = needed.iter().map(|needed| format!("r{needed}: Arc<R{needed}>")).collect();
+        let got: Vec<_> = needed.iter().map(|needed| format!("r{needed}.value")).collect();
         let got = if got.is_empty() { "1".to_owned() } else { got.join(" ^ ") };
-        let parameters: Vec<_> = needed.iter().map(|needed| format!("r{needed}: Slot<R{needed}>")).collect();
         let _ = write!(
             code,
             "
 struct R{number} {{ value: usize }}
 
 impl R{number} {{
-    async fn acquire({}) -> Result<Self> {{
+    async fn acquire({}) -> Result<Arc<Self>> {{
         tokio_yield().await;
-        Ok(Self {{ value: {got} }})
+        Ok(Arc::new(Self {{ value: {got} }}))
     }}
-    async fn release(&self) -> Result<()> {{
+    async fn release(&self) -> Result {{
         tokio_yield().await;
         std::hint::black_box(self.value);
         Ok(())
@@ -229,73 +229,44 @@ impl R{number} {{
     let (mut starts, mut stops) = (String::new(), String::new());
     for row in 0..rows {
         let members = row * ABREAST..count.min((row + 1) * ABREAST);
-        let fields: Vec<_> = members.clone().map(|member| format!("r{member}: Slot<R{member}>")).collect();
-        let start = |member: usize| {
-            let arguments: Vec<_> =
-                needed_by(member).iter().map(|needed| format!("below.r{needed}.clone()")).collect();
-            format!("r{member}: Slot::start(R{member}::acquire({}))", arguments.join(", "))
-        };
-        let started: Vec<_> = members.clone().map(start).collect();
+        let each = |f: &dyn Fn(usize) -> String| members.clone().map(f).collect::<Vec<_>>().join(", ");
+        let fields = each(&|member| format!("r{member}: Arc<R{member}>"));
+        let names = each(&|member| format!("r{member}"));
+        let acquired = each(&|member| {
+            let needed = needed_by(member);
+            let needed: Vec<_> = needed.iter().map(|needed| format!("below.r{needed}.clone()")).collect();
+            format!("R{member}::acquire({})", needed.join(", "))
+        });
         let released: String = members
-            .map(|member| format!("        self.r{member}.wait().await.release().await?;\n"))
+            .clone()
+            .rev()
+            .map(|member| format!("        self.r{member}.release().await?;\n"))
             .collect();
         let below = row.checked_sub(1).map_or(String::new(), |below| format!("below: &Row{below}"));
         let _ = write!(
             code,
             "
-struct Row{row} {{ {} }}
+struct Row{row} {{ {fields} }}
 
 impl Row{row} {{
-    fn start({below}) -> Self {{
-        Self {{ {} }}
+    async fn start({below}) -> Result<Self> {{
+        let ({names}) = tokio::try_join!({acquired})?;
+        Ok(Self {{ {names} }})
     }}
-    async fn stop(self) -> Result<()> {{
+    async fn stop(self) -> Result {{
 {released}        Ok(())
     }}
 }}
-",
-            fields.join(", "),
-            started.join(", ")
+"
         );
         let below = row.checked_sub(1).map_or(String::new(), |below| format!("&row{below}"));
-        let _ = writeln!(starts, "    let row{row} = Row{row}::start({below});");
-        let _ = writeln!(stops, "    row{}.stop().await?;", rows - 1 - row);
+        let _ = writeln!(starts, "    let row{row} = Row{row}::start({below}).await?;");
+        stops.insert_str(0, &format!("    row{row}.stop().await?;\n"));
     }
     let wait = "    tokio::signal::ctrl_c().await?;\n";
-    format!("{code}\n#[tokio::main]\nasync fn main() -> Result<()> {{\n{starts}{wait}{stops}    Ok(())\n}}\n")
+    format!(
+        "{code}{YIELD}\n#[tokio::main]\nasync fn main() -> Result {{\n{starts}{wait}{stops}    Ok(())\n}}\n"
+    )
 }
 
-/// What all of them stand on.
-const BY_HAND: &str = "use std::sync::Arc;
-use tokio::sync::{Notify, OnceCell};
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-async fn tokio_yield() { std::future::ready(()).await }
-
-struct Slot<T>(Arc<(OnceCell<T>, Notify)>);
-
-impl<T> Clone for Slot<T> {
-    fn clone(&self) -> Self { Self(self.0.clone()) }
-}
-
-impl<T: Send + Sync + 'static> Slot<T> {
-    fn start(acquire: impl Future<Output = Result<T>> + Send + 'static) -> Self {
-        let slot = Self(Arc::new((OnceCell::new(), Notify::new())));
-        let filled = slot.clone();
-        tokio::spawn(async move {
-            let value = acquire.await.unwrap();
-            let _ = filled.0.0.set(value);
-            filled.0.1.notify_waiters();
-        });
-        slot
-    }
-    async fn wait(&self) -> &T {
-        loop {
-            let notified = self.0.1.notified();
-            if let Some(value) = self.0.0.get() { return value }
-            notified.await;
-        }
-    }
-}
-";
+const YIELD: &str = "\nasync fn tokio_yield() { std::future::ready(()).await }\n";

@@ -49,7 +49,7 @@ fn main() {
     assert_eq!(Db::RESOURCES_THAT_COME_AFTER_EACH_OTHER, 1);
     assert_eq!(Jobs::RESOURCES_THAT_COME_AFTER_EACH_OTHER, 2);
 
-    let registered = inventory::iter::<Registered>.into_iter().map(|registered| (registered.0)());
+    let registered = inventory::iter::<Registered>.into_iter().map(|registered| registered.0);
     let registered: Vec<_> =
         registered.filter(|node| format!("{node:?}").contains("declaration.rs")).collect();
     assert!(registered.iter().any(|node| std::ptr::eq(*node, Jobs::node())));
