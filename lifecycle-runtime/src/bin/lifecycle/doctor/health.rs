@@ -30,6 +30,12 @@ fn asked(command: &str) -> Option<Asked> {
     })
 }
 
+/// The path that a command asks of the probe, whether it answers that or not.
+pub(super) fn path_of_probe(words: &[String], facts: &Facts) -> Option<String> {
+    let Asked { port, path } = asked(&words.join(" "))?;
+    path.filter(|_| facts.probe.is_some_and(|probe| probe.address.port() == port))
+}
+
 impl Doctor<'_> {
     /// Holds a health check against the probe. `restarts` says whether one that fails ends the container.
     pub(super) fn health(&mut self, words: &[String], facts: &Facts, place: Place, restarts: bool) {
@@ -46,14 +52,11 @@ impl Doctor<'_> {
         if let Some(what) = self.image.as_ref().and_then(|image| image.lacks(words)) {
             self.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
         }
-        let Asked { port, path } = asked(&words.join(" "))?;
-        let (path, probe) = (path?, facts.probe?);
-        if port != probe.address.port() {
-            return None;
-        }
+        let path = path_of_probe(words, facts)?;
         if PATHS.contains(&path.as_str()) {
             return Some(path);
         }
+        let port = facts.probe?.address.port();
         let what = format!("the probe at port {port} does not answer {path}");
         self.findings.add(&PROBE_UNANSWERED, place, what);
         None

@@ -7,6 +7,8 @@ use lifecycle::private::program::in_words;
 use super::case::{Doctor, Grace};
 use super::containers::joined;
 use super::facts::{Facts, Platform};
+use super::findings::Place;
+use super::health::{PATHS, path_of_probe};
 use super::node::Node;
 use super::pod::{Pod, Target, Workload, is_proxy, serving_ports, target, words};
 use super::rules::{DELAY_TOO_SHORT, DELAY_TWICE, HOOK_NOT_IN_IMAGE, HOOK_UNANSWERED, SIDECAR_ENDS_FIRST};
@@ -167,15 +169,7 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
     }
     if let Some(asked) = hook.get("httpGet") {
         return match target(pod, asked, facts) {
-            Target::Probe(path)
-                if path == "/prestop" && facts.probe.is_some_and(|probe| probe.has_prestop) =>
-            {
-                Hook::Prestop
-            }
-            Target::Probe(path) => {
-                doctor.findings.add(&HOOK_UNANSWERED, place, format!("the probe does not answer {path}"));
-                Hook::None
-            }
+            Target::Probe(path) => asked_in_hook(doctor, &path, place, facts),
             Target::Nothing(what) => {
                 doctor.findings.add(&HOOK_UNANSWERED, place, what);
                 Hook::None
@@ -196,7 +190,21 @@ fn hook(doctor: &mut Doctor<'_>, pod: &Pod<'_>, facts: &Facts) -> Hook {
         doctor.findings.add(&HOOK_NOT_IN_IMAGE, place, what);
         return Hook::None;
     }
+    if let Some(path) = path_of_probe(&words, facts) {
+        return asked_in_hook(doctor, &path, place, facts);
+    }
     slept(&words).map_or(Hook::Unknown, Hook::Sleep)
+}
+
+fn asked_in_hook(doctor: &mut Doctor<'_>, path: &str, place: Place, facts: &Facts) -> Hook {
+    if path == "/prestop" && facts.probe.is_some_and(|probe| probe.has_prestop) {
+        return Hook::Prestop;
+    }
+    // What other paths answer does not delay anything.
+    if !PATHS.contains(&path) {
+        doctor.findings.add(&HOOK_UNANSWERED, place, format!("the probe does not answer {path}"));
+    }
+    Hook::None
 }
 
 /// `sleep 10`, itself or in a shell. How often a loop sleeps is not known.
