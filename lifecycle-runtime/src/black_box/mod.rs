@@ -19,12 +19,12 @@ mod words;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use self::desk::{Desk, Done, Job, Place};
 use self::file_place::FilePlace;
@@ -33,6 +33,7 @@ use self::moment::Moment;
 use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::driver::Keeper;
 use crate::engine::standing::Standing;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 
 /// Where Kubernetes mounts the file that becomes the message of a terminated container.
@@ -110,10 +111,7 @@ impl BlackBox {
                     .say(desk.trouble(format!("its file system has not answered for {} s", HANGS.as_secs())));
             }
             if standing.phase == Phase::Running {
-                tokio::select! {
-                    _ = phase.changed() => {}
-                    () = sleep(SELDOM) => {}
-                }
+                let _ = timeout(SELDOM, phase.changed()).await;
                 continue;
             }
             // Not through the end of the application.
@@ -123,11 +121,11 @@ impl BlackBox {
                 break;
             }
             let look = if standing.phase == Phase::Starting { SELDOM } else { OFTEN };
-            tokio::select! {
-                _ = phase.changed() => {}
-                _ = changes.changed() => {}
-                () = sleep(look.saturating_sub(pause)) => {}
-            }
+            let _ = timeout(
+                look.saturating_sub(pause),
+                first_of(&mut [pin!(phase.changed()), pin!(changes.changed())]),
+            )
+            .await;
         }
         let (done, is_done) = oneshot::channel();
         let report = driver.plain_report();

@@ -24,6 +24,7 @@ use crate::driver::{BoxFuture, Driver};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Ending;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 use crate::model::signal::Taken;
 use crate::process::signals::{self, Signals};
@@ -172,16 +173,34 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut taken = pin!(signals.are_caught().then(|| signals_are_taken(driver)));
     loop {
         let at = *wake.borrow_and_update();
-        tokio::select! {
-            biased;
-            () = &mut ended => break,
-            signal = signals.next() => driver.send(Event::Signal(signal)),
-            () = sleep_for(driver, at) => driver.send(Event::Tick),
-            _ = wake.changed() => {}
-            taken_by = some(taken.as_mut().as_pin_mut()) => {
+        let has_ended = first_of(&mut [
+            pin!(async {
+                ended.as_mut().await;
+                true
+            }),
+            pin!(async {
+                driver.send(Event::Signal(signals.next().await));
+                false
+            }),
+            pin!(async {
+                sleep_for(driver, at).await;
+                driver.send(Event::Tick);
+                false
+            }),
+            pin!(async {
+                let _ = wake.changed().await;
+                false
+            }),
+            pin!(async {
+                let taken_by = some(taken.as_mut().as_pin_mut()).await;
                 driver.say(Notice::SignalsTaken(taken_by));
                 taken.set(None);
-            }
+                false
+            }),
+        ])
+        .await;
+        if has_ended {
+            break;
         }
     }
     let _ = timeout(PATIENCE, driver.milestones().spoken.raised()).await;

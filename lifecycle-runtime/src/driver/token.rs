@@ -49,10 +49,6 @@ impl Token {
     }
 
     /// See [`RunUntil`].
-    #[cfg_attr(
-        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
-        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
-    )]
     pub(crate) fn run_until<F: Future>(&self, future: F) -> RunUntil<&Self, F> {
         RunUntil::new(self, future)
     }

@@ -157,9 +157,11 @@ impl Drop for Heeding {
 
 #[cfg(unix)]
 mod platform {
+    use std::future::poll_fn;
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, LazyLock, OnceLock};
+    use std::task::Poll;
 
     use nix::sys::signal::{SigSet, Signal as Unix};
     use signal_hook::consts::SIGHUP;
@@ -257,22 +259,22 @@ mod platform {
 
         pub(super) async fn next(&mut self) -> Signal {
             let Self { hangup, interrupt, quit, terminate } = self;
-            tokio::select! {
-                () = receive(Some(terminate)) => Signal::Terminate,
-                () = receive(Some(interrupt)) => Signal::Interrupt,
-                () = receive(Some(quit)) => Signal::Quit,
-                () = receive(hangup.as_mut()) => Signal::Hangup,
-            }
-        }
-    }
-
-    async fn receive(stream: Option<&mut Stream>) {
-        let received = match stream {
-            Some(stream) => stream.recv().await,
-            None => None,
-        };
-        if received.is_none() {
-            std::future::pending::<()>().await;
+            // In this order, no number of signals that ask keeps one that insists from being heard.
+            poll_fn(|cx| {
+                let mut has_arrived = |stream: &mut Stream| stream.poll_recv(cx) == Poll::Ready(Some(()));
+                if has_arrived(interrupt) {
+                    Poll::Ready(Signal::Interrupt)
+                } else if has_arrived(quit) {
+                    Poll::Ready(Signal::Quit)
+                } else if has_arrived(terminate) {
+                    Poll::Ready(Signal::Terminate)
+                } else if hangup.as_mut().is_some_and(has_arrived) {
+                    Poll::Ready(Signal::Hangup)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await
         }
     }
 
@@ -286,7 +288,9 @@ mod platform {
 
 #[cfg(windows)]
 mod platform {
+    use std::future::poll_fn;
     use std::io;
+    use std::task::Poll;
 
     use tokio::signal::windows::{
         CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff,
@@ -339,14 +343,22 @@ mod platform {
         }
 
         pub(super) async fn next(&mut self) -> Signal {
-            tokio::select! {
-                Some(()) = self.close.recv() => Signal::Terminate,
-                Some(()) = self.logoff.recv() => Signal::Terminate,
-                Some(()) = self.shutdown.recv() => Signal::Terminate,
-                Some(()) = self.c.recv() => Signal::Interrupt,
-                Some(()) = self.r#break.recv() => Signal::Quit,
-                else => std::future::pending().await,
-            }
+            let Self { c, r#break, close, logoff, shutdown } = self;
+            poll_fn(|cx| {
+                let arrived = Poll::Ready(Some(()));
+                if c.poll_recv(cx) == arrived {
+                    Poll::Ready(Signal::Interrupt)
+                } else if r#break.poll_recv(cx) == arrived {
+                    Poll::Ready(Signal::Quit)
+                } else if [close.poll_recv(cx), logoff.poll_recv(cx), shutdown.poll_recv(cx)]
+                    .contains(&arrived)
+                {
+                    Poll::Ready(Signal::Terminate)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await
         }
     }
 }
