@@ -56,7 +56,6 @@ const SHARE: u32 = 20;
 const HANGS: Duration = Duration::from_secs(5);
 
 /// A black box, or the termination log.
-#[derive(Debug)]
 pub(crate) struct BlackBox {
     desk: Arc<Desk>,
     kind: Kind,

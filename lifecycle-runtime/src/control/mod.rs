@@ -9,6 +9,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod last_mile;
 mod waiting;
 
+use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
@@ -32,20 +33,24 @@ use crate::process::stderr::PATIENCE;
 use crate::process::{headroom, lock, thread};
 
 /// Who handles the process's signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
     Ours,
     Theirs,
 }
 
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
-#[derive(Debug)]
 pub(crate) struct Control {
     application: oneshot::Sender<Application>,
 }
 
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
 /// What a control thread is given.
-#[derive(Debug)]
 enum Application {
     /// One that is about to start.
     Lives(Arc<Driver>, Endpoints),

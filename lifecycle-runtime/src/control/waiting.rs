@@ -20,7 +20,6 @@ use crate::process::stderr;
 const ABOUT_TO_COME: Duration = Duration::from_secs(1);
 
 /// There will be no application.
-#[derive(Debug)]
 pub(super) struct Never {
     /// The signal that was kept for it.
     asked: Option<Signal>,

@@ -18,7 +18,7 @@ use crate::process::lock;
 /// An acquired resource without its type.
 pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Cell {
     pub(crate) counter: Counter<Home>,
     pub(super) census: Arc<Census>,
@@ -88,10 +88,10 @@ impl Cell {
 ///
 /// One lock for both, so that the future either sees that it is called back, or has left a waker before that. The
 /// wakers are those of the runtime: what can be called back is polled by a task of its own.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Recall(Mutex<RecallState>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct RecallState {
     is_called_back: bool,
     waker: Option<Waker>,

@@ -36,7 +36,6 @@ pub(crate) type Dependencies = Vec<(TypeId, Option<Instance>)>;
 
 /// How a check ended.
 #[cfg(feature = "probe")]
-#[derive(Debug)]
 pub(crate) enum CheckEnd {
     Passed,
     Failed(String),

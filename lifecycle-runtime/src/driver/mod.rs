@@ -144,7 +144,7 @@ impl fmt::Debug for Hooks {
 }
 
 /// Which clock counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
     /// A thread of ours, whatever the application's runtime does.
     Thread,
@@ -153,7 +153,6 @@ pub(crate) enum Timing {
 }
 
 /// What an application is made of.
-#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
     /// In the order of the plan.
@@ -173,13 +172,13 @@ pub(crate) struct Parts {
 }
 
 /// Keeps the report somewhere else than in the log.
-pub(crate) trait Record: fmt::Debug + Send + Sync {
+pub(crate) trait Record: Send + Sync {
     /// It may block.
     fn keep(&self, report: &Report);
 }
 
 /// Keeps where the application stands, for after a death.
-pub(crate) trait Keeper: fmt::Debug + Send + Sync {
+pub(crate) trait Keeper: Send + Sync {
     /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
     /// kept.
     fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: AtWork);
@@ -188,7 +187,6 @@ pub(crate) trait Keeper: fmt::Debug + Send + Sync {
 /// Makes what is done when `main` returns the report.
 pub(crate) type ExitOfMain = fn(Arc<Driver>) -> Arc<dyn Exit>;
 
-#[derive(Debug)]
 pub(crate) struct Driver {
     plan: Arc<Graph>,
     hooks: Vec<&'static Hooks>,
@@ -232,7 +230,12 @@ pub(crate) struct Driver {
     commanded: Mutex<Vec<(Duration, Command)>>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
 struct Core {
     engine: Engine,
     commands: Queue<Command>,
@@ -249,7 +252,6 @@ struct Core {
     report_heard: Option<LevelFilter>,
 }
 
-#[derive(Debug)]
 struct Cells(Vec<Cell>);
 
 impl Counts for Cells {

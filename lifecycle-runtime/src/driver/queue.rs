@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 /// Invariant: while `is_being_emptied`, some thread has got `Some` from [`claim`](Self::claim) or something from
 /// [`next`](Self::next), or is about to call one of them, and will look at the queue once more before it leaves. So a
 /// thread that adds something either becomes the one that empties it, or can rely on it.
-#[derive(Debug)]
 pub(super) struct Queue<T> {
     waiting: VecDeque<T>,
     is_being_emptied: bool,

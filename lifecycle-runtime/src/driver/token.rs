@@ -27,7 +27,7 @@ pub(crate) struct Token {
 }
 
 /// One that waits for a token, which it does not hold. [`leave`](Self::leave) gives up its place.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiter(Option<Place>);
 
 impl Token {
@@ -122,7 +122,6 @@ impl Waiter {
 }
 
 /// Ready once the flag is raised.
-#[derive(Debug)]
 pub(crate) struct Raised<T: AsRef<Token>> {
     token: T,
     waiter: Waiter,

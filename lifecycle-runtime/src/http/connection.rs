@@ -37,7 +37,6 @@ const LINGER: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What the connections of one server share.
-#[derive(Debug)]
 pub(super) struct Server {
     pub(super) seat: Seat,
     pub(super) limits: Limits,
@@ -244,7 +243,6 @@ fn timed_out(stage: Stage, pace: Pace) -> &'static str {
 }
 
 /// Since when a connection is at what it is at, and how long it may be.
-#[derive(Debug)]
 struct Clock {
     limits: Limits,
     /// What it is at, and what its streams are at, each with what tells that it was something else in between.

@@ -26,14 +26,12 @@ use crate::driver::lock;
 ///
 /// It outlives its stream: whoever drops the stream is done with the connection, but the peer may not have received
 /// everything yet. See [`linger`](Self::linger).
-#[derive(Debug)]
 pub(super) struct Socket<Io> {
     state: Mutex<State<Io>>,
     /// Cancelled when the stream was dropped.
     is_gone: Token,
 }
 
-#[derive(Debug)]
 struct State<Io> {
     open: Option<Open<Io>>,
     patience: Patience,
@@ -200,7 +198,6 @@ impl<Io: AsyncWrite + Unpin> Open<Io> {
 }
 
 /// The I/O of a connection as hyper and handlers see it.
-#[derive(Debug)]
 pub(super) struct Stream<Io> {
     socket: Arc<Socket<Io>>,
     is_write_vectored: bool,

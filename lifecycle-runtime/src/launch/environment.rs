@@ -21,7 +21,6 @@ pub(crate) const KNOWN: [&str; 9] = [
 const PREFIX: &str = "LIFECYCLE_";
 
 /// The variables that are set. An empty value is the same as none: Compose passes an unset variable on as an empty one.
-#[derive(Debug)]
 pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {

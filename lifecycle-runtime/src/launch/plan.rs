@@ -149,8 +149,7 @@ impl Limits<'_> {
             budget.scaled_from().map(|path| Notice::ReservesScaled { path, half: budget.timeout() / 2 });
         let capped = (drain_delay < asked && !delays_only_if_serving)
             .then_some(Notice::DelayCapped { asked, given: drain_delay });
-        let warnings = warnings.iter().cloned().chain(scaled).chain(capped);
-        let in_words = warnings.map(|notice| Doubt(&notice).to_string());
+        let in_words = warnings.iter().chain(&scaled).chain(&capped).map(|notice| Doubt(notice).to_string());
         Plan {
             resources: resources(graph, |id| budget.reserve(id), |id| budget.cutoff(id, budget.timeout())),
             startup_timeout,

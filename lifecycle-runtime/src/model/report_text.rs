@@ -102,7 +102,7 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, " ({in_flight_by_kind})")?;
         }
         if resource.cut > 0 {
-            let cut = cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks);
+            let cut = cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks.join(", "));
             write!(f, ", {cut}")?;
         }
         if !resource.stuck_tasks.is_empty() {

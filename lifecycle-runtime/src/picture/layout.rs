@@ -14,7 +14,6 @@ const BETWEEN_BOXES: f64 = 16.0;
 const SWEEPS: usize = 12;
 
 /// The result. Coordinates begin at 0.
-#[derive(Debug)]
 pub(super) struct Layout {
     /// The upper left corner of each box.
     pub(super) corners: Vec<(f64, f64)>,
@@ -25,7 +24,7 @@ pub(super) struct Layout {
 }
 
 /// Something with a place in a column: a box, or an edge that passes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Item {
     height: f64,
     column: usize,

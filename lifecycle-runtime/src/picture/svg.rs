@@ -35,7 +35,6 @@ fn style() -> String {
 const ADVANCE: f64 = 0.602;
 
 /// A picture under construction.
-#[derive(Debug)]
 pub(super) struct Svg(String);
 
 impl Svg {

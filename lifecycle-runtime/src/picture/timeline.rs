@@ -203,7 +203,7 @@ fn trouble(resource: &ResourceReport) -> Option<String> {
         words.push(resource.outcome.to_string());
     }
     if resource.cut > 0 {
-        words.push(cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks));
+        words.push(cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks.join(", ")));
     }
     if !resource.stuck_tasks.is_empty() {
         words.push(format!("stuck: {}", resource.stuck_tasks.join(", ")));

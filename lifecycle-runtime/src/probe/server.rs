@@ -38,7 +38,6 @@ const CONNECTIONS: usize = 64;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The address, taken.
-#[derive(Debug)]
 pub(crate) struct ProbeServer {
     listener: StdListener,
     address: SocketAddr,
@@ -96,7 +95,7 @@ impl Endpoint for ProbeServer {
 }
 
 /// What holds for one connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Limit {
     until: Instant,
     /// Its request is complete. One with a body that does not come may hold its place no longer than half a head.

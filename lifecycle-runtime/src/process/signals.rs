@@ -8,7 +8,6 @@ use super::{lock, procfs};
 use crate::model::signal::{Signal, Taken};
 
 /// The signals that arrived since they were caught. While one of these exists, they end no process.
-#[derive(Debug)]
 pub(crate) struct Signals {
     /// The claim is dropped before the streams: whatever is not ours any more ends the process, and is not lost.
     caught: Option<(Claim, platform::Streams)>,
@@ -109,7 +108,6 @@ pub(crate) fn raise(signal: Signal) {
 /// default. Signal dispositions belong to the process, and so does this count.
 static CLAIMS: Mutex<usize> = Mutex::new(0);
 
-#[derive(Debug)]
 struct Claim;
 
 impl Claim {
@@ -139,7 +137,6 @@ pub(crate) fn are_heeded() -> bool {
 }
 
 /// An application acts on the process's signals.
-#[derive(Debug)]
 pub(crate) struct Heeding(());
 
 impl Heeding {

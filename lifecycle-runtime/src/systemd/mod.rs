@@ -36,7 +36,6 @@ const EXTENSION: Duration = Duration::from_secs(5);
 const PROGRESS: Duration = Duration::from_secs(60);
 
 /// The service manager that started this process.
-#[derive(Debug)]
 pub(crate) struct Manager {
     socket: StdDatagram,
     /// systemd kills the process if it has not heard from it for this long.
@@ -150,7 +149,7 @@ fn watchdog(env: impl Fn(&str) -> Option<String>, pid: u32) -> Option<Duration> 
 }
 
 /// What systemd knows already.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Told {
     is_ready: bool,
     is_stopping: bool,
