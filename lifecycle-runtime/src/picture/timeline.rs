@@ -142,10 +142,15 @@ impl Timeline {
 
 /// When the last thing happened that is known.
 fn end(report: &Report) -> Duration {
-    let phases = report.phases.iter().map(|(_, at)| *at);
-    let ends = report.resources.iter().filter_map(|resource| resource.ended);
-    let took = report.began(Phase::Draining).map(|began| began + report.stop_took.unwrap_or_default());
-    phases.chain(ends).chain(took).max().unwrap_or_default()
+    let stopped = report.began(Phase::Draining).map(|began| began + report.stop_took.unwrap_or_default());
+    let mut end = stopped.unwrap_or_default();
+    for (_, at) in &report.phases {
+        end = end.max(*at);
+    }
+    for resource in &report.resources {
+        end = end.max(resource.ended.unwrap_or_default());
+    }
+    end
 }
 
 fn row(resource: &ResourceReport, report: &Report, stop_began: Option<Duration>, end: Duration) -> Row {
