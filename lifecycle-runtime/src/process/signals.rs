@@ -203,15 +203,24 @@ mod platform {
 
     /// What was noted, and is so no more.
     pub(super) fn noted() -> Vec<Signal> {
-        let is_noted = |(_, noted): &&(Signal, Arc<AtomicBool>)| noted.swap(false, Ordering::SeqCst);
-        NOTED.iter().filter(is_noted).map(|(signal, _)| *signal).collect()
+        let mut signals = Vec::new();
+        for (signal, noted) in &*NOTED {
+            if noted.swap(false, Ordering::SeqCst) {
+                signals.push(*signal);
+            }
+        }
+        signals
     }
 
     pub(super) fn without_handler() -> Vec<Signal> {
-        let signals = NOTED.iter().map(|(signal, _)| *signal);
-        let numbers: Vec<i32> = signals.clone().map(|signal| signal.number().into()).collect();
-        let caught = procfs::catches(&numbers).unwrap_or_default();
-        signals.zip(caught).filter_map(|(signal, is_caught)| (!is_caught).then_some(signal)).collect()
+        let catches = procfs::catches();
+        let mut signals = Vec::new();
+        for (signal, _) in &*NOTED {
+            if catches(signal.number().into()) == Some(false) {
+                signals.push(*signal);
+            }
+        }
+        signals
     }
 
     pub(super) fn block() {
