@@ -380,7 +380,10 @@ impl Driver {
     /// Spawns work of the library's own on the application's runtime. In a box: a task of tokio is made once, not for
     /// each kind of work.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let work: BoxFuture<()> = Box::pin(work);
+        self.spawn_boxed(Box::pin(work));
+    }
+
+    fn spawn_boxed(&self, work: BoxFuture<()>) {
         self.runtime.spawn(work);
     }
 

@@ -97,14 +97,8 @@ impl Server {
         let heard = self.heard.raised();
         let (io, service) = match shake_hands(prepare, self.limits.header_read_timeout, heard).await {
             Some(Ok(prepared)) => prepared,
-            Some(Err(error)) => {
-                debug!(target: TARGET, "a connection was not served: {error}");
-                return Duration::ZERO;
-            }
-            None => {
-                debug!(target: TARGET, "a connection was not served: the handshake, or what makes its service, timed out");
-                return Duration::ZERO;
-            }
+            Some(Err(error)) => return not_served(&error),
+            None => return not_served("the handshake, or what makes its service, timed out"),
         };
         let stream = socket.open(io, connection);
         let exchanges = Exchanges { service, peer, connection: Arc::clone(connection) };
@@ -303,4 +297,10 @@ impl Clock {
     fn is_over(&self) -> bool {
         self.due().is_some_and(|due| due <= Instant::now())
     }
+}
+
+/// Says why nothing of HTTP was served. Nothing was written, so that there is nothing to linger for.
+fn not_served(why: &str) -> Duration {
+    debug!(target: TARGET, "a connection was not served: {why}");
+    Duration::ZERO
 }
