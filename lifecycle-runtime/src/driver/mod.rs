@@ -53,7 +53,7 @@ mod unit;
 mod untold;
 
 use std::any::TypeId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -479,7 +479,7 @@ impl Driver {
 
     /// Carries out commands until there are none. The caller has claimed that.
     fn carry_out_all(self: &Arc<Self>) {
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         loop {
             self.core().commands.next(&mut batch);
             if batch.is_empty() {
