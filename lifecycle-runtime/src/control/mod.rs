@@ -30,7 +30,7 @@ use crate::model::phase::Phase;
 use crate::model::signal::Taken;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr::PATIENCE;
-use crate::process::{headroom, lock, thread};
+use crate::process::{block_on, headroom, lock, thread};
 
 /// Who handles the process's signals.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Control {
             Ok((runtime, mut signals)) => {
                 *lock(&result) = Ok(());
                 drop(at_work);
-                let life: BoxFuture<()> = Box::pin(async move {
+                let life = pin!(async move {
                     match waiting::wait_for(arrives, &mut signals).await {
                         Ok(Application::Lives(driver, endpoints)) => {
                             let _heeding = signals.heed();
@@ -95,7 +95,7 @@ impl Control {
                         Err(never) => never.end(signals),
                     }
                 });
-                runtime.block_on(life);
+                block_on(&runtime, life);
             }
             Err(error) => {
                 *lock(&result) = Err(error);
