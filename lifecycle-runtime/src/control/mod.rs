@@ -216,8 +216,8 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
 async fn signals_are_taken(driver: &Driver) -> Taken {
     // It always comes to an end, and the sender is the driver's.
     let _ = driver.phase().wait_for(|phase| *phase != Phase::Starting).await;
-    for wait in [Duration::ZERO, Duration::from_secs(1)] {
-        sleep(wait).await;
+    for seconds in 0..2 {
+        sleep(Duration::from_secs(seconds)).await;
         if let Some(taken) = signals::taken() {
             return taken;
         }

@@ -88,8 +88,9 @@ fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Box<Repor
         Ok(threads) => threads,
         Err(mistake) => {
             // All mistakes are reported at once.
-            let others = builder.config().err().unwrap_or_default();
-            return Err(Box::new(refused([refuse(mistake)].into_iter().chain(others).collect())));
+            let mut mistakes = vec![refuse(mistake)];
+            mistakes.extend(builder.config().err().unwrap_or_default());
+            return Err(Box::new(refused(mistakes)));
         }
     };
     let runtime = runtime::build(threads).map_err(|why| Box::new(refused(vec![lack(why)])))?;

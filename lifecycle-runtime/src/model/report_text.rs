@@ -1,6 +1,7 @@
 //! The report as a person reads it: at the end of the log, or on stderr when the start has failed.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::duration::Human;
 use super::failure::{Failure, Operation};
@@ -99,8 +100,7 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for resource in &report.resources {
         let ResourceReport { name, outcome, acquire, drain, release, in_flight, in_flight_by_kind, .. } =
             resource;
-        let [acquire, drain, release] =
-            [acquire, drain, release].map(|took| took.map_or("-".to_owned(), |took| Human(took).to_string()));
+        let (acquire, drain, release) = (or_dash(*acquire), or_dash(*drain), or_dash(*release));
         write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
         if !in_flight_by_kind.are_tasks() {
             write!(f, " ({in_flight_by_kind})")?;
@@ -144,6 +144,10 @@ fn write_reloads(f: &mut fmt::Formatter<'_>, reloads: &Reloads) -> fmt::Result {
 
 fn write_path(f: &mut fmt::Formatter<'_>, what: &str, path: &[&str]) -> fmt::Result {
     if path.len() > 1 { writeln!(f, "  {what} along: {}", path.join(" → ")) } else { Ok(()) }
+}
+
+fn or_dash(took: Option<Duration>) -> String {
+    took.map_or("-".to_owned(), |took| Human(took).to_string())
 }
 
 fn or_nothing(items: String) -> String {

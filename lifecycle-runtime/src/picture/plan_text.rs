@@ -70,15 +70,16 @@ pub(super) fn at_most(limit: Option<Duration>) -> String {
 
 /// What is special about a resource, in words.
 pub(super) fn traits(resource: &PlannedResource) -> Vec<&'static str> {
-    let necessity = match resource.necessity {
+    let mut traits = Vec::new();
+    traits.extend(resource.foundation.then_some("foundation"));
+    traits.extend(match resource.necessity {
         Necessity::Required => None,
         Necessity::Skippable => Some("skippable"),
         Necessity::Optional => Some("optional"),
-    };
-    let foundation = resource.foundation.then_some("foundation");
-    let supplied = resource.is_supplied.then_some("supplied");
-    let reloads = resource.reloads.then_some("reloads");
-    [foundation, necessity, supplied, reloads].into_iter().flatten().collect()
+    });
+    traits.extend(resource.is_supplied.then_some("supplied"));
+    traits.extend(resource.reloads.then_some("reloads"));
+    traits
 }
 
 fn write_row(resource: &PlannedResource, width: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {

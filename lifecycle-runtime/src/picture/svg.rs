@@ -86,7 +86,7 @@ pub(super) fn fitting(text: &str, size: f64, wide: f64) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(most.saturating_sub(1)).collect::<String>() + "…"
 }
 
 /// A number of things as a length.

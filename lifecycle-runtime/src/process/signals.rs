@@ -233,7 +233,12 @@ mod platform {
     }
 
     fn signals() -> SigSet {
-        SigSet::from_iter([Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM])
+        let mut signals = SigSet::empty();
+        signals.add(Unix::SIGHUP);
+        signals.add(Unix::SIGINT);
+        signals.add(Unix::SIGQUIT);
+        signals.add(Unix::SIGTERM);
+        signals
     }
 
     /// Makes signals wait for a listener.
