@@ -62,11 +62,11 @@ mod tests {
         queue.push(2);
         assert!(!queue.claim(), "somebody is at it");
         queue.next(&mut batch);
-        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(std::mem::take(&mut batch), [1, 2]);
         queue.push(3);
         assert!(!queue.claim(), "somebody is still at it");
         queue.next(&mut batch);
-        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [3]);
+        assert_eq!(std::mem::take(&mut batch), [3]);
         queue.next(&mut batch);
         assert!(batch.is_empty());
         queue.push(4);

@@ -112,11 +112,13 @@ fn longest_chain(plan: &Plan) -> Vec<&PlannedResource> {
     };
     let mut best: Vec<(Duration, Option<usize>)> = Vec::with_capacity(resources.len());
     for resource in resources {
-        let beneath = resources[..best.len()].iter().enumerate();
-        let beneath = beneath.filter(|(_, other)| is_beneath(resource, other));
-        let longest = beneath.map(|(place, _)| (best[place].0, place)).max_by_key(|(took, _)| *took);
-        let (took, before) = longest.map_or((Duration::ZERO, None), |(took, place)| (took, Some(place)));
-        best.push((took + resource.reserve, before));
+        let mut longest = (Duration::ZERO, None);
+        for (place, &(took, _)) in best.iter().enumerate() {
+            if is_beneath(resource, &resources[place]) && took >= longest.0 {
+                longest = (took, Some(place));
+            }
+        }
+        best.push((longest.0 + resource.reserve, longest.1));
     }
     let mut next = (0..best.len()).max_by_key(|&place| (best[place].0, std::cmp::Reverse(place)));
     let mut chain = Vec::new();
