@@ -1,6 +1,5 @@
 //! Where the control thread leaves what is to be written, and the thread that writes it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use crate::engine::notice::{Killing, Notice};
 use crate::process::thread::{self, AtWork};
 
 /// Where the records of one application go. Everything here may block.
-pub(super) trait Place: fmt::Debug + Send {
+pub(super) trait Place: Send {
     /// Puts a record there, in place of the last one.
     fn keep(&mut self, moment: &Moment) -> Result<(), String>;
 
@@ -28,7 +27,6 @@ pub(super) trait Place: fmt::Debug + Send {
 }
 
 /// What there is to do.
-#[derive(Debug)]
 pub(super) enum Job {
     Keep(Box<Moment>),
     /// Nothing comes after that, unless the process is ended from outside.
@@ -38,7 +36,6 @@ pub(super) enum Job {
 }
 
 /// Who waits until a job is done: it is dropped then, or when it is replaced.
-#[derive(Debug)]
 pub(super) enum Done {
     Nobody,
     Task(#[allow(dead_code, reason = "its drop is the message")] oneshot::Sender<()>),
@@ -46,19 +43,16 @@ pub(super) enum Done {
 }
 
 /// Room for one job. One that comes before the last was begun replaces it, so that nobody waits here.
-#[derive(Debug)]
 pub(super) struct Desk {
     path: PathBuf,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     news: Condvar,
 }
 
-#[derive(Debug)]
 struct State {
     /// Until the thread has it.
     place: Option<Box<dyn Place>>,

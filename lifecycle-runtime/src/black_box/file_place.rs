@@ -18,7 +18,6 @@ const LONGEST: u64 = 64 * 1024;
 /// A file that others replace all the time is not waited for.
 const ATTEMPTS: usize = 10;
 
-#[derive(Debug)]
 pub(super) struct FilePlace {
     path: PathBuf,
     /// The file that is there, once it is known to be ours.

@@ -14,7 +14,6 @@ use crate::process::oom::Kills;
 /// Kubernetes takes no more bytes.
 const LONGEST: usize = 4096;
 
-#[derive(Debug)]
 pub(super) struct LogPlace {
     path: PathBuf,
     is_written: bool,

@@ -19,7 +19,7 @@ mod words;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use self::moment::Moment;
 use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::driver::Keeper;
 use crate::engine::standing::Standing;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 
 /// Where Kubernetes mounts the file that becomes the message of a terminated container.
@@ -55,7 +56,6 @@ const SHARE: u32 = 20;
 const HANGS: Duration = Duration::from_secs(5);
 
 /// A black box, or the termination log.
-#[derive(Debug)]
 pub(crate) struct BlackBox {
     desk: Arc<Desk>,
     kind: Kind,
@@ -113,10 +113,21 @@ impl BlackBox {
             }
             let pause = (took * SHARE).clamp(BURST, SELDOM);
             if standing.phase == Phase::Running {
-                tokio::select! {
-                    _ = phase.changed() => {}
-                    _ = reloads.changed() => sleep(pause).await,
-                    () = sleep(SELDOM) => {}
+                let is_reload = async {
+                    first_of(&mut [
+                        pin!(async {
+                            let _ = phase.changed().await;
+                            false
+                        }),
+                        pin!(async {
+                            let _ = reloads.changed().await;
+                            true
+                        }),
+                    ])
+                    .await
+                };
+                if timeout(SELDOM, is_reload).await == Ok(true) {
+                    sleep(pause).await;
                 }
                 continue;
             }
@@ -126,11 +137,11 @@ impl BlackBox {
                 break;
             }
             let look = if standing.phase == Phase::Starting { SELDOM } else { OFTEN };
-            tokio::select! {
-                _ = phase.changed() => {}
-                _ = changes.changed() => {}
-                () = sleep(look.saturating_sub(pause)) => {}
-            }
+            let _ = timeout(
+                look.saturating_sub(pause),
+                first_of(&mut [pin!(phase.changed()), pin!(changes.changed())]),
+            )
+            .await;
         }
         let (done, is_done) = oneshot::channel();
         let report = driver.plain_report();

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::engine::notice::Killing;
 use crate::engine::standing::Standing;
 
-#[derive(Debug)]
 pub(super) struct Moment {
     pub(super) standing: Standing,
     /// When that was, counted from the start of the application.
@@ -17,7 +16,6 @@ pub(super) struct Moment {
 }
 
 /// The end of a process that does not end by itself.
-#[derive(Debug)]
 pub(super) struct Forced {
     pub(super) why: Killing,
     /// The exit code, and what had gone wrong.

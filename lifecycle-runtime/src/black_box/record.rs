@@ -77,8 +77,7 @@ impl Record {
         let left = |(ends, takes): &(Duration, Duration)| {
             format!("{} of {}", Human(ends.saturating_sub(*now)), Human(*takes))
         };
-        let at_work =
-            |(name, units): &(Name, Units)| escaped(&format!("{name} ({})", in_flight(units, &[""; 0])));
+        let at_work = |(name, units): &(Name, Units)| escaped(&format!("{name} ({})", in_flight(units, "")));
         Self {
             program: escaped(&program.to_string_lossy()),
             pid: std::process::id().to_string(),
@@ -208,7 +207,8 @@ fn ended(killing: Killing, phase: Phase) -> String {
 
 /// Who is waited for, and for what.
 fn words(Busy { name, doing, since, units, tasks }: &Busy, now: Duration) -> String {
-    let units = if units.all() > 0 { format!(", {}", in_flight(units, tasks)) } else { String::new() };
+    let units =
+        if units.all() > 0 { format!(", {}", in_flight(units, &tasks.join(", "))) } else { String::new() };
     format!("{name} ({doing} for {}{units})", Human(now.saturating_sub(*since)))
 }
 

@@ -41,8 +41,9 @@ pub(super) fn of_an_end(report: &Report, exit_code: u8) -> Option<String> {
     });
     let cut = |resource: &&ResourceReport| resource.cut > resource.excused;
     let cut = report.resources.iter().filter(cut);
-    let cut =
-        cut.map(|it| format!("{}: {}", it.name, cut_off(&it.cut_by_kind, it.excused, &it.aborted_tasks)));
+    let cut = cut.map(|it| {
+        format!("{}: {}", it.name, cut_off(&it.cut_by_kind, it.excused, &it.aborted_tasks.join(", ")))
+    });
     let all: Vec<String> = failures.chain(cut).collect();
     let what = if all.is_empty() { super::record::why(&report.reason) } else { all.join("; ") };
     Some(format!("exit code {exit_code}: {what}"))

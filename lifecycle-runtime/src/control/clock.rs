@@ -22,20 +22,13 @@ pub(super) fn start(driver: &Arc<Driver>) -> io::Result<()> {
 
 fn control(driver: &Arc<Driver>) {
     let mut wake = driver.wake();
-    let mut ended = pin!(driver.milestones().ended.raised());
+    let ended = &driver.milestones().ended;
     loop {
         let at = *wake.borrow_and_update();
         let until = at.map(|at| (driver.origin() + at).into_std());
-        let has_ended = wait(until, async {
-            tokio::select! {
-                biased;
-                () = &mut ended => true,
-                _ = wake.changed() => false,
-            }
-        });
-        match has_ended {
-            Some(true) => break,
-            Some(false) => {}
+        match wait(until, ended.run_until(wake.changed())) {
+            Some(None) => break,
+            Some(Some(_)) => {}
             None => driver.send(Event::Tick),
         }
     }

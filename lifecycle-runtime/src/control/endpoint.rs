@@ -1,7 +1,6 @@
 //! What watches an application from the control thread: it answers even while every thread of the application is
 //! blocked.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use crate::driver::Driver;
 
 /// Something that was opened before anything is acquired, and is served until the process ends: it answers what is
 /// asked about the application, or tells it.
-pub(crate) trait Endpoint: fmt::Debug + Send {
+pub(crate) trait Endpoint: Send {
     /// Serves, as a task of the control thread's runtime. It ends when the end of the application was told, and everybody
     /// is answered who has to be: the application's end waits for that, for a moment.
     fn serve(self: Box<Self>, watched: Watched) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -22,7 +21,7 @@ pub(crate) trait Endpoint: fmt::Debug + Send {
 }
 
 /// What an endpoint is to the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It answers: its existence counts as serving (rule D4).
     Answers,
@@ -31,7 +30,7 @@ pub(crate) enum Role {
 }
 
 /// What an endpoint watches.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Watched {
     pub(crate) driver: Arc<Driver>,
     /// Shared by all endpoints. The first that starts it has it asked.
@@ -40,7 +39,7 @@ pub(crate) struct Watched {
 }
 
 /// All endpoints of an application.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Endpoints(pub(crate) Vec<Box<dyn Endpoint>>);
 
 impl Endpoints {

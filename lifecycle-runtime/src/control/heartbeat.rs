@@ -11,10 +11,9 @@ use crate::driver::{Driver, lock};
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Spawns an empty task on the application's runtime again and again; the end of the task is the answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Heartbeat(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     started: Once,
     unanswered_since: Mutex<Option<Instant>>,

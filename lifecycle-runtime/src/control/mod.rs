@@ -9,6 +9,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod last_mile;
 mod waiting;
 
+use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
@@ -24,27 +25,32 @@ use crate::driver::{BoxFuture, Driver};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::engine::settings::Ending;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 use crate::model::signal::Taken;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr::PATIENCE;
-use crate::process::{headroom, lock, thread};
+use crate::process::{block_on, headroom, lock, thread};
 
 /// Who handles the process's signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
     Ours,
     Theirs,
 }
 
 /// A control thread that waits for its application. If it is dropped before it gets one, the thread ends.
-#[derive(Debug)]
 pub(crate) struct Control {
     application: oneshot::Sender<Application>,
 }
 
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
 /// What a control thread is given.
-#[derive(Debug)]
 enum Application {
     /// One that is about to start.
     Lives(Arc<Driver>, Endpoints),
@@ -76,7 +82,7 @@ impl Control {
             Ok((runtime, mut signals)) => {
                 *lock(&result) = Ok(());
                 drop(at_work);
-                let life: BoxFuture<()> = Box::pin(async move {
+                let life = pin!(async move {
                     match waiting::wait_for(arrives, &mut signals).await {
                         Ok(Application::Lives(driver, endpoints)) => {
                             let _heeding = signals.heed();
@@ -89,7 +95,7 @@ impl Control {
                         Err(never) => never.end(signals),
                     }
                 });
-                runtime.block_on(life);
+                block_on(&runtime, life);
             }
             Err(error) => {
                 *lock(&result) = Err(error);
@@ -172,16 +178,34 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
     let mut taken = pin!(signals.are_caught().then(|| signals_are_taken(driver)));
     loop {
         let at = *wake.borrow_and_update();
-        tokio::select! {
-            biased;
-            () = &mut ended => break,
-            signal = signals.next() => driver.send(Event::Signal(signal)),
-            () = sleep_for(driver, at) => driver.send(Event::Tick),
-            _ = wake.changed() => {}
-            taken_by = some(taken.as_mut().as_pin_mut()) => {
+        let has_ended = first_of(&mut [
+            pin!(async {
+                ended.as_mut().await;
+                true
+            }),
+            pin!(async {
+                driver.send(Event::Signal(signals.next().await));
+                false
+            }),
+            pin!(async {
+                sleep_for(driver, at).await;
+                driver.send(Event::Tick);
+                false
+            }),
+            pin!(async {
+                let _ = wake.changed().await;
+                false
+            }),
+            pin!(async {
+                let taken_by = some(taken.as_mut().as_pin_mut()).await;
                 driver.say(Notice::SignalsTaken(taken_by));
                 taken.set(None);
-            }
+                false
+            }),
+        ])
+        .await;
+        if has_ended {
+            break;
         }
     }
     let _ = timeout(PATIENCE, driver.milestones().spoken.raised()).await;
@@ -192,8 +216,8 @@ pub(crate) async fn control(driver: &Arc<Driver>, signals: &mut Signals) {
 async fn signals_are_taken(driver: &Driver) -> Taken {
     // It always comes to an end, and the sender is the driver's.
     let _ = driver.phase().wait_for(|phase| *phase != Phase::Starting).await;
-    for wait in [Duration::ZERO, Duration::from_secs(1)] {
-        sleep(wait).await;
+    for seconds in 0..2 {
+        sleep(Duration::from_secs(seconds)).await;
         if let Some(taken) = signals::taken() {
             return taken;
         }

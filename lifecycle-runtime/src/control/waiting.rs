@@ -2,13 +2,16 @@
 //! given to the control thread lies whatever the program does there, and it may hang.
 
 use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::Application;
 use crate::engine::shutdown::SAME_SIGNAL;
+use crate::model::first_of::first_of;
 use crate::model::signal::Signal;
 use crate::process::signals::{self, Signals};
 use crate::process::stderr;
@@ -17,7 +20,6 @@ use crate::process::stderr;
 const ABOUT_TO_COME: Duration = Duration::from_secs(1);
 
 /// There will be no application.
-#[derive(Debug)]
 pub(super) struct Never {
     /// The signal that was kept for it.
     asked: Option<Signal>,
@@ -41,14 +43,22 @@ pub(super) async fn wait_for(
 ) -> Result<Application, Never> {
     let mut kept: Option<Kept> = None;
     loop {
-        tokio::select! {
-            biased;
-            application = &mut arrives => {
+        let event = first_of(&mut [
+            pin!(async { Awaited::Application((&mut arrives).await) }),
+            pin!(async { Awaited::Signal(signals.next().await) }),
+            pin!(async {
+                due(kept.as_ref()).await;
+                Awaited::Answer
+            }),
+        ])
+        .await;
+        match event {
+            Awaited::Application(application) => {
                 signals.give_back(kept.as_ref().map(|kept| kept.signal));
                 let unheeded = kept.filter(|kept| !kept.is_heeded).map(|kept| kept.signal);
                 return application.map_err(|_| Never { asked: unheeded });
             }
-            signal = signals.next() => match &kept {
+            Awaited::Signal(signal) => match &kept {
                 None => kept = Some(Kept::new(signal)),
                 // What may only reload never stands in for a stop.
                 Some(first) if first.is_overtaken_by(signal) => kept = Some(Kept::new(signal)),
@@ -57,9 +67,17 @@ pub(super) async fn wait_for(
                 Some(_) if signal == Signal::Hangup => {}
                 Some(_) => end(signal),
             },
-            () = due(kept.as_ref()) => kept = kept.map(Kept::answer),
+            Awaited::Answer => kept = kept.map(Kept::answer),
         }
     }
+}
+
+/// What comes while there is no application.
+enum Awaited {
+    Application(Result<Application, RecvError>),
+    Signal(Signal),
+    /// It is time to answer the signal that is kept.
+    Answer,
 }
 
 /// A signal that waits for the application.

@@ -70,10 +70,13 @@ impl Selection {
     }
 
     fn roots(self, linked: &[&'static Node]) -> Vec<&'static Node> {
-        let Self { packages, nodes } = self;
-        let is_of_package =
-            |node: &&&Node| packages.iter().any(|package| package == node.declaration.origin.package());
-        nodes.into_iter().chain(linked.iter().filter(is_of_package).copied()).collect()
+        let Self { packages, mut nodes } = self;
+        for node in linked {
+            if packages.iter().any(|package| package == node.declaration.origin.package()) {
+                nodes.push(node);
+            }
+        }
+        nodes
     }
 }
 
@@ -109,33 +112,36 @@ pub(crate) fn plan(
     main_reserve: Duration,
 ) -> Planned {
     let linked = linked();
-    let roots = match selection {
+    let mut next = match selection {
         Some(selection) => selection.roots(&linked),
         None => linked.clone(),
     };
+    // Of two instances for one type, the later counts.
+    let mut instances: HashMap<TypeId, Instance> = HashMap::new();
+    for (node, instance) in supplied {
+        next.push(node);
+        instances.insert(node.type_id(), instance);
+    }
+    next.reverse();
     let mut nodes: Vec<&'static Node> = Vec::new();
     let mut place: HashMap<TypeId, usize> = HashMap::new();
-    let supplied = supplied.into_iter().map(|(node, instance)| (node, Some(instance)));
-    let (supplied_nodes, mut instances): (Vec<&'static Node>, Vec<_>) = supplied.unzip();
-    // Of two instances for one type, the later counts.
-    let is_supplied_by: HashMap<TypeId, usize> =
-        supplied_nodes.iter().enumerate().map(|(number, node)| (node.type_id(), number)).collect();
-    let mut next: Vec<_> = roots.into_iter().chain(supplied_nodes).rev().collect();
     while let Some(node) = next.pop() {
         let type_id = node.type_id();
         if let Entry::Vacant(free) = place.entry(type_id) {
             free.insert(nodes.len());
             nodes.push(node);
             // A supplied instance already exists, so its own edges are ignored.
-            if !is_supplied_by.contains_key(&type_id) {
+            if !instances.contains_key(&type_id) {
                 next.extend(node.declaration.after.iter().rev().map(|after| after()));
             }
         }
     }
-    let left_out = left_out(&nodes, linked.into_iter().filter(|node| !place.contains_key(&node.type_id())));
+    let mut all = nodes.clone();
+    all.extend(linked.into_iter().filter(|node| !place.contains_key(&node.type_id())));
+    let left_out = left_out(&all, nodes.len());
     let steps = nodes.iter().zip(names(&nodes)).map(|(node, name)| {
         let declaration = &node.declaration;
-        let is_supplied = is_supplied_by.contains_key(&node.type_id());
+        let is_supplied = instances.contains_key(&node.type_id());
         let after = declaration.after.iter().filter(|_| !is_supplied).map(|after| place[&after().type_id()]);
         Step {
             name,
@@ -153,23 +159,20 @@ pub(crate) fn plan(
     let nodes: Vec<&'static Node> = order.into_iter().map(|position| nodes[position]).collect();
     let is_not_supplied = |id: &Id| nodes[*id].declaration.supplied && !plan.step(*id).is_supplied;
     let not_supplied = plan.names(plan.resources().filter(is_not_supplied));
-    let supplied = nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(id, node)| {
-            let number = *is_supplied_by.get(&node.type_id())?;
-            Some((id, instances[number].take()?))
-        })
-        .collect();
+    let mut supplied = Vec::new();
+    for (id, node) in nodes.iter().enumerate() {
+        supplied.extend(instances.remove(&node.type_id()).map(|instance| (id, instance)));
+    }
     let hooks = nodes.iter().map(|node| &node.hooks).collect();
     Planned { plan, hooks, supplied, left_out, not_supplied }
 }
 
-/// The names of `others` differ from one another, and from those of `nodes`.
-fn left_out(nodes: &[&'static Node], others: impl Iterator<Item = &'static Node>) -> Vec<LeftOut> {
-    let all: Vec<&'static Node> = nodes.iter().copied().chain(others).collect();
-    let named = all.iter().zip(names(&all)).skip(nodes.len());
-    named.map(|(node, name)| LeftOut { name, package: node.declaration.origin.package() }).collect()
+/// All but the first `planned` nodes. Their names differ from one another, and from those that are planned.
+fn left_out(all: &[&'static Node], planned: usize) -> Vec<LeftOut> {
+    let names = names(all);
+    let left_out =
+        |place: usize| LeftOut { name: names[place], package: all[place].declaration.origin.package() };
+    (planned..all.len()).map(left_out).collect()
 }
 
 /// A name for each of `nodes` that no other has: the declared one, or else the path of the type, or that and its place.
@@ -192,11 +195,16 @@ fn names(nodes: &[&'static Node]) -> Vec<Name> {
 
 /// Gives another name to each that is not the only one of its name. Says whether there were any.
 fn rename_equal(names: &mut [Name], other: &dyn Fn(usize) -> Name) -> bool {
-    let order = order_by(names.len(), &|one, other| names[one].cmp(names[other]));
-    let of_one_name = order.chunk_by(|&one, &other| names[one] == names[other]);
-    let renamed: Vec<usize> = of_one_name.filter(|equal| equal.len() > 1).flatten().copied().collect();
-    for &place in &renamed {
-        names[place] = other(place);
+    let before = names.to_vec();
+    let order = order_by(before.len(), &|one, other| before[one].cmp(before[other]));
+    let mut has_equal = false;
+    for equal in order.chunk_by(|&one, &other| before[one] == before[other]) {
+        if equal.len() > 1 {
+            has_equal = true;
+            for &place in equal {
+                names[place] = other(place);
+            }
+        }
     }
-    !renamed.is_empty()
+    has_equal
 }

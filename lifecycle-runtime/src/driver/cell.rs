@@ -45,7 +45,7 @@ impl fmt::Debug for dyn Held {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Cell {
     pub(crate) counter: Counter<Home>,
     pub(super) census: Arc<Census>,
@@ -115,10 +115,10 @@ impl Cell {
 ///
 /// One lock for both, so that the future either sees that it is called back, or has left a waker before that. The
 /// wakers are those of the runtime: what can be called back is polled by a task of its own.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Recall(Mutex<RecallState>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct RecallState {
     is_called_back: bool,
     waker: Option<Waker>,

@@ -51,7 +51,7 @@ fn pair(low: usize, high: usize) -> u64 {
 fn of_pair(pair: u64) -> [usize; 2] {
     let low = pair as u32 as i32;
     let high = (pair.wrapping_sub(low as u64) >> 32) as i32;
-    [low, high].map(|count| usize::try_from(count).unwrap_or(0))
+    [usize::try_from(low).unwrap_or(0), usize::try_from(high).unwrap_or(0)]
 }
 
 impl Census {

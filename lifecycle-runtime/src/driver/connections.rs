@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The connections of one resource. They are only shown, so that any ordering is fine.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Connections {
     open: AtomicUsize,
     /// Zero while nothing serves.
@@ -12,7 +12,7 @@ pub(crate) struct Connections {
 
 /// How many connections a resource has, and may have.
 #[cfg(feature = "probe")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connected {
     pub(crate) open: usize,
     /// `None` if there is no maximum.

@@ -41,7 +41,6 @@ use crate::process::lock;
 ///
 /// Most resources have no units. Without one it is empty; when the turn begins before the first, it is closed: `None`.
 /// `T` is handed to whoever closes it.
-#[derive(Debug)]
 pub(crate) struct Counter<T>(OnceLock<Option<Arc<Shards<T>>>>);
 
 /// The way into a counter, for those that enter often: it does without a look at the resource.

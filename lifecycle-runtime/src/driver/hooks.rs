@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::Duration;
@@ -25,13 +25,13 @@ use super::{BoxFuture, Context, Driver, Seat, Timing, Unit};
 use crate::engine::event::Event;
 use crate::engine::notice::Notice;
 use crate::model::failure::{BoxError, Cause, Skip};
+use crate::model::first_of::first_of;
 use crate::model::graph::Id;
 use crate::process::stderr::PATIENCE;
 use crate::process::thread;
 
 /// How a check ended.
 #[cfg(feature = "probe")]
-#[derive(Debug)]
 pub(crate) enum CheckEnd {
     Passed,
     Failed(String),
@@ -206,12 +206,8 @@ impl Driver {
 }
 
 /// What comes before a hook ends when the hook is called back: the hook is polled once in any case.
-async fn unless_called_back(recall: &Recall, before: impl Future<Output = ()>) {
-    tokio::select! {
-        biased;
-        () = before => {}
-        () = poll_fn(|cx| recall.poll(cx)) => {}
-    }
+async fn unless_called_back(recall: &Recall, before: impl Future<Output = ()> + Send) {
+    first_of(&mut [pin!(before), pin!(poll_fn(|cx| recall.poll(cx)))]).await;
 }
 
 /// What differs between the hooks that are futures.

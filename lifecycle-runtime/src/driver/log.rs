@@ -23,7 +23,6 @@ use crate::model::signal::Taken;
 use crate::model::units::{cut_off, in_flight};
 
 /// Something that waits to be said.
-#[derive(Debug)]
 pub(super) enum Word {
     Notice(Notice),
     /// A span begins or ends.
@@ -177,7 +176,7 @@ fn say_notice(notice: &Notice, ear: Ear<'_>) {
             "{name} did not drain within {}: aborting {}; {}",
             Human(*after),
             what_is_left(tasks),
-            if units.are_tasks() { in_flight(units, &[""; 0]) } else { cut_off(units, *excused, &[""; 0]) },
+            if units.are_tasks() { in_flight(units, "") } else { cut_off(units, *excused, "") },
         ),
         Notice::TasksStuck { name, tasks } => say!(
             ear,
@@ -294,9 +293,9 @@ fn say_shutdown(reason: &Reason, (timeout, origin): (Duration, Origin), delay: D
 fn say_stop_progress(waiting: &[Waiting], left: Duration, ear: Ear<'_>) {
     let describe = |Waiting { name, doing, since, units, tasks }: &Waiting| {
         let doing = match doing {
-            Activity::Draining => in_flight(units, tasks),
+            Activity::Draining => in_flight(units, &tasks.join(", ")),
             Activity::AbortingTasks => {
-                format!("{}, aborted: {}", in_flight(units, &[""; 0]), what_is_left(tasks))
+                format!("{}, aborted: {}", in_flight(units, ""), what_is_left(tasks))
             }
             Activity::Releasing => "its release".to_owned(),
             Activity::Aborting => "its abort".to_owned(),

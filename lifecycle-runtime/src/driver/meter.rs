@@ -21,7 +21,6 @@ const SHARE: u32 = 20;
 /// How often what is in flight is counted while nothing changes.
 const EVERY: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
 pub(super) struct Meter {
     state: Mutex<State>,
     called: Condvar,
@@ -30,7 +29,7 @@ pub(super) struct Meter {
     pub(super) ledger: Ledger,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     changes: u64,
     recorded: u64,

@@ -2,7 +2,7 @@
 
 use super::token::Token;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Milestones {
     /// The process-wide notice: shutdown has begun.
     pub(crate) draining: Token,

@@ -54,7 +54,7 @@ mod unit;
 mod untold;
 
 use std::any::TypeId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -145,7 +145,7 @@ impl fmt::Debug for Hooks {
 }
 
 /// Which clock counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
     /// A thread of ours, whatever the application's runtime does.
     Thread,
@@ -154,7 +154,6 @@ pub(crate) enum Timing {
 }
 
 /// What an application is made of.
-#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
     /// In the order of the plan.
@@ -174,13 +173,13 @@ pub(crate) struct Parts {
 }
 
 /// Keeps the report somewhere else than in the log.
-pub(crate) trait Record: fmt::Debug + Send + Sync {
+pub(crate) trait Record: Send + Sync {
     /// It may block.
     fn keep(&self, report: &Report);
 }
 
 /// Keeps where the application stands, for after a death.
-pub(crate) trait Keeper: fmt::Debug + Send + Sync {
+pub(crate) trait Keeper: Send + Sync {
     /// The process is ended now, from outside of the application. It does not block; `done` is dropped when that is
     /// kept.
     fn keep_last(&self, driver: &Arc<Driver>, why: Killing, exit_code: u8, done: AtWork);
@@ -189,7 +188,6 @@ pub(crate) trait Keeper: fmt::Debug + Send + Sync {
 /// Makes what is done when `main` returns the report.
 pub(crate) type ExitOfMain = fn(Arc<Driver>) -> Arc<dyn Exit>;
 
-#[derive(Debug)]
 pub(crate) struct Driver {
     plan: Arc<Graph>,
     hooks: Vec<&'static Hooks>,
@@ -233,7 +231,12 @@ pub(crate) struct Driver {
     commanded: Mutex<Vec<(Duration, Command)>>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
 struct Core {
     engine: Engine,
     commands: Queue<Command>,
@@ -250,7 +253,6 @@ struct Core {
     report_heard: Option<LevelFilter>,
 }
 
-#[derive(Debug)]
 struct Cells(Vec<Cell>);
 
 impl Counts for Cells {
@@ -379,7 +381,10 @@ impl Driver {
     /// Spawns work of the library's own on the application's runtime. In a box: a task of tokio is made once, not for
     /// each kind of work.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let work: BoxFuture<()> = Box::pin(work);
+        self.spawn_boxed(Box::pin(work));
+    }
+
+    fn spawn_boxed(&self, work: BoxFuture<()>) {
         self.runtime.spawn(work);
     }
 
@@ -475,7 +480,7 @@ impl Driver {
 
     /// Carries out commands until there are none. The caller has claimed that.
     fn carry_out_all(self: &Arc<Self>) {
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         loop {
             self.core().commands.next(&mut batch);
             if batch.is_empty() {

@@ -31,7 +31,6 @@ impl fmt::Debug for Page {
 }
 
 /// What became of a page.
-#[derive(Debug)]
 pub(crate) enum Rendered {
     Text {
         content_type: String,
@@ -44,7 +43,7 @@ pub(crate) enum Rendered {
 }
 
 /// All pages.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Pages(Mutex<Vec<Arc<Page>>>);
 
 impl Seat {

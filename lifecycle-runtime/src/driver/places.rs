@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 /// The number of a place, which begins at 1.
 pub(super) type Place = NonZeroU32;
 
-#[derive(Debug)]
 pub(super) struct Places<T> {
     places: Vec<Entry<T>>,
     /// The free place that is taken next.
@@ -13,7 +12,6 @@ pub(super) struct Places<T> {
     taken: usize,
 }
 
-#[derive(Debug)]
 enum Entry<T> {
     Taken(T),
     Free { next: Option<Place> },

@@ -1,15 +1,12 @@
 //! Things to be done one after the other, by one thread at a time.
 
-use std::collections::VecDeque;
-
 /// A queue with at most one thread that empties it.
 ///
 /// Invariant: while `is_being_emptied`, some thread has got `Some` from [`claim`](Self::claim) or something from
 /// [`next`](Self::next), or is about to call one of them, and will look at the queue once more before it leaves. So a
 /// thread that adds something either becomes the one that empties it, or can rely on it.
-#[derive(Debug)]
 pub(super) struct Queue<T> {
-    waiting: VecDeque<T>,
+    waiting: Vec<T>,
     is_being_emptied: bool,
     /// How many things were ever put into it.
     pushed: u64,
@@ -17,13 +14,13 @@ pub(super) struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), is_being_emptied: false, pushed: 0 }
+        Self { waiting: Vec::new(), is_being_emptied: false, pushed: 0 }
     }
 }
 
 impl<T> Queue<T> {
     pub(super) fn push(&mut self, thing: T) {
-        self.waiting.push_back(thing);
+        self.waiting.push(thing);
         self.pushed += 1;
     }
 
@@ -46,7 +43,7 @@ impl<T> Queue<T> {
     }
 
     /// Puts all that waits into `batch`, which is empty, for the one that empties the queue. Nothing in it ends that.
-    pub(super) fn next(&mut self, batch: &mut VecDeque<T>) {
+    pub(super) fn next(&mut self, batch: &mut Vec<T>) {
         std::mem::swap(&mut self.waiting, batch);
         self.is_being_emptied = !batch.is_empty();
     }
@@ -58,18 +55,18 @@ mod tests {
 
     #[test]
     fn one_empties_it_and_others_rely_on_it() {
-        let (mut queue, mut batch) = (Queue::default(), VecDeque::new());
+        let (mut queue, mut batch) = (Queue::default(), Vec::new());
         assert!(!queue.claim(), "there is nothing to do");
         queue.push(1);
         assert!(queue.claim());
         queue.push(2);
         assert!(!queue.claim(), "somebody is at it");
         queue.next(&mut batch);
-        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(std::mem::take(&mut batch), [1, 2]);
         queue.push(3);
         assert!(!queue.claim(), "somebody is still at it");
         queue.next(&mut batch);
-        assert_eq!(batch.drain(..).collect::<Vec<_>>(), [3]);
+        assert_eq!(std::mem::take(&mut batch), [3]);
         queue.next(&mut batch);
         assert!(batch.is_empty());
         queue.push(4);

@@ -17,7 +17,7 @@ const KEPT: usize = 50;
 const HIDDEN: &str = "its text is not shown here";
 
 /// The last notices, as data. They are put into words only when somebody asks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Recent(VecDeque<(Duration, Notice)>);
 
 impl Recent {
@@ -40,7 +40,7 @@ pub(crate) struct Line {
 }
 
 /// Whether lines hold the words of errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Words {
     All,
     /// Names, states and times only.

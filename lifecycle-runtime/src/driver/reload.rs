@@ -12,7 +12,7 @@ use crate::model::graph::Id;
 use crate::model::reload::{EndedReload, ReloadReason};
 
 /// Those who wait for a reload that answers their request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Asking {
     last_ticket: Ticket,
     /// In the order of the tickets.

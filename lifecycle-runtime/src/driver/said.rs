@@ -15,7 +15,6 @@ pub(super) const QUICK: Duration = Duration::from_millis(10);
 /// Lines read in the right order if what users do comes after what was said before. So hooks and notices of a turn let
 /// the log finish, if it is quick. One that is not is not waited for again until it has said something: a log that
 /// blocks for ever holds up what is done by [`QUICK`] in all.
-#[derive(Debug)]
 pub(super) struct Said {
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -23,7 +22,7 @@ pub(super) struct Said {
     count: watch::Sender<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     count: u64,
     is_slow: bool,

@@ -81,6 +81,15 @@ impl Seat {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.driver.spawn(future);
+    }
+
+    /// The same for what is spawned for each request, at the price of more code: it is not boxed.
+    #[cfg(feature = "http")]
+    pub(crate) fn spawn_unboxed<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         self.driver.runtime.spawn(future);
     }
 

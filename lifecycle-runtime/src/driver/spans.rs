@@ -39,14 +39,14 @@ pub(super) enum Work {
 }
 
 /// The spans of an application.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Spans {
     start: Mutex<Option<Arc<Span>>>,
     stop: Mutex<Option<Arc<Span>>>,
 }
 
 /// The spans of one resource. They are shared so that no lock of ours is held while a subscriber runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct WorkSpans(Mutex<[Option<Arc<Span>>; 4]>);
 
 impl WorkSpans {

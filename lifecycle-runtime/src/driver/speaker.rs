@@ -1,6 +1,5 @@
 //! Says what waits to be said, one line after the other, and what the log leaves out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
@@ -39,7 +38,7 @@ impl Driver {
     /// Says everything that waits. The caller has claimed that.
     fn say_all(&self) {
         self.audience.listen(|| {
-            let mut batch = VecDeque::new();
+            let mut batch = Vec::new();
             loop {
                 self.core().words.next(&mut batch);
                 if batch.is_empty() {

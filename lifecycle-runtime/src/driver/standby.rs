@@ -13,13 +13,13 @@ pub(super) const MOMENT: Duration = Duration::from_millis(100);
 ///
 /// Invariant: as many threads are in [`wait`](Self::wait) as are free and called together. So each call has a thread that
 /// will hear it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Standby {
     state: Mutex<State>,
     called: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     free: usize,
     called: usize,

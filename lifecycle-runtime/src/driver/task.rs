@@ -201,6 +201,6 @@ impl Seat {
     {
         let Some(mut task) = TaskWitness::start(self, name, TaskKind::Supervised) else { return };
         task.unit.stand(Standing::Excused);
-        self.driver.runtime().spawn(Witnessed::new(CatchPanic::new(future), task));
+        self.driver.spawn(Witnessed::new(CatchPanic::new(future), task));
     }
 }

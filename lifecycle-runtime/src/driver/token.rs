@@ -27,7 +27,7 @@ pub(crate) struct Token {
 }
 
 /// One that waits for a token, which it does not hold. [`leave`](Self::leave) gives up its place.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiter(Option<Place>);
 
 impl Token {
@@ -49,10 +49,6 @@ impl Token {
     }
 
     /// See [`RunUntil`].
-    #[cfg_attr(
-        not(any(feature = "probe", all(feature = "systemd", target_os = "linux"))),
-        allow(dead_code, reason = "endpoints ask, and all of them stand behind features")
-    )]
     pub(crate) fn run_until<F: Future>(&self, future: F) -> RunUntil<&Self, F> {
         RunUntil::new(self, future)
     }
@@ -126,7 +122,6 @@ impl Waiter {
 }
 
 /// Ready once the flag is raised.
-#[derive(Debug)]
 pub(crate) struct Raised<T: AsRef<Token>> {
     token: T,
     waiter: Waiter,

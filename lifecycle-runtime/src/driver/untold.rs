@@ -48,10 +48,10 @@ use crate::process::lock;
 const MOST: usize = 16_384;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Untold(Mutex<Waiting>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiting {
     last_id: TaskId,
     /// As far as the engine knows, it would live on if a task that begins now ended at once, and nobody would hear of
@@ -63,7 +63,6 @@ pub(crate) struct Waiting {
 }
 
 /// The beginning of a task: see [`Event::TaskStarted`](crate::engine::event::Event::TaskStarted).
-#[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) owner: Id,
     pub(crate) task: TaskId,
@@ -72,7 +71,6 @@ pub(crate) struct Begun {
 }
 
 /// The number of a task, in the order of their beginnings.
-#[derive(Debug)]
 pub(crate) struct Number {
     pub(crate) task: TaskId,
     /// Where its beginning waits, or waited.

@@ -164,14 +164,13 @@ impl Engine {
             let after: &[Id] = if id == plan.main() { &[] } else { plan.after(id) };
             Slot::new(after.iter().filter(|&&beneath| !is_there(beneath)).count(), above)
         };
-        let foundations = || plan.resources().filter(|&id| plan.step(id).foundation);
-        let left = Left {
-            unsettled: plan.resources().filter(|&id| !is_there(id)).count(),
-            unsettled_foundations: foundations().filter(|&id| !is_there(id)).count(),
-            turns: plan.all().len(),
-            turns_of_foundations: foundations().count(),
-            ..Left::default()
-        };
+        let mut left = Left { turns: plan.all().len(), ..Left::default() };
+        for id in plan.resources() {
+            let (is_unsettled, is_foundation) = (!is_there(id), plan.step(id).foundation);
+            left.unsettled += usize::from(is_unsettled);
+            left.unsettled_foundations += usize::from(is_unsettled && is_foundation);
+            left.turns_of_foundations += usize::from(is_foundation);
+        }
         Self {
             slots: plan.all().map(slot).collect(),
             timers: Timers::new(plan.all().len()),

@@ -109,7 +109,6 @@ impl<T: Output, E: Into<BoxError>> Output for Result<T, E> {
 }
 
 /// The body of `main` in flight: tells how it ended, however it did.
-#[derive(Debug)]
 pub(crate) struct Body {
     seat: Seat,
     end: BodyEnd,

@@ -20,7 +20,6 @@ const RECORD: Duration = Duration::from_secs(1);
 /// When it is dropped before the end, nobody is left to wait: the application stops at once and in a hurry. Here alone
 /// the watchdog is retired: once nobody waits, or everything has ended, the process is not ours to end. Where the
 /// application is the whole process, that is never the case.
-#[derive(Debug)]
 pub(crate) struct Owner {
     driver: Arc<Driver>,
     /// The body of `main`, if the host itself is the body.

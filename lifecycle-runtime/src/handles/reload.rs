@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::app::App;
 use crate::driver::Context;
 use crate::model::failure::Failure;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 use crate::model::reload::{EndedReload, ReloadReason};
 
@@ -110,11 +111,17 @@ impl App {
         let (ended, mut phase) = (self.driver().ask_to_reload(), self.driver().phase());
         Reloading(Box::pin(async move {
             // Both senders are the driver's. Without them, nothing is ever reloaded again.
-            tokio::select! {
-                biased;
-                Ok(ended) = ended => outcome(ended),
-                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => Err(ReloadError(Why::Stopping)),
-            }
+            let ended = async {
+                match ended.await {
+                    Ok(ended) => outcome(ended),
+                    Err(_) => pending().await,
+                }
+            };
+            let stops = async {
+                let _ = phase.wait_for(|phase| *phase >= Phase::Draining).await;
+                Err(ReloadError(Why::Stopping))
+            };
+            first_of(&mut [pin!(ended), pin!(stops)]).await
         }))
     }
 }

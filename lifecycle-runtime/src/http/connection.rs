@@ -37,7 +37,6 @@ const LINGER: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What the connections of one server share.
-#[derive(Debug)]
 pub(super) struct Server {
     pub(super) seat: Seat,
     pub(super) limits: Limits,
@@ -98,14 +97,8 @@ impl Server {
         let heard = self.heard.raised();
         let (io, service) = match shake_hands(prepare, self.limits.header_read_timeout, heard).await {
             Some(Ok(prepared)) => prepared,
-            Some(Err(error)) => {
-                debug!(target: TARGET, "a connection was not served: {error}");
-                return Duration::ZERO;
-            }
-            None => {
-                debug!(target: TARGET, "a connection was not served: the handshake, or what makes its service, timed out");
-                return Duration::ZERO;
-            }
+            Some(Err(error)) => return not_served(&error),
+            None => return not_served("the handshake, or what makes its service, timed out"),
         };
         let stream = socket.open(io, connection);
         let exchanges = Exchanges { service, peer, connection: Arc::clone(connection) };
@@ -244,7 +237,6 @@ fn timed_out(stage: Stage, pace: Pace) -> &'static str {
 }
 
 /// Since when a connection is at what it is at, and how long it may be.
-#[derive(Debug)]
 struct Clock {
     limits: Limits,
     /// What it is at, and what its streams are at, each with what tells that it was something else in between.
@@ -305,4 +297,10 @@ impl Clock {
     fn is_over(&self) -> bool {
         self.due().is_some_and(|due| due <= Instant::now())
     }
+}
+
+/// Says why nothing of HTTP was served. Nothing was written, so that there is nothing to linger for.
+fn not_served(why: &str) -> Duration {
+    debug!(target: TARGET, "a connection was not served: {why}");
+    Duration::ZERO
 }

@@ -6,7 +6,6 @@ use super::ledger::{Connection, Ledger, Stage};
 use super::streams::WaitsFor;
 
 /// A request, until its response is complete. While it is neither endless nor upgraded, it is a debt.
-#[derive(Debug)]
 pub(super) struct Exchange {
     connection: Arc<Connection>,
     kind: Kind,
@@ -142,7 +141,6 @@ fn end(connection: &Connection, ledger: &mut Ledger, kind: Kind, is_streaming: b
 }
 
 /// A piece of a response of HTTP/2, until it was written.
-#[derive(Debug)]
 pub(super) enum Piece {
     Part(Part),
     /// The last piece: the request is under way until then.
@@ -157,7 +155,6 @@ impl Piece {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct Part {
     connection: Arc<Connection>,
     /// It is owed that it is flushed.

@@ -24,7 +24,6 @@ use crate::driver::{CatchPanic, Panic, Seat};
 use crate::model::failure::BoxError;
 
 /// The user's service, as hyper calls it for one connection.
-#[derive(Debug)]
 pub(super) struct Exchanges<S, A> {
     pub(super) service: S,
     pub(super) peer: A,
@@ -73,7 +72,6 @@ where
 
 /// The same for HTTP/2, whose streams are tasks of their own: a task that holds its response in a box is moved for less
 /// when it is made.
-#[derive(Debug)]
 pub(super) struct Boxed<X>(pub(super) X);
 
 impl<X> hyper::service::Service<Request<Incoming>> for Boxed<X>

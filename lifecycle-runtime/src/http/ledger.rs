@@ -48,7 +48,7 @@ pub(super) enum Stage {
 }
 
 /// How a connection looks from outside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Look {
     pub(super) stage: Stage,
     /// How many requests it has had: one may come and go between two looks.

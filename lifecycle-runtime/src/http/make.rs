@@ -26,7 +26,7 @@ pub(super) trait Make<L: Listener>: Clone + Send + 'static {
 }
 
 /// The same service for all.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Same<S>(pub(super) S);
 
 impl<L, S, B> Make<L> for Same<S>
@@ -46,7 +46,6 @@ where
 }
 
 /// A function that makes them.
-#[derive(Debug)]
 pub(super) struct Each<F>(Arc<F>);
 
 impl<F> Each<F> {
@@ -80,7 +79,6 @@ where
 
 /// A tower service that makes them. It is one for all connections, which call it one after another, so that it can count
 /// them, and can make them wait until it is ready.
-#[derive(Debug)]
 pub(super) struct Made<M>(Arc<Mutex<M>>);
 
 impl<M> Made<M> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// What a connection waits for when it writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writing {
     /// That the peer takes something more.
     Bytes,
@@ -16,7 +16,6 @@ pub(super) enum Writing {
 }
 
 /// The patience with the peer of one connection.
-#[derive(Debug)]
 pub(super) struct Patience {
     limit: Option<Duration>,
     /// What is waited for, since the timer was set.

@@ -8,7 +8,6 @@ use crate::driver::Seat;
 use crate::engine::notice::Notice;
 
 /// The places of one server.
-#[derive(Debug)]
 pub(super) struct Places {
     seat: Seat,
     free: Arc<Semaphore>,

@@ -174,7 +174,7 @@ where
     fn execute(&self, stream: F) {
         self.connection.stream_begins();
         let witness = StreamWitness(Arc::clone(&self.connection));
-        self.seat.spawn(Witnessed::new(CatchPanic::new(stream), witness));
+        self.seat.spawn_unboxed(Witnessed::new(CatchPanic::new(stream), witness));
     }
 }
 

@@ -133,7 +133,6 @@ impl<B: Body> Body for ResponseBody<B> {
 }
 
 /// A piece of a response. hyper drops it after writing it.
-#[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,
     /// Of HTTP/2.

@@ -26,16 +26,19 @@ use crate::driver::lock;
 ///
 /// It outlives its stream: whoever drops the stream is done with the connection, but the peer may not have received
 /// everything yet. See [`linger`](Self::linger).
-#[derive(Debug)]
 pub(super) struct Socket<Io> {
     state: Mutex<State<Io>>,
     /// Cancelled when the stream was dropped.
     is_gone: Token,
 }
 
-#[derive(Debug)]
 struct State<Io> {
     open: Option<Open<Io>>,
+    waiting: Waiting,
+}
+
+/// What does not depend on the kind of I/O.
+struct Waiting {
     patience: Patience,
     /// The patience has ended.
     is_given_up: bool,
@@ -62,7 +65,8 @@ impl<Io> Socket<Io> {
     /// A peer may take nothing for so long.
     pub(super) fn new(write_timeout: Option<Duration>) -> Arc<Self> {
         let patience = Patience::new(write_timeout);
-        let state = State { open: None, patience, is_given_up: false, reader: None, writer: None };
+        let waiting = Waiting { patience, is_given_up: false, reader: None, writer: None };
+        let state = State { open: None, waiting };
         Arc::new(Self { state: Mutex::new(state), is_gone: Token::default() })
     }
 
@@ -87,7 +91,7 @@ impl<Io> Socket<Io> {
     pub(super) fn close(&self) {
         let (open, wakers) = {
             let mut state = self.lock();
-            (state.open.take(), [state.reader.take(), state.writer.take()])
+            (state.open.take(), [state.waiting.reader.take(), state.waiting.writer.take()])
         };
         drop(open);
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -100,35 +104,45 @@ impl<Io> Socket<Io> {
         act: impl FnOnce(&mut Open<Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let mut state = self.lock();
-        let State { open: Some(open), patience, .. } = &mut *state else {
-            return Poll::Ready(Err(if state.is_given_up { given_up() } else { cut_off() }));
+        let State { open: Some(open), waiting } = &mut *state else {
+            return Poll::Ready(Err(if state.waiting.is_given_up { given_up() } else { cut_off() }));
         };
         let poll = act(open, cx);
-        let waker = match (side, poll.is_pending()) {
-            (Side::Read, false) => return poll,
-            (Side::Read, true) => &mut state.reader,
-            (Side::Write(writing), false) => {
-                patience.renew(writing);
-                return poll;
-            }
-            (Side::Write(writing), true) if patience.poll_end(writing, cx).is_ready() => {
-                state.is_given_up = true;
-                drop(state);
-                debug!(target: TARGET, "a connection is closed: its client takes nothing of what is sent");
-                self.close();
-                return Poll::Ready(Err(given_up()));
-            }
-            (Side::Write(_), true) => &mut state.writer,
-        };
-        match waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *waker = Some(cx.waker().clone()),
+        if waiting.gives_up(side, poll.is_pending(), cx) {
+            drop(state);
+            tell_of_giving_up();
+            self.close();
+            return Poll::Ready(Err(given_up()));
         }
         poll
     }
 
     fn lock(&self) -> MutexGuard<'_, State<Io>> {
         lock(&self.state)
+    }
+}
+
+impl Waiting {
+    /// Keeps the waker of a poll that is pending. Returns whether the peer has had its time.
+    fn gives_up(&mut self, side: Side, is_pending: bool, cx: &mut Context<'_>) -> bool {
+        let waker = match (side, is_pending) {
+            (Side::Read, false) => return false,
+            (Side::Read, true) => &mut self.reader,
+            (Side::Write(writing), false) => {
+                self.patience.renew(writing);
+                return false;
+            }
+            (Side::Write(writing), true) if self.patience.poll_end(writing, cx).is_ready() => {
+                self.is_given_up = true;
+                return true;
+            }
+            (Side::Write(_), true) => &mut self.writer,
+        };
+        match waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
+        }
+        false
     }
 }
 
@@ -200,7 +214,6 @@ impl<Io: AsyncWrite + Unpin> Open<Io> {
 }
 
 /// The I/O of a connection as hyper and handlers see it.
-#[derive(Debug)]
 pub(super) struct Stream<Io> {
     socket: Arc<Socket<Io>>,
     is_write_vectored: bool,
@@ -248,6 +261,10 @@ async fn wait_for<T>(end: impl Future<Output = T>, patience: Duration) -> Option
 enum Side {
     Read,
     Write(Writing),
+}
+
+fn tell_of_giving_up() {
+    debug!(target: TARGET, "a connection is closed: its client takes nothing of what is sent");
 }
 
 fn cut_off() -> io::Error {

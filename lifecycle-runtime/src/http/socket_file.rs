@@ -11,7 +11,6 @@ use super::TARGET;
 /// The file of a listener of ours. It is removed when this is dropped, unless somebody has put another in its place.
 ///
 /// Drop it before the listener: as long as the socket is open, no other file can have the same inode.
-#[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: Identity,

@@ -18,7 +18,7 @@ pub(super) struct Streams {
 }
 
 /// What a connection of HTTP/2 is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// There are no streams.
     Idle,
@@ -29,7 +29,7 @@ pub(super) enum Pace {
 }
 
 /// What the response of one stream waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitsFor {
     /// That its handler goes on.
     Handler,

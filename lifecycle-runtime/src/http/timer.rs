@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 /// Like hyper-util's, but for a connection that one task polls, at each request several times: a timer that runs is not
 /// told again whom to wake.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct TaskTimer;
 
 pin_project! {

@@ -9,7 +9,7 @@ use super::ledger::Connection;
 /// what the resource comes after. The last thing that it drops is its notice, an argument like the socket.
 ///
 /// Empty until the upgrade happens: most requests are over with their response.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Upgrade(OnceLock<Arc<Connection>>);
 
 impl Upgrade {

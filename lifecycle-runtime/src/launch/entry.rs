@@ -1,7 +1,7 @@
 //! What `#[lifecycle::main]` expands to: a runtime with an application on it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use tokio::runtime::Runtime;
 
@@ -14,6 +14,7 @@ use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::Output;
 use crate::model::report::Report;
+use crate::process::block_on;
 
 /// The options of the attribute.
 #[derive(Debug)]
@@ -87,8 +88,9 @@ fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Box<Repor
         Ok(threads) => threads,
         Err(mistake) => {
             // All mistakes are reported at once.
-            let others = builder.config().err().unwrap_or_default();
-            return Err(Box::new(refused([refuse(mistake)].into_iter().chain(others).collect())));
+            let mut mistakes = vec![refuse(mistake)];
+            mistakes.extend(builder.config().err().unwrap_or_default());
+            return Err(Box::new(refused(mistakes)));
         }
     };
     let runtime = runtime::build(threads).map_err(|why| Box::new(refused(vec![lack(why)])))?;
@@ -102,10 +104,11 @@ fn prepare(main: Main) -> Result<(Runtime, Builder, BodyKind, Ending), Box<Repor
 
 /// Lives, and leaves the runtime behind. The life is in a box: what runs a future is made here, and not in each program.
 fn finish(runtime: Runtime, life: Pin<Box<dyn Future<Output = Report> + '_>>) -> Report {
-    let report = runtime.block_on(life);
+    let mut report = None;
+    block_on(&runtime, pin!(async { report = Some(life.await) }));
     // What still runs was reported as stuck, or is not ours. It cannot keep the process alive (rule D10).
     runtime.shutdown_background();
-    report
+    report.expect("the life has ended")
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ pub(crate) const KNOWN: [&str; 9] = [
 const PREFIX: &str = "LIFECYCLE_";
 
 /// The variables that are set. An empty value is the same as none: Compose passes an unset variable on as an empty one.
-#[derive(Debug)]
 pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
@@ -49,15 +48,19 @@ impl Environment {
 
     /// Warns of each variable that is not known, and meant to be.
     pub(crate) fn unknown(&self) -> Vec<Notice> {
-        let names = self.0.iter().map(|(name, _)| name.to_string_lossy().into_owned());
-        let warn = |name: String| {
+        let mut warnings = Vec::new();
+        for (name, _) in &self.0 {
+            let name = name.to_string_lossy().into_owned();
+            // Those of tests are read elsewhere: `LIFECYCLE_TEST_POINT` by the test kit.
+            if KNOWN.contains(&name.as_str()) || name.starts_with("LIFECYCLE_TEST_") {
+                continue;
+            }
             let likely = likely(&name);
-            let is_meant = likely.is_some() || (name.starts_with(PREFIX) && !is_of_a_service(&name));
-            is_meant.then_some(Notice::UnknownVariable { name, likely, known: &KNOWN })
-        };
-        // Those of tests are read elsewhere: `LIFECYCLE_TEST_POINT` by the test kit.
-        let is_known = |name: &String| KNOWN.contains(&name.as_str()) || name.starts_with("LIFECYCLE_TEST_");
-        names.filter(|name| !is_known(name)).filter_map(warn).collect()
+            if likely.is_some() || (name.starts_with(PREFIX) && !is_of_a_service(&name)) {
+                warnings.push(Notice::UnknownVariable { name, likely, known: &KNOWN });
+            }
+        }
+        warnings
     }
 }
 

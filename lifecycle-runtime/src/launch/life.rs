@@ -1,8 +1,9 @@
 //! The life of an application: from its start to its end, and the report.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::builder::Builder;
 use crate::driver::{CatchPanic, Driver, Witnessed};
@@ -11,6 +12,7 @@ use crate::engine::settings::{BodyKind, Ending};
 use crate::handles::app::App;
 use crate::handles::body::{Body, Output};
 use crate::handles::owner::Owner;
+use crate::model::first_of::first_of;
 use crate::model::report::Report;
 
 impl App {
@@ -55,11 +57,19 @@ impl Builder {
         let driver = self.build(BodyKind::Host, Ending::Application)?;
         let app = App::owner(&driver, Owner::new(&driver, Body::enter(&driver)));
         driver.send(Event::Start);
-        tokio::select! {
-            biased;
-            () = driver.milestones().run_main.raised() => Ok(app),
-            () = driver.milestones().finished.raised() => Err(app.run().await),
-        }
+        let milestones = driver.milestones();
+        let is_acquired = first_of(&mut [
+            pin!(async {
+                milestones.run_main.raised().await;
+                true
+            }),
+            pin!(async {
+                milestones.finished.raised().await;
+                false
+            }),
+        ])
+        .await;
+        if is_acquired { Ok(app) } else { Err(app.run().await) }
     }
 
     /// Acquires the resources, runs `body` with a handle to the application, and waits for the end. This is what
@@ -158,10 +168,11 @@ where
     });
     let owner = Owner::new(driver, None);
     driver.send(Event::Start);
-    tokio::select! {
-        biased;
-        () = milestones.ended.raised() => {}
-        () = &mut living => {}
-    }
+    let mut ended = pin!(milestones.ended.raised());
+    poll_fn(|cx| match ended.as_mut().poll(cx) {
+        Poll::Pending => living.as_mut().poll(cx),
+        Poll::Ready(()) => Poll::Ready(()),
+    })
+    .await;
     owner.end().await
 }

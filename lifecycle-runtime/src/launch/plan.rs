@@ -149,10 +149,13 @@ impl Limits<'_> {
             budget.scaled_from().map(|path| Notice::ReservesScaled { path, half: budget.timeout() / 2 });
         let capped = (drain_delay < asked && !delays_only_if_serving)
             .then_some(Notice::DelayCapped { asked, given: drain_delay });
-        let warnings = warnings.iter().cloned().chain(scaled).chain(capped);
-        let in_words = warnings.map(|notice| Doubt(&notice).to_string());
+        let mut in_words: Vec<String> = Vec::new();
+        for notice in warnings.iter().chain(&scaled).chain(&capped) {
+            in_words.push(Doubt(notice).to_string());
+        }
+        in_words.retain(|words| !words.is_empty());
         Plan {
-            resources: resources(graph, |id| budget.reserve(id), |id| budget.cutoff(id, budget.timeout())),
+            resources: resources(graph, &|id| budget.reserve(id), &|id| budget.cutoff(id, budget.timeout())),
             startup_timeout,
             shutdown_timeout,
             timeout_origin,
@@ -161,7 +164,7 @@ impl Limits<'_> {
             probe,
             features: features(),
             left_out: Vec::new(),
-            warnings: in_words.filter(|words| !words.is_empty()).collect(),
+            warnings: in_words,
             problems: Vec::new(),
         }
     }
@@ -169,10 +172,13 @@ impl Limits<'_> {
 
 /// The features that this crate is built with, as far as a deployment depends on them.
 fn features() -> Vec<&'static str> {
-    let all = [
+    let mut features = Vec::new();
+    for (name, is_enabled) in &[
         ("http", cfg!(feature = "http")),
         ("probe", cfg!(feature = "probe")),
         ("systemd", cfg!(feature = "systemd")),
-    ];
-    all.into_iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| name).collect()
+    ] {
+        features.extend(is_enabled.then_some(*name));
+    }
+    features
 }

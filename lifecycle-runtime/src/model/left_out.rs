@@ -24,13 +24,14 @@ impl fmt::Display for LinkedAndLeftOut<'_> {
         let Self(all) = self;
         write!(f, "{} linked and left out: ", all.len())?;
         let order = order_by(all.len(), &|one, other| all[one].package.cmp(all[other].package));
-        let shown: Vec<LeftOut> = order.into_iter().take(MOST).map(|place| all[place]).collect();
-        let of_one_package = shown.chunk_by(|one, next| one.package == next.package);
-        let listed = of_one_package.map(|of_package| {
-            let names: Vec<Name> = of_package.iter().map(|left_out| left_out.name).collect();
-            format!("{} (package `{}`)", names.join(", "), of_package[0].package)
-        });
-        f.write_str(&listed.collect::<Vec<_>>().join(", "))?;
+        let shown = &order[..all.len().min(MOST)];
+        for (number, &place) in shown.iter().enumerate() {
+            let LeftOut { name, package } = all[place];
+            write!(f, "{}{name}", if number > 0 { ", " } else { "" })?;
+            if shown.get(number + 1).is_none_or(|&next| all[next].package != package) {
+                write!(f, " (package `{package}`)")?;
+            }
+        }
         if all.len() > MOST {
             write!(f, " and {} more", all.len() - MOST)?;
         }

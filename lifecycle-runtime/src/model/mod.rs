@@ -4,6 +4,7 @@
 pub(crate) mod duration;
 pub(crate) mod exit_code;
 pub(crate) mod failure;
+pub(crate) mod first_of;
 pub(crate) mod graph;
 pub(crate) mod json;
 pub(crate) mod left_out;

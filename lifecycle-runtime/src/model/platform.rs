@@ -131,8 +131,11 @@ impl fmt::Display for Origin {
 /// A supervisor of processes is nearer than the platform whose container or machine it runs in. If there are two, one
 /// runs in the other, and nothing says which: what is done when the first of them kills is done in time.
 pub(crate) fn grace(env: impl Fn(&str) -> Option<OsString>, exists: impl Fn(&Path) -> bool) -> Option<Grace> {
-    let supervisors = [pm2(&env), supervisord(&env)].into_iter().flatten();
-    supervisors.min_by_key(|grace| grace.period).or_else(|| marked(&env)).or_else(|| {
+    let supervisor = match (pm2(&env), supervisord(&env)) {
+        (Some(one), Some(other)) => Some(if other.period < one.period { other } else { one }),
+        (one, other) => one.or(other),
+    };
+    supervisor.or_else(|| marked(&env)).or_else(|| {
         let is_container = CONTAINER_FILES.iter().any(|file| exists(Path::new(file)));
         is_container.then(|| Grace::seconds(Platform::Container, CONTAINER_SECONDS))
     })

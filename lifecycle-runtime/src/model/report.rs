@@ -216,7 +216,9 @@ impl Report {
     /// How long each resource took by itself, to be acquired, drained and released together; the longest first.
     #[must_use]
     pub fn blame(&self) -> Vec<(&'static str, Duration)> {
-        let took = |it: &ResourceReport| [it.acquire, it.drain, it.release].into_iter().flatten().sum();
+        let took = |it: &ResourceReport| {
+            it.acquire.unwrap_or_default() + it.drain.unwrap_or_default() + it.release.unwrap_or_default()
+        };
         let blame: Vec<(&'static str, Duration)> =
             self.resources.iter().map(|it| (it.name, took(it))).collect();
         let order = order_by(blame.len(), &|one, other| blame[other].1.cmp(&blame[one].1));

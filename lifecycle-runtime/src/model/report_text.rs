@@ -1,6 +1,7 @@
 //! The report as a person reads it: at the end of the log, or on stderr when the start has failed.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::duration::Human;
 use super::failure::{Failure, Operation};
@@ -34,21 +35,25 @@ fn explain_failed_start(report: &Report, first: &Failure, f: &mut fmt::Formatter
     writeln!(f, "  cause:         {}", first.cause())?;
     writeln!(f, "  needed by:     {}", needed_by(first))?;
     if let Some(resource) = report.resource(first.resource()) {
-        writeln!(f, "  comes after:   {}", list(resource.after.iter().map(|&name| name.to_owned())))?;
+        writeln!(f, "  comes after:   {}", or_nothing(resource.after.join(", ")))?;
     }
-    let resources = || report.resources.iter();
-    let is_completed = |resource: &&ResourceReport| resource.was_acquired;
-    let completed = |resource: &ResourceReport| {
-        format!("{} (in {})", resource.name, Human(resource.acquire.unwrap_or_default()))
-    };
-    writeln!(f, "  completed:     {}", list(resources().filter(is_completed).map(completed)))?;
-    let had_a_turn =
-        |resource: &&ResourceReport| resource.drain.is_some() && resource.name != first.resource();
-    let rolled_back = |resource: &ResourceReport| format!("{} ({})", resource.name, rolled_back(resource));
-    writeln!(f, "  rolled back:   {}", list(resources().rev().filter(had_a_turn).map(rolled_back)))?;
-    let is_untouched = |resource: &&ResourceReport| resource.outcome == Outcome::NeverStarted;
-    let name = |resource: &ResourceReport| resource.name.to_owned();
-    writeln!(f, "  never started: {}", list(resources().filter(is_untouched).map(name)))?;
+    let (mut completed, mut rolled_back, mut untouched) = (Vec::new(), Vec::new(), Vec::new());
+    for resource in &report.resources {
+        let name = resource.name;
+        if resource.was_acquired {
+            completed.push(format!("{name} (in {})", Human(resource.acquire.unwrap_or_default())));
+        }
+        if resource.drain.is_some() && name != first.resource() {
+            rolled_back.push(format!("{name} ({})", how_it_was_rolled_back(resource)));
+        }
+        if resource.outcome == Outcome::NeverStarted {
+            untouched.push(name);
+        }
+    }
+    rolled_back.reverse();
+    writeln!(f, "  completed:     {}", or_nothing(completed.join(", ")))?;
+    writeln!(f, "  rolled back:   {}", or_nothing(rolled_back.join(", ")))?;
+    writeln!(f, "  never started: {}", or_nothing(untouched.join(", ")))?;
     for failure in report.failures.iter().filter(|failure| !std::ptr::eq(*failure, first)) {
         let kind = if failure.is_tolerated() { "tolerated:  " } else { "also failed:" };
         writeln!(f, "  {kind}   {failure}: {}", failure.cause())?;
@@ -63,7 +68,7 @@ fn needed_by(failure: &Failure) -> String {
     }
 }
 
-fn rolled_back(resource: &ResourceReport) -> String {
+fn how_it_was_rolled_back(resource: &ResourceReport) -> String {
     let took = resource.drain.unwrap_or_default() + resource.release.unwrap_or_default();
     let mut text = match resource.outcome {
         Outcome::Clean => format!("released in {}", Human(took)),
@@ -95,14 +100,13 @@ fn explain_life(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for resource in &report.resources {
         let ResourceReport { name, outcome, acquire, drain, release, in_flight, in_flight_by_kind, .. } =
             resource;
-        let [acquire, drain, release] =
-            [acquire, drain, release].map(|took| took.map_or("-".to_owned(), |took| Human(took).to_string()));
+        let (acquire, drain, release) = (or_dash(*acquire), or_dash(*drain), or_dash(*release));
         write!(f, "  {name:width$}  {outcome:13}  {acquire:8}  {drain:8}  {release:8}  {in_flight}")?;
         if !in_flight_by_kind.are_tasks() {
             write!(f, " ({in_flight_by_kind})")?;
         }
         if resource.cut > 0 {
-            let cut = cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks);
+            let cut = cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks.join(", "));
             write!(f, ", {cut}")?;
         }
         if !resource.stuck_tasks.is_empty() {
@@ -142,7 +146,10 @@ fn write_path(f: &mut fmt::Formatter<'_>, what: &str, path: &[&str]) -> fmt::Res
     if path.len() > 1 { writeln!(f, "  {what} along: {}", path.join(" → ")) } else { Ok(()) }
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
-    let items: Vec<String> = items.collect();
-    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+fn or_dash(took: Option<Duration>) -> String {
+    took.map_or("-".to_owned(), |took| Human(took).to_string())
+}
+
+fn or_nothing(items: String) -> String {
+    if items.is_empty() { "nothing".to_owned() } else { items }
 }

@@ -12,7 +12,6 @@ const LONGEST_MS: f64 = 100.0 * 365.25 * 24.0 * 3_600.0 * 1_000.0;
 const SHOWN: usize = 60;
 
 /// A value, and where it is: `resources[2].drain_ms`.
-#[derive(Debug)]
 pub(super) struct Cursor<'a> {
     value: &'a Value,
     path: String,

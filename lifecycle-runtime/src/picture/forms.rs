@@ -28,7 +28,7 @@ impl PlanFormat {
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format)
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 }
 
@@ -90,7 +90,7 @@ impl TimelineFormat {
 
     /// What the end of a file's name asks for.
     pub(crate) fn of_extension(extension: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == extension).map(|(_, format)| format)
+        Self::ALL.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
     }
 }
 

@@ -24,8 +24,8 @@ pub(super) fn dot(plan: &Plan) -> String {
         let _ = writeln!(text, "  {} [label={label}{style}];", quoted(resource.name));
     }
     for (from, to) in plan.essential_edges() {
-        let [from, to] = [from, to].map(|place| quoted(plan.resources[place].name));
-        let _ = writeln!(text, "  {from} -> {to};");
+        let name = |place: usize| quoted(plan.resources[place].name);
+        let _ = writeln!(text, "  {} -> {};", name(from), name(to));
     }
     text += "}\n";
     text

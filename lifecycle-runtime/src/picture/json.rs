@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::json::Quoted;
 
 /// An object, field by field.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Object(String);
 
 impl Object {
@@ -26,15 +26,19 @@ impl Object {
     }
 
     pub(super) fn texts(self, name: &str, values: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.list(name, values.into_iter().map(|value| Quoted(value.as_ref()).to_string()))
+        let mut list = List::default();
+        for value in values {
+            list.add(&Quoted(value.as_ref()));
+        }
+        self.field(name, list)
     }
 
     pub(super) fn list(self, name: &str, values: impl IntoIterator<Item = impl Display>) -> Self {
-        self.joined(name, &values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>())
-    }
-
-    fn joined(self, name: &str, values: &[String]) -> Self {
-        self.field(name, format_args!("[{}]", values.join(",")))
+        let mut list = List::default();
+        for value in values {
+            list.add(&value);
+        }
+        self.field(name, list)
     }
 
     /// Milliseconds, with nanoseconds as fractions: a picture that is made from them is the same.
@@ -43,6 +47,23 @@ impl Object {
             Some(duration) => self.field(name, millis(duration)),
             None => self.field(name, "null"),
         }
+    }
+}
+
+/// A list, item by item.
+#[derive(Default)]
+struct List(String);
+
+impl List {
+    fn add(&mut self, value: &dyn Display) {
+        let separator = if self.0.is_empty() { "" } else { "," };
+        let _ = write!(self.0, "{separator}{value}");
+    }
+}
+
+impl Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}]", self.0)
     }
 }
 

@@ -14,7 +14,6 @@ const BETWEEN_BOXES: f64 = 16.0;
 const SWEEPS: usize = 12;
 
 /// The result. Coordinates begin at 0.
-#[derive(Debug)]
 pub(super) struct Layout {
     /// The upper left corner of each box.
     pub(super) corners: Vec<(f64, f64)>,
@@ -25,7 +24,7 @@ pub(super) struct Layout {
 }
 
 /// Something with a place in a column: a box, or an edge that passes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Item {
     height: f64,
     column: usize,
@@ -46,15 +45,18 @@ pub(super) fn layered(levels: &[usize], sizes: &[(f64, f64)], edges: &[(usize, u
     sort(&mut columns, &items);
     let middles = middles(&columns, &items);
 
-    let top = (0..items.len()).map(|id| middles[id] - items[id].height / 2.0).fold(f64::MAX, f64::min);
-    let bottom = (0..items.len()).map(|id| middles[id] + items[id].height / 2.0).fold(f64::MIN, f64::max);
-    let is_box = |id: &&usize| **id < sizes.len();
-    let width_of =
-        |column: &Vec<usize>| column.iter().filter(is_box).map(|&id| sizes[id].0).fold(0.0, f64::max);
+    let (mut top, mut bottom) = (f64::MAX, f64::MIN);
+    for (item, middle) in items.iter().zip(&middles) {
+        top = top.min(middle - item.height / 2.0);
+        bottom = bottom.max(middle + item.height / 2.0);
+    }
     let mut spans = Vec::new();
     let mut x = 0.0;
     for column in &columns {
-        let width = width_of(column);
+        let mut width: f64 = 0.0;
+        for &id in column {
+            width = width.max(sizes.get(id).map_or(0.0, |(width, _)| *width));
+        }
         spans.push((x, x + width));
         x += width + BETWEEN_COLUMNS;
     }
@@ -89,19 +91,18 @@ fn sort(columns: &mut [Vec<usize>], items: &[Item]) {
         let order: Vec<usize> =
             if sweep % 2 == 0 { (0..columns.len()).collect() } else { (0..columns.len()).rev().collect() };
         for column in columns.iter() {
-            column.iter().enumerate().for_each(|(place, &id)| places[id] = place);
+            note_places(column, &mut places);
         }
         for number in order {
             let column = &mut columns[number];
-            let mean = |id: usize| {
+            let mut means = Vec::new();
+            for &id in column.iter() {
                 let neighbours = if sweep % 2 == 0 { &items[id].left } else { &items[id].right };
-                let sum: usize = neighbours.iter().map(|&neighbour| places[neighbour]).sum();
-                if neighbours.is_empty() { float(places[id]) } else { float(sum) / float(neighbours.len()) }
-            };
-            let means: Vec<f64> = column.iter().map(|&id| mean(id)).collect();
+                means.push(mean(neighbours, &|id| float(places[id])).unwrap_or(float(places[id])));
+            }
             let order = order_by(column.len(), &|one, other| means[one].total_cmp(&means[other]));
             *column = order.into_iter().map(|place| column[place]).collect();
-            column.iter().enumerate().for_each(|(place, &id)| places[id] = place);
+            note_places(column, &mut places);
         }
         let count = crossings(columns, items);
         if count < best.0 {
@@ -111,10 +112,25 @@ fn sort(columns: &mut [Vec<usize>], items: &[Item]) {
     columns.clone_from_slice(&best.1);
 }
 
+/// Where each item of a column stands.
+fn note_places(column: &[usize], places: &mut [usize]) {
+    for (place, &id) in column.iter().enumerate() {
+        places[id] = place;
+    }
+}
+
+fn mean(ids: &[usize], value: &dyn Fn(usize) -> f64) -> Option<f64> {
+    let mut sum = 0.0;
+    for &id in ids {
+        sum += value(id);
+    }
+    (!ids.is_empty()).then(|| sum / float(ids.len()))
+}
+
 fn crossings(columns: &[Vec<usize>], items: &[Item]) -> usize {
     let mut places = vec![0; items.len()];
     for column in columns {
-        column.iter().enumerate().for_each(|(place, &id)| places[id] = place);
+        note_places(column, &mut places);
     }
     let mut count = 0;
     for column in columns {
@@ -124,12 +140,11 @@ fn crossings(columns: &[Vec<usize>], items: &[Item]) -> usize {
             let right: Vec<usize> = items[id].right.iter().map(|&to| places[to]).collect();
             ends.extend(sorted(&right));
         }
-        let after = |place: usize| ends[place + 1..].iter();
-        count += ends
-            .iter()
-            .enumerate()
-            .map(|(place, end)| after(place).filter(|other| *other < end).count())
-            .sum::<usize>();
+        for (place, end) in ends.iter().enumerate() {
+            for other in &ends[place + 1..] {
+                count += usize::from(other < end);
+            }
+        }
     }
     count
 }
@@ -148,9 +163,7 @@ fn middles(columns: &[Vec<usize>], items: &[Item]) -> Vec<f64> {
             let seen = middles.clone();
             settle(column, items, &mut middles, &|id| {
                 let Item { left, right, .. } = &items[id];
-                let neighbours = if is_forward { left } else { right };
-                let sum: f64 = neighbours.iter().map(|&neighbour| seen[neighbour]).sum();
-                (!neighbours.is_empty()).then(|| sum / float(neighbours.len()))
+                mean(if is_forward { left } else { right }, &|id| seen[id])
             });
         }
     }
@@ -181,9 +194,12 @@ fn settle(column: &[usize], items: &[Item], middles: &mut [f64], wanted: &dyn Fn
         }
         runs.push(run);
     }
-    let shifts = runs.into_iter().flat_map(|(sum, count)| std::iter::repeat_n(sum / float(count), count));
-    for ((&id, place), shift) in column.iter().zip(&stacked).zip(shifts) {
-        middles[id] = place + shift;
+    let mut next = 0;
+    for (sum, count) in runs {
+        for _ in 0..count {
+            middles[column[next]] = stacked[next] + sum / float(count);
+            next += 1;
+        }
     }
 }
 

@@ -137,8 +137,8 @@ impl Plan {
 /// The resources of a plan: `reserve` and `cut_off` give the limits of each turn.
 pub(crate) fn resources(
     graph: &Graph,
-    reserve: impl Fn(Id) -> Duration,
-    cut_off: impl Fn(Id) -> Duration,
+    reserve: &dyn Fn(Id) -> Duration,
+    cut_off: &dyn Fn(Id) -> Duration,
 ) -> Vec<PlannedResource> {
     let mut levels: Vec<usize> = Vec::new();
     let mut resources = Vec::new();

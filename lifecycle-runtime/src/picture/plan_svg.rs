@@ -36,11 +36,9 @@ pub(super) fn picture(plan: &Plan) -> String {
         plan.timeout_origin
     );
     let legend = "left to right as they start; the stop goes from right to left";
-    let notes: Vec<String> = plan.problems.iter().chain(&plan.warnings).cloned().collect();
-    let texts = [(&title, 18.0), (&limits, 12.0)].into_iter().map(|(text, size)| width(text, size));
-    let widest = texts.chain([width(legend, SMALL), wide]).fold(0.0, f64::max);
+    let widest = wide.max(width(&title, 18.0)).max(width(&limits, 12.0)).max(width(legend, SMALL));
     let bottom = TOP + height + MARGIN;
-    let lines = float(notes.len());
+    let lines = float(plan.problems.len() + plan.warnings.len());
     let mut svg = Svg::new(widest + 2.0 * MARGIN, bottom + 18.0 * lines + MARGIN, &title);
     svg.text((MARGIN, 38.0), 18.0, "text", &title);
     svg.text((MARGIN, 58.0), 12.0, "soft", &limits);
@@ -63,8 +61,8 @@ pub(super) fn picture(plan: &Plan) -> String {
         svg.text((x + PADDING, y + 37.0), SMALL, "soft", details);
     }
     let mut y = bottom + 20.0;
-    for note in notes {
-        svg.text((MARGIN, y), SMALL, "bad", &fitting(&note, SMALL, widest));
+    for note in plan.problems.iter().chain(&plan.warnings) {
+        svg.text((MARGIN, y), SMALL, "bad", &fitting(note, SMALL, widest));
         y += 18.0;
     }
     svg.end()

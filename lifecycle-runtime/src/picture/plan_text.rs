@@ -70,15 +70,16 @@ pub(super) fn at_most(limit: Option<Duration>) -> String {
 
 /// What is special about a resource, in words.
 pub(super) fn traits(resource: &PlannedResource) -> Vec<&'static str> {
-    let necessity = match resource.necessity {
+    let mut traits = Vec::new();
+    traits.extend(resource.foundation.then_some("foundation"));
+    traits.extend(match resource.necessity {
         Necessity::Required => None,
         Necessity::Skippable => Some("skippable"),
         Necessity::Optional => Some("optional"),
-    };
-    let foundation = resource.foundation.then_some("foundation");
-    let supplied = resource.is_supplied.then_some("supplied");
-    let reloads = resource.reloads.then_some("reloads");
-    [foundation, necessity, supplied, reloads].into_iter().flatten().collect()
+    });
+    traits.extend(resource.is_supplied.then_some("supplied"));
+    traits.extend(resource.reloads.then_some("reloads"));
+    traits
 }
 
 fn write_row(resource: &PlannedResource, width: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,11 +112,13 @@ fn longest_chain(plan: &Plan) -> Vec<&PlannedResource> {
     };
     let mut best: Vec<(Duration, Option<usize>)> = Vec::with_capacity(resources.len());
     for resource in resources {
-        let beneath = resources[..best.len()].iter().enumerate();
-        let beneath = beneath.filter(|(_, other)| is_beneath(resource, other));
-        let longest = beneath.map(|(place, _)| (best[place].0, place)).max_by_key(|(took, _)| *took);
-        let (took, before) = longest.map_or((Duration::ZERO, None), |(took, place)| (took, Some(place)));
-        best.push((took + resource.reserve, before));
+        let mut longest = (Duration::ZERO, None);
+        for (place, &(took, _)) in best.iter().enumerate() {
+            if is_beneath(resource, &resources[place]) && took >= longest.0 {
+                longest = (took, Some(place));
+            }
+        }
+        best.push((longest.0 + resource.reserve, longest.1));
     }
     let mut next = (0..best.len()).max_by_key(|&place| (best[place].0, std::cmp::Reverse(place)));
     let mut chain = Vec::new();

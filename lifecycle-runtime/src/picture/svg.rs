@@ -35,7 +35,6 @@ fn style() -> String {
 const ADVANCE: f64 = 0.602;
 
 /// A picture under construction.
-#[derive(Debug)]
 pub(super) struct Svg(String);
 
 impl Svg {
@@ -87,7 +86,7 @@ pub(super) fn fitting(text: &str, size: f64, wide: f64) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(most.saturating_sub(1)).collect::<String>() + "…"
 }
 
 /// A number of things as a length.

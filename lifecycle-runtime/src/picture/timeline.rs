@@ -107,9 +107,12 @@ impl Timeline {
         let end = end(report);
         let stop_began = report.began(Phase::Draining);
         let start_ended = report.began(Phase::Running).or(stop_began).unwrap_or(end);
-        let (signals_of_start, signals_of_stop): (Vec<_>, Vec<_>) =
-            report.signals.iter().partition(|(_, at)| stop_began.is_none_or(|began| *at < began));
-        let mark = |(signal, at): &(_, Duration)| Mark { at: *at, what: format!("{signal}") };
+        let (mut marks_of_start, mut marks_of_stop) = (Vec::new(), Vec::new());
+        for (signal, at) in &report.signals {
+            let is_of_start = stop_began.is_none_or(|began| *at < began);
+            let marks = if is_of_start { &mut marks_of_start } else { &mut marks_of_stop };
+            marks.push(Mark { at: *at, what: signal.to_string() });
+        }
         let start = Axis {
             title: match report.began(Phase::Running) {
                 Some(took) => format!("start: {}", Human(took)),
@@ -117,21 +120,20 @@ impl Timeline {
             },
             from: Duration::ZERO,
             to: start_ended,
-            marks: signals_of_start.into_iter().map(mark).collect(),
+            marks: marks_of_start,
             delay: None,
         };
         let stop = stop_began.map(|from| {
             let deadline = from + report.shutdown_timeout;
-            let mut marks: Vec<Mark> = signals_of_stop.into_iter().map(mark).collect();
             if deadline <= end {
-                marks.push(Mark { at: deadline, what: "deadline".to_owned() });
+                marks_of_stop.push(Mark { at: deadline, what: "deadline".to_owned() });
             }
             let took = report.stop_took.unwrap_or_default();
             Axis {
                 title: format!("stop: {} of {}", Human(took), Human(report.shutdown_timeout)),
                 from,
                 to: end,
-                marks,
+                marks: marks_of_stop,
                 delay: report.began(Phase::Stopping).filter(|until| *until > from),
             }
         });
@@ -142,10 +144,15 @@ impl Timeline {
 
 /// When the last thing happened that is known.
 fn end(report: &Report) -> Duration {
-    let phases = report.phases.iter().map(|(_, at)| *at);
-    let ends = report.resources.iter().filter_map(|resource| resource.ended);
-    let took = report.began(Phase::Draining).map(|began| began + report.stop_took.unwrap_or_default());
-    phases.chain(ends).chain(took).max().unwrap_or_default()
+    let stopped = report.began(Phase::Draining).map(|began| began + report.stop_took.unwrap_or_default());
+    let mut end = stopped.unwrap_or_default();
+    for (_, at) in &report.phases {
+        end = end.max(*at);
+    }
+    for resource in &report.resources {
+        end = end.max(resource.ended.unwrap_or_default());
+    }
+    end
 }
 
 fn row(resource: &ResourceReport, report: &Report, stop_began: Option<Duration>, end: Duration) -> Row {
@@ -203,7 +210,7 @@ fn trouble(resource: &ResourceReport) -> Option<String> {
         words.push(resource.outcome.to_string());
     }
     if resource.cut > 0 {
-        words.push(cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks));
+        words.push(cut_off(&resource.cut_by_kind, resource.excused, &resource.aborted_tasks.join(", ")));
     }
     if !resource.stuck_tasks.is_empty() {
         words.push(format!("stuck: {}", resource.stuck_tasks.join(", ")));

@@ -33,8 +33,8 @@ pub(super) fn picture(report: &Report) -> String {
     let axes = 1.0 + float(usize::from(timeline.stop.is_some()));
     let title = format!("{}; exit code {}", report.reason, report.exit_code);
     let wide = (left + axes * (AXIS + GAP + TOOK)).max(MARGIN + width(&title, 16.0)) + MARGIN;
-    let most_lines = timeline.stop.iter().chain([&timeline.start]).map(Axis::lines).max();
-    let marks = 16.0 * float(most_lines.unwrap_or(0));
+    let most_lines = timeline.start.lines().max(timeline.stop.as_ref().map_or(0, Axis::lines));
+    let marks = 16.0 * float(most_lines);
     let troubles: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.trouble.as_ref()?))).collect();
     let legend_at = bottom + 40.0 + marks;
@@ -161,7 +161,7 @@ fn ticks(length: Duration) -> Vec<Duration> {
     }
     let mut step: u128 = 1_000;
     'found: loop {
-        for factor in [1, 2, 5] {
+        for factor in &[1, 2, 5] {
             if nanos / (step * factor) <= 4 {
                 step *= factor;
                 break 'found;

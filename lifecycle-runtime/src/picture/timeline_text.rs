@@ -26,11 +26,11 @@ pub(super) fn text(report: &Report, has_colours: bool) -> String {
         part(&mut text, stop, |row| (row.is_critical.1, &row.took.1));
     }
     text.push('\n');
-    let legend = [Kind::Waiting, Kind::Acquiring, Kind::Draining, Kind::Releasing].map(|kind| {
+    for &kind in &[Kind::Waiting, Kind::Acquiring, Kind::Draining, Kind::Releasing] {
         let glyph = paint(&glyph(kind).to_string(), kind, has_colours);
-        format!("{glyph} {}", kind.word())
-    });
-    let _ = writeln!(text, "  {}  * critical path", legend.join("  "));
+        let _ = write!(text, "  {glyph} {}", kind.word());
+    }
+    text += "  * critical path\n";
     for row in &timeline.rows {
         if let Some(trouble) = &row.trouble {
             text += &paragraph(&format!("  {}: ", shortened(row.name, NAME)), trouble);
@@ -88,7 +88,7 @@ fn bars(row: &Row, axis: &Axis, cells: usize, has_colours: bool) -> String {
     let parts: Vec<Bar> = row.bars.iter().filter_map(|bar| axis.part(*bar)).collect();
     // What is short comes last, so that it is not hidden by what is long beside it.
     let is_work = |kind: Kind| matches!(kind, Kind::Acquiring | Kind::Draining | Kind::Releasing);
-    for works in [false, true] {
+    for &works in &[false, true] {
         for bar in parts.iter().filter(|bar| is_work(bar.kind) == works) {
             let from = cell(axis.place(bar.from), cells).min(cells - 1);
             let to = cell(axis.place(bar.to), cells).max(from + 1).min(cells);

@@ -9,8 +9,8 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
     if length <= width {
         return text.to_owned();
     }
-    let end = text.chars().skip(length + 1 - width);
-    std::iter::once('…').chain(end).collect()
+    let end: String = text.chars().skip(length + 1 - width).collect();
+    format!("…{end}")
 }
 
 /// The items behind `lead`, with commas and line breaks, in lines of at most [`COLUMNS`]. Further lines are indented as

@@ -12,7 +12,7 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
 }
 
 /// One range of media types, such as `text/*;q=0.8`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
@@ -23,7 +23,7 @@ struct Range<'a> {
 /// How much something is wanted: its quality, and then how precisely it was named.
 type Wish = (u16, Precision);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     Everything,
     Kind,

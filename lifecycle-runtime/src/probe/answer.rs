@@ -27,7 +27,7 @@ use crate::model::phase::Phase;
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Knows every answer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Answers {
     driver: Arc<Driver>,
     probe: Probe,
@@ -38,7 +38,7 @@ pub(super) struct Answers {
 }
 
 /// One request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) peer: SocketAddr,
     pub(super) method: &'a Method,
@@ -62,7 +62,7 @@ impl Question<'_> {
 }
 
 /// What can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Path {
     Livez,
     Readyz,

@@ -15,7 +15,6 @@ use crate::model::graph::Id;
 /// How long the result of a run is used for further requests.
 const FRESH: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
 pub(super) struct Checks {
     driver: Arc<Driver>,
     limit: Duration,
@@ -25,13 +24,13 @@ pub(super) struct Checks {
 }
 
 /// What one run found.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Verdict {
     at: Instant,
     failed: Vec<Id>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Last {
     checked: Option<Checked>,
     /// It was given up, and may still be there: a blocked thread cannot be aborted.
@@ -39,14 +38,14 @@ struct Last {
 }
 
 /// One check that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Checked {
     pub(super) result: CheckResult,
     pub(super) at: SystemTime,
     pub(super) error: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckResult {
     Passed,
     Failed,

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 /// Those that wait share the lock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Hooks(Arc<RwLock<()>>);
 
 /// A hook waits until this is dropped.
-#[derive(Debug)]
 pub(super) struct Hook {
     /// `None` once the application has ended: there is nothing to wait for then.
     _waits: Option<OwnedRwLockReadGuard<()>>,

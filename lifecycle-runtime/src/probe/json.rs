@@ -20,7 +20,7 @@ use crate::model::units::Units;
 const LINE: usize = 500;
 
 /// The process that answers. What starts after it is another one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Process {
     pub(super) program: String,
     pub(super) pid: u32,

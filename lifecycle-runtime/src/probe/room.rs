@@ -10,7 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::driver::lock;
 
 /// The places of all connections.
-#[derive(Debug)]
 pub(super) struct Room {
     free: Arc<Semaphore>,
     guests: Arc<Mutex<Guests>>,

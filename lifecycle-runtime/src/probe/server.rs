@@ -21,6 +21,7 @@ use super::Probe;
 use super::answer::{Answers, Question};
 use super::room::{Place, Room};
 use crate::control::endpoint::{Endpoint, Role, Watched};
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 
 /// The limits of a request head.
@@ -37,7 +38,6 @@ const CONNECTIONS: usize = 64;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The address, taken.
-#[derive(Debug)]
 pub(crate) struct ProbeServer {
     listener: StdListener,
     address: SocketAddr,
@@ -95,11 +95,18 @@ impl Endpoint for ProbeServer {
 }
 
 /// What holds for one connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Limit {
     until: Instant,
     /// Its request is complete. One with a body that does not come may hold its place no longer than half a head.
     has_asked: bool,
+}
+
+/// What becomes of a connection.
+enum Next {
+    GoesOn,
+    GivesWay,
+    Ends,
 }
 
 /// One connection, one request.
@@ -116,11 +123,14 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
             limits.send_modify(|limit| limit.until = Instant::now() + by + TIME_IN_ALL);
         };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let answer = tokio::select! {
-            biased;
-            answer = answers.answer(Question { peer, method, uri, headers }, wait_longer) => answer,
-            () = gives_way.notified() => Answers::gives_way(),
-        };
+        let answer = first_of(&mut [
+            pin!(answers.answer(Question { peer, method, uri, headers }, wait_longer)),
+            pin!(async {
+                gives_way.notified().await;
+                Answers::gives_way()
+            }),
+        ])
+        .await;
         Ok::<_, Infallible>(answer)
     });
     let mut connection = pin!(
@@ -137,13 +147,31 @@ async fn converse(stream: TcpStream, peer: SocketAddr, mut place: Place, answers
         if has_asked {
             place.keep();
         }
-        tokio::select! {
-            // In this order, a request that has come in time is noticed before the place is given away.
-            biased;
-            _ = &mut connection => return,
-            Ok(()) = limit.changed() => {}
-            () = place.is_needed() => break,
-            () = sleep_until(until) => return,
+        // In this order, a request that has come in time is noticed before the place is given away.
+        let next = first_of(&mut [
+            pin!(async {
+                let _ = connection.as_mut().await;
+                Next::Ends
+            }),
+            pin!(async {
+                // The sender is above.
+                let _ = limit.changed().await;
+                Next::GoesOn
+            }),
+            pin!(async {
+                place.is_needed().await;
+                Next::GivesWay
+            }),
+            pin!(async {
+                sleep_until(until).await;
+                Next::Ends
+            }),
+        ])
+        .await;
+        match next {
+            Next::Ends => return,
+            Next::GoesOn => {}
+            Next::GivesWay => break,
         }
     }
     // It can say so if its client reads; it does not wait for that.

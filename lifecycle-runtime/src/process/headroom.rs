@@ -5,10 +5,10 @@
 //! then. Somebody else may take it in between; that is left to tokio's panic, and to the signals, which still count.
 
 use std::io;
-use std::sync::Mutex;
-use std::thread::{self, Builder};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::{lock, procfs};
+use super::{lock, procfs, thread};
 
 /// What a runtime takes, and a little more.
 const OF_A_RUNTIME: usize = 8;
@@ -16,16 +16,22 @@ const OF_A_RUNTIME: usize = 8;
 /// Checks that `count` more threads are available, all at once.
 pub(crate) fn threads(count: usize) -> io::Result<()> {
     let before = procfs::threads();
-    let gate = Mutex::new(());
-    let result = thread::scope(|scope| {
-        let closed = lock(&gate);
-        let started = (0..count).try_for_each(|_| {
-            Builder::new().spawn_scoped(scope, || drop(lock(&gate)))?;
-            Ok(())
+    let gate = Arc::new(Mutex::new(()));
+    let closed = lock(&gate);
+    let (at_work, is_done) = thread::work();
+    let mut result = Ok(());
+    for _ in 0..count {
+        let (gate, at_work) = (Arc::clone(&gate), at_work.clone());
+        result = thread::start("lifecycle-headroom", move || {
+            drop(lock(&gate));
+            drop(at_work);
         });
-        drop(closed);
-        started
-    });
+        if result.is_err() {
+            break;
+        }
+    }
+    drop((closed, at_work));
+    is_done.wait(Duration::MAX);
     procfs::wait_for_threads_to_go(before);
     result
 }
@@ -40,8 +46,11 @@ pub(crate) fn descriptors_of_a_runtime() -> io::Result<()> {
 fn descriptors(count: usize) -> io::Result<()> {
     use std::os::unix::net::UnixStream;
 
-    let pairs = (0..count.div_ceil(2)).map(|_| UnixStream::pair());
-    pairs.collect::<io::Result<Vec<_>>>().map(drop)
+    let mut pairs = Vec::new();
+    for _ in 0..count.div_ceil(2) {
+        pairs.push(UnixStream::pair()?);
+    }
+    Ok(())
 }
 
 /// Descriptors are not limited here.

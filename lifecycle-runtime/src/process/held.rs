@@ -11,7 +11,6 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// An open file. No other process holds it, where the system and the file system know locks (`flock`). However the
 /// process ends, nobody holds it then.
-#[derive(Debug)]
 pub(crate) enum Held {
     #[cfg(unix)]
     Locked(Flock<File>),
@@ -19,7 +18,6 @@ pub(crate) enum Held {
 }
 
 /// Another process that lives holds the file.
-#[derive(Debug)]
 pub(crate) struct HeldByAnother;
 
 impl Held {

@@ -11,7 +11,16 @@ pub(crate) mod stderr;
 pub(crate) mod thread;
 pub(crate) mod watchdog;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Runtime;
+
+/// Runs a future to its end. What does that is a lot of code: it is made once, not for each kind of future.
+pub(crate) fn block_on(runtime: &Runtime, future: Pin<&mut dyn Future<Output = ()>>) {
+    runtime.block_on(future);
+}
 
 /// Takes a lock of ours. A panic elsewhere is no reason to end badly here: what is behind these locks is whole between
 /// any two statements.

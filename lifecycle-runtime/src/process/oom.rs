@@ -31,25 +31,30 @@ impl Kills {
 
 /// The files that may have the count, the most precise first.
 fn files(groups: &str) -> Vec<PathBuf> {
-    let (v2, v1): (Vec<&str>, Vec<&str>) = groups.lines().partition(|line| line.starts_with("0:"));
-    v2.into_iter().chain(v1).filter_map(files_of_group).flatten().collect()
+    let mut files = Vec::new();
+    for &is_v2 in &[true, false] {
+        for line in groups.lines().filter(|line| line.starts_with("0:") == is_v2) {
+            add_files(line, &mut files);
+        }
+    }
+    files
 }
 
-/// The same for one line of [`OWN`]. In a container, the path of the group may be one of the host, where only the root
+/// Adds those for one line of [`OWN`]. In a container, the path of the group may be one of the host, where only the root
 /// of the hierarchy is to be seen.
-fn files_of_group(line: &str) -> Option<Vec<PathBuf>> {
+fn add_files(line: &str, files: &mut Vec<PathBuf>) {
     let mut parts = line.splitn(3, ':').skip(1);
-    let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
+    let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return };
     let (roots, file): (&[&str], _) = match controllers {
         "" => (&["", "unified"], "memory.events"),
         names if names.split(',').any(|name| name == "memory") => (&["memory"], "memory.oom_control"),
-        _ => return None,
+        _ => return,
     };
-    let found = |root: &&str| {
+    for root in roots {
         let root = Path::new(ROOT).join(root);
-        [root.join(path).join(file), root.join(file)]
-    };
-    Some(roots.iter().flat_map(found).collect())
+        files.push(root.join(path.trim_start_matches('/')).join(file));
+        files.push(root.join(file));
+    }
 }
 
 /// The line `oom_kill` of such a file.

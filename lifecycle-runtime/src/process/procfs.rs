@@ -15,12 +15,11 @@ pub(crate) fn ignores(signal: i32) -> bool {
     in_mask(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "SigIgn:", signal).unwrap_or(false)
 }
 
-/// Whether the process has a handler for each of these signals, no matter who installed it. `None` where the system does
-/// not tell.
+/// Whether the process has a handler for a signal, no matter who installed it. `None` where the system does not tell.
 #[cfg(unix)]
-pub(crate) fn catches(signals: &[i32]) -> Option<Vec<bool>> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    signals.iter().map(|signal| in_mask(&status, "SigCgt:", *signal)).collect()
+pub(crate) fn catches() -> impl Fn(i32) -> Option<bool> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    move |signal| in_mask(&status, "SigCgt:", signal)
 }
 
 /// Whether the process has a thread of that name.

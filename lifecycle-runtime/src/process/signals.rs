@@ -8,7 +8,6 @@ use super::{lock, procfs};
 use crate::model::signal::{Signal, Taken};
 
 /// The signals that arrived since they were caught. While one of these exists, they end no process.
-#[derive(Debug)]
 pub(crate) struct Signals {
     /// The claim is dropped before the streams: whatever is not ours any more ends the process, and is not lost.
     caught: Option<(Claim, platform::Streams)>,
@@ -109,7 +108,6 @@ pub(crate) fn raise(signal: Signal) {
 /// default. Signal dispositions belong to the process, and so does this count.
 static CLAIMS: Mutex<usize> = Mutex::new(0);
 
-#[derive(Debug)]
 struct Claim;
 
 impl Claim {
@@ -139,7 +137,6 @@ pub(crate) fn are_heeded() -> bool {
 }
 
 /// An application acts on the process's signals.
-#[derive(Debug)]
 pub(crate) struct Heeding(());
 
 impl Heeding {
@@ -157,9 +154,11 @@ impl Drop for Heeding {
 
 #[cfg(unix)]
 mod platform {
+    use std::future::poll_fn;
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, LazyLock, OnceLock};
+    use std::task::Poll;
 
     use nix::sys::signal::{SigSet, Signal as Unix};
     use signal_hook::consts::SIGHUP;
@@ -204,15 +203,24 @@ mod platform {
 
     /// What was noted, and is so no more.
     pub(super) fn noted() -> Vec<Signal> {
-        let is_noted = |(_, noted): &&(Signal, Arc<AtomicBool>)| noted.swap(false, Ordering::SeqCst);
-        NOTED.iter().filter(is_noted).map(|(signal, _)| *signal).collect()
+        let mut signals = Vec::new();
+        for (signal, noted) in &*NOTED {
+            if noted.swap(false, Ordering::SeqCst) {
+                signals.push(*signal);
+            }
+        }
+        signals
     }
 
     pub(super) fn without_handler() -> Vec<Signal> {
-        let signals = NOTED.iter().map(|(signal, _)| *signal);
-        let numbers: Vec<i32> = signals.clone().map(|signal| signal.number().into()).collect();
-        let caught = procfs::catches(&numbers).unwrap_or_default();
-        signals.zip(caught).filter_map(|(signal, is_caught)| (!is_caught).then_some(signal)).collect()
+        let catches = procfs::catches();
+        let mut signals = Vec::new();
+        for (signal, _) in &*NOTED {
+            if catches(signal.number().into()) == Some(false) {
+                signals.push(*signal);
+            }
+        }
+        signals
     }
 
     pub(super) fn block() {
@@ -225,7 +233,12 @@ mod platform {
     }
 
     fn signals() -> SigSet {
-        SigSet::from_iter([Unix::SIGHUP, Unix::SIGINT, Unix::SIGQUIT, Unix::SIGTERM])
+        let mut signals = SigSet::empty();
+        signals.add(Unix::SIGHUP);
+        signals.add(Unix::SIGINT);
+        signals.add(Unix::SIGQUIT);
+        signals.add(Unix::SIGTERM);
+        signals
     }
 
     /// Makes signals wait for a listener.
@@ -257,22 +270,22 @@ mod platform {
 
         pub(super) async fn next(&mut self) -> Signal {
             let Self { hangup, interrupt, quit, terminate } = self;
-            tokio::select! {
-                () = receive(Some(terminate)) => Signal::Terminate,
-                () = receive(Some(interrupt)) => Signal::Interrupt,
-                () = receive(Some(quit)) => Signal::Quit,
-                () = receive(hangup.as_mut()) => Signal::Hangup,
-            }
-        }
-    }
-
-    async fn receive(stream: Option<&mut Stream>) {
-        let received = match stream {
-            Some(stream) => stream.recv().await,
-            None => None,
-        };
-        if received.is_none() {
-            std::future::pending::<()>().await;
+            // In this order, no number of signals that ask keeps one that insists from being heard.
+            poll_fn(|cx| {
+                let mut has_arrived = |stream: &mut Stream| stream.poll_recv(cx) == Poll::Ready(Some(()));
+                if has_arrived(interrupt) {
+                    Poll::Ready(Signal::Interrupt)
+                } else if has_arrived(quit) {
+                    Poll::Ready(Signal::Quit)
+                } else if has_arrived(terminate) {
+                    Poll::Ready(Signal::Terminate)
+                } else if hangup.as_mut().is_some_and(has_arrived) {
+                    Poll::Ready(Signal::Hangup)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await
         }
     }
 
@@ -286,7 +299,9 @@ mod platform {
 
 #[cfg(windows)]
 mod platform {
+    use std::future::poll_fn;
     use std::io;
+    use std::task::Poll;
 
     use tokio::signal::windows::{
         CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff,
@@ -339,14 +354,22 @@ mod platform {
         }
 
         pub(super) async fn next(&mut self) -> Signal {
-            tokio::select! {
-                Some(()) = self.close.recv() => Signal::Terminate,
-                Some(()) = self.logoff.recv() => Signal::Terminate,
-                Some(()) = self.shutdown.recv() => Signal::Terminate,
-                Some(()) = self.c.recv() => Signal::Interrupt,
-                Some(()) = self.r#break.recv() => Signal::Quit,
-                else => std::future::pending().await,
-            }
+            let Self { c, r#break, close, logoff, shutdown } = self;
+            poll_fn(|cx| {
+                let arrived = Poll::Ready(Some(()));
+                if c.poll_recv(cx) == arrived {
+                    Poll::Ready(Signal::Interrupt)
+                } else if r#break.poll_recv(cx) == arrived {
+                    Poll::Ready(Signal::Quit)
+                } else if [close.poll_recv(cx), logoff.poll_recv(cx), shutdown.poll_recv(cx)]
+                    .contains(&arrived)
+                {
+                    Poll::Ready(Signal::Terminate)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await
         }
     }
 }

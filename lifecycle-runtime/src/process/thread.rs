@@ -22,19 +22,17 @@ fn start_boxed(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
 }
 
 /// Somebody is at work: the drop of the last clone says that it is done.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct AtWork {
     _last: Arc<Last>,
 }
 
 /// Waits until work is done.
-#[derive(Debug)]
 pub(crate) struct IsDone(Arc<Shared>);
 
-#[derive(Debug)]
 struct Last(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     is_done: Mutex<bool>,
     news: Condvar,

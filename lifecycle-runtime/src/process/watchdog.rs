@@ -1,30 +1,36 @@
-//! Ends the process when nothing else does (rule D9): a plain thread that takes no lock of ours and needs nobody's
-//! help. It is armed when the shutdown begins. Where the process is the application, it stays armed until the process
-//! is gone; elsewhere until the application is let go of, since the program around it may have a life after that.
+//! Ends the process when nothing else does (rule D9): a plain thread that takes no lock but its own, which nobody holds
+//! for longer than it takes to read or write it, and needs nobody's help. It is armed when the shutdown begins. Where the
+//! process is the application, it stays armed until the process is gone; elsewhere until the application is let go of,
+//! since the program around it may have a life after that.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::frozen::{PULSE, was_frozen};
-use super::{stderr, thread};
+use super::{lock, stderr, thread};
 use crate::model::exit_code::CUT_OFF;
 
 /// How long after the deadline the process is ended. By then, everything that could be done has been done.
 pub(crate) const AFTER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A thread that ends the process at a given time, unless it is retired before.
-#[derive(Debug)]
-pub(crate) struct Watchdog {
-    orders: Sender<Order>,
+pub(crate) struct Watchdog(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    orders: Mutex<Orders>,
+    /// The orders have changed.
+    news: Condvar,
 }
 
-/// Finds what is to be said at the end, and the exit code; nothing if nobody is left who knows.
-type LastWords = Box<dyn FnOnce() -> Option<(String, u8)> + Send>;
-
-enum Order {
-    Arm(Armed),
-    Retire,
+/// What the thread is to do: nothing yet, at first.
+#[derive(Default)]
+struct Orders {
+    armed: Option<Armed>,
+    is_retired: bool,
+    /// Nobody is left who could change the orders.
+    is_final: bool,
 }
 
 /// When the process is to be ended.
@@ -36,45 +42,65 @@ struct Armed {
     looked: Instant,
 }
 
+/// Finds what is to be said at the end, and the exit code; nothing if nobody is left who knows.
+type LastWords = Box<dyn FnOnce() -> Option<(String, u8)> + Send>;
+
 impl Watchdog {
     pub(crate) fn start() -> io::Result<Self> {
-        let (orders, received) = mpsc::channel();
-        thread::start("lifecycle-watchdog", move || watch(&received))?;
-        Ok(Self { orders })
+        let shared = Arc::<Shared>::default();
+        let watched = Arc::clone(&shared);
+        thread::start("lifecycle-watchdog", move || watch(&watched))?;
+        Ok(Self(shared))
     }
 
     /// Ends the process at `at`, with these last words. Arming again changes the time.
     pub(crate) fn arm(&self, at: Instant, words: impl FnOnce() -> Option<(String, u8)> + Send + 'static) {
-        // The thread listens until it is retired; then it is not to be armed again.
-        let _ = self.orders.send(Order::Arm(Armed { at, words: Box::new(words), looked: Instant::now() }));
+        let armed = Armed { at, words: Box::new(words), looked: Instant::now() };
+        let before = lock(&self.0.orders).armed.replace(armed);
+        self.0.news.notify_one();
+        drop(before);
     }
 
     /// Ends the thread: from now on it never ends the process, whatever it is told.
     pub(crate) fn retire(&self) {
-        let _ = self.orders.send(Order::Retire);
+        lock(&self.0.orders).is_retired = true;
+        self.0.news.notify_one();
     }
 }
 
-fn watch(orders: &Receiver<Order>) {
-    let Ok(Order::Arm(mut armed)) = orders.recv() else { return };
-    loop {
-        let pulse = armed.at.saturating_duration_since(armed.looked).min(PULSE);
-        match orders.recv_timeout(pulse) {
-            Ok(Order::Arm(again)) => armed = again,
-            Ok(Order::Retire) => return,
-            Err(RecvTimeoutError::Timeout) => {}
-            // Nobody can retire it any more.
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pulse),
-        }
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        lock(&self.0.orders).is_final = true;
+        self.0.news.notify_one();
+    }
+}
+
+fn watch(shared: &Shared) {
+    let mut orders = lock(&shared.orders);
+    while !orders.is_retired {
         let now = Instant::now();
-        if was_frozen(now - armed.looked) {
-            // The application has a moment to see it too, and to arm this for later.
-            armed.at = armed.at.max(now + AFTER_DEADLINE);
-        }
-        armed.looked = now;
-        if armed.at <= now {
+        if let Some(armed) = orders.armed.take_if(|armed| armed.is_due(now)) {
+            drop(orders);
             end(armed.words);
         }
+        let pulse = match &orders.armed {
+            Some(armed) => (armed.at - now).min(PULSE),
+            None if orders.is_final => return,
+            None => Duration::MAX,
+        };
+        orders = shared.news.wait_timeout(orders, pulse).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+impl Armed {
+    /// Looks at the clock: whether the process is to be ended now.
+    fn is_due(&mut self, now: Instant) -> bool {
+        if was_frozen(now - self.looked) {
+            // The application has a moment to see it too, and to arm this for later.
+            self.at = self.at.max(now + AFTER_DEADLINE);
+        }
+        self.looked = now;
+        self.at <= now
     }
 }
 

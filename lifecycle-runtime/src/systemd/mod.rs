@@ -10,7 +10,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::control::endpoint::{Endpoint, Role, Watched};
 use crate::engine::reload::ReloadStatus;
 use crate::engine::status::Status;
+use crate::model::first_of::first_of;
 use crate::model::phase::Phase;
 use crate::model::reload::Reloads;
 
@@ -35,7 +36,6 @@ const EXTENSION: Duration = Duration::from_secs(5);
 const PROGRESS: Duration = Duration::from_secs(60);
 
 /// The service manager that started this process.
-#[derive(Debug)]
 pub(crate) struct Manager {
     socket: StdDatagram,
     /// systemd kills the process if it has not heard from it for this long.
@@ -84,12 +84,26 @@ impl Manager {
             if at_end {
                 return;
             }
-            is_beat_due = tokio::select! {
-                _ = phase.changed() => false,
-                Ok(()) = reloads.changed() => false,
-                _ = ticks.tick() => false,
-                () = tick(beats.as_mut()) => true,
-            };
+            // Both senders are the driver's.
+            is_beat_due = first_of(&mut [
+                pin!(async {
+                    let _ = phase.changed().await;
+                    false
+                }),
+                pin!(async {
+                    let _ = reloads.changed().await;
+                    false
+                }),
+                pin!(async {
+                    ticks.tick().await;
+                    false
+                }),
+                pin!(async {
+                    tick(beats.as_mut()).await;
+                    true
+                }),
+            ])
+            .await;
         }
     }
 }
@@ -135,7 +149,7 @@ fn watchdog(env: impl Fn(&str) -> Option<String>, pid: u32) -> Option<Duration> 
 }
 
 /// What systemd knows already.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Told {
     is_ready: bool,
     is_stopping: bool,
