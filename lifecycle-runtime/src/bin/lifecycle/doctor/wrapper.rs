@@ -37,7 +37,7 @@ const WRAPPERS: [Wrapper; 20] = [
     wrapper("setuidgid", &[], 1),
 ];
 
-/// What a wrapper starts: `tini -g -- app`, `env A=b app`, `gosu user app`. `None` if the first word is no wrapper.
+/// What a wrapper starts: `tini -g -- app`, `env A=b app`, `gosu user app`. `None` if the first word is not a wrapper.
 pub(super) fn inside(words: &[String]) -> Option<&[String]> {
     let (first, rest) = words.split_first()?;
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.name == base(first))?;
