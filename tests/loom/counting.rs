@@ -15,7 +15,7 @@ const HOME: u8 = 7;
 
 /// One resource: what is in flight, what that did, and whether it was released. All but the counter is `Relaxed`, so
 /// that one thread sees what another did through the counter alone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Resource {
     counter: Counter<u8>,
     /// What each unit has done.

@@ -1,14 +1,12 @@
 //! The queues of commands and notices: one thread at a time empties them, in order, and leaves nothing.
 
-use std::collections::VecDeque;
-
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use crate::queue::Queue;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Work {
     queue: Mutex<Queue<usize>>,
     done: Mutex<Vec<usize>>,
@@ -26,7 +24,7 @@ impl Work {
         if !is_mine {
             return;
         }
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         loop {
             self.queue.lock().unwrap().next(&mut batch);
             if batch.is_empty() {

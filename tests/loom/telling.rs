@@ -12,7 +12,7 @@ const OWNER: usize = 3;
 const NAME: &str = "task";
 
 /// An application that runs, and what is really alive in it. All but the two locks is `Relaxed`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Application {
     engine: Mutex<Engine>,
     untold: Untold,
