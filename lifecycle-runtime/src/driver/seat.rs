@@ -84,7 +84,7 @@ impl Seat {
         self.driver.spawn(future);
     }
 
-    /// The same for what is spawned for each request, at the price of more code: it is not boxed.
+    /// The same for what is spawned for each connection or request, at the price of more code: it is not boxed.
     #[cfg(feature = "http")]
     pub(crate) fn spawn_unboxed<F>(&self, future: F)
     where

@@ -60,7 +60,7 @@ impl Server {
             Socket::new(self.limits.write_timeout),
         );
         let abort = self.seat.abort();
-        self.seat.spawn(async move {
+        self.seat.spawn_unboxed(async move {
             let serve = async {
                 let serve = server.serve::<L, M>(make, handshake, peer, &connection, &socket);
                 let patience = CatchPanic::new(serve).await.unwrap_or_else(|panic| {

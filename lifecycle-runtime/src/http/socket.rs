@@ -124,6 +124,7 @@ impl<Io> Socket<Io> {
 
 impl Waiting {
     /// Keeps the waker of a poll that is pending. Returns whether the peer has had its time.
+    #[inline]
     fn gives_up(&mut self, side: Side, is_pending: bool, cx: &mut Context<'_>) -> bool {
         let waker = match (side, is_pending) {
             (Side::Read, false) => return false,
